@@ -1,0 +1,32 @@
+"""A Zulip bot that tells mentors what their students do in the LMS, and answers them."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from lms_bot.version import __version__
+
+if TYPE_CHECKING:
+    from lms_bot.bot import LMSBotHandler as handler_class
+
+_PUBLIC = {
+    "handler_class": ("lms_bot.bot", "LMSBotHandler"),
+    "ActivityMonitor": ("lms_bot.monitor", "ActivityMonitor"),
+    "LMSActivityEvent": ("lms_bot.store.models", "LMSActivityEvent"),
+    "LMSActivityEventHandler": ("lms_bot.events", "LMSActivityEventHandler"),
+    "LMSEventLog": ("lms_bot.store.models", "LMSEventLog"),
+    "MessageFormatter": ("lms_bot.formatter", "MessageFormatter"),
+    "UserMapper": ("lms_bot.users", "UserMapper"),
+    "health_check": ("lms_bot.health", "health_check"),
+}
+
+__all__ = ["__version__", *_PUBLIC]
+
+
+def __getattr__(name: str) -> Any:
+    """Loads the public names when they are asked for, so that importing the package costs nothing."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, attribute = _PUBLIC[name]
+    return getattr(import_module(module), attribute)

@@ -1,0 +1,150 @@
+"""The one place where everything is put together, top to bottom."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lms_bot.config import Settings, load_settings, resolve
+from lms_bot.events import LMSActivityEventHandler
+from lms_bot.formatter import MessageFormatter
+from lms_bot.gateway import Credentials, Gateway
+from lms_bot.health import HealthChecks
+from lms_bot.lms.connection import LMSConnection
+from lms_bot.lms.people import PeopleReader
+from lms_bot.lms.source import Source
+from lms_bot.lms.standard import PEOPLE, STREAMS
+from lms_bot.monitor import ActivityMonitor
+from lms_bot.notifier import Notifier
+from lms_bot.poller import Poller
+from lms_bot.polling import Polling
+from lms_bot.store.database import Store, open_store
+from lms_bot.users import UserMapper
+
+MEND_SECONDS = 60.0
+STOP_SECONDS = 4.0
+
+
+@dataclass
+class App:
+    """The parts, in the order in which they rest on each other."""
+
+    settings: Settings
+    store: Store
+    source: Source
+    people: PeopleReader
+    gateway: Gateway | None
+    users: UserMapper = field(init=False)
+    formatter: MessageFormatter = field(init=False)
+    notifier: Notifier = field(init=False)
+    events: LMSActivityEventHandler = field(init=False)
+    monitor: ActivityMonitor = field(init=False)
+    health: HealthChecks = field(init=False)
+    poller: Poller = field(init=False)
+
+    def start(self) -> None:
+        """Starts the background threads."""
+        settings = self.settings
+        self._polling = Polling(self)
+        if settings.lms_activity_monitor_enabled:
+            self.poller.every(settings.lms_activity_poll_interval, self._polling.step, "poller")
+        self.poller.every(MEND_SECONDS, self.events.mend, "mender")
+        self.poller.repeat(self.notifier.step, self.notifier.awake, "sender")
+
+    def stop(self) -> None:
+        """Finishes what is in hand and closes what is open. Takes less than five seconds."""
+        self.poller.stop(STOP_SECONDS)
+        if hasattr(self, "_polling"):
+            self._polling.stop()
+        self.source.connection.close()
+        self.store.close_thread()
+
+
+def build_app(settings: Settings, credentials: Credentials | None = None) -> App:
+    """Puts an app together. Without credentials it reads and stores, but tells nobody.
+
+    Raises ConfigError for a class that cannot be found, StoreUnavailable where the store cannot be opened.
+    """
+    formatter = resolve(settings.lms_message_formatter, MessageFormatter, "lms_message_formatter")
+    mapper = resolve(settings.lms_user_mapper, UserMapper, "lms_user_mapper")
+    handler = resolve(settings.lms_event_handler, LMSActivityEventHandler, "lms_event_handler")
+    store = open_store(settings.store_url)
+    connection = LMSConnection(settings.lms_dsn if settings.has_lms else None)
+    app = App(
+        settings=settings,
+        store=store,
+        source=Source(connection, STREAMS, settings.lms_sweep_budget / 1000),
+        people=PeopleReader(connection, PEOPLE),
+        gateway=Gateway(credentials) if credentials else None,
+    )
+    app.users = mapper(app=app)
+    app.formatter = formatter()
+    app.notifier = Notifier(app=app)
+    app.events = handler(app=app)
+    app.monitor = ActivityMonitor(settings.lms_activity_poll_interval, app=app)
+    app.health = HealthChecks(app)
+    app.poller = Poller()
+    return app
+
+
+def find_credentials(zuliprc: Path | None = None) -> Credentials | None:
+    """Those of the given zuliprc, else of ZULIP_* in the environment, else of ~/.zuliprc, else None."""
+    environ = os.environ
+    if zuliprc is None and {"ZULIP_EMAIL", "ZULIP_API_KEY", "ZULIP_SITE"} <= environ.keys():
+        return Credentials(environ["ZULIP_EMAIL"], environ["ZULIP_API_KEY"], environ["ZULIP_SITE"])
+    path = zuliprc or Path(environ.get("ZULIP_CONFIG", "~/.zuliprc")).expanduser()
+    if zuliprc is None and not path.exists():
+        return None
+    return read_zuliprc(path)
+
+
+_lock = threading.Lock()
+_current: App | None = None
+_is_given = False
+
+
+def get_app() -> App:
+    """The configured app: the one in use, else one made from the environment, `.env` and the zuliprc found there."""
+    global _current
+    with _lock:
+        if _is_given and _current is not None:
+            return _current
+        settings = load_settings(require_lms=False)
+        if _current is None or _current.settings != settings:
+            _current = build_app(settings, find_credentials())
+        return _current
+
+
+def set_app(app: App | None) -> None:
+    """Makes this the configured app; None forgets it."""
+    global _current, _is_given
+    with _lock:
+        _current, _is_given = app, app is not None
+
+
+def read_zuliprc(path: Path) -> Credentials:
+    """Raises ConfigError where the file is not a zuliprc."""
+    from lms_bot.exceptions import ConfigError
+
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        with path.open(encoding="utf-8") as file:
+            parser.read_file(file)
+        section = dict(parser["api"])
+        return Credentials(
+            email=section["email"],
+            api_key=section["key"],
+            site=section["site"],
+            insecure=section.get("insecure", "").strip().lower() in ("true", "yes", "1"),
+            cert_bundle=section.get("cert_bundle"),
+            client_cert=section.get("client_cert"),
+            client_cert_key=section.get("client_cert_key"),
+        )
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from error
+    except (configparser.Error, KeyError, UnicodeDecodeError) as error:
+        problem = f"{path}: is no zuliprc; it needs a section [api] with email, key and site"
+        raise ConfigError([problem]) from error

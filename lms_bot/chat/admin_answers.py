@@ -1,0 +1,133 @@
+"""What admins ask. As in `answers`; what changes something says what it did."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from lms_bot import reports
+from lms_bot.chat import replies
+from lms_bot.chat.answers import read_summary_period
+from lms_bot.chat.question import Question, WrongArguments
+from lms_bot.chat.words import strip_fillers
+from lms_bot.exceptions import LMSBotError
+from lms_bot.markdown import disarm, event_ref, fit_lines, table_head, table_row
+
+if TYPE_CHECKING:
+    from lms_bot.users import Mentor
+
+_EVENT_IDS = re.compile(r"#?[0-9]{1,9}(?:,#?[0-9]{1,9})*")
+REFS_SHOWN = 50
+
+
+def answer_stats_all(question: Question) -> str:
+    parts = [
+        replies.format_numbers("📊 **All events**", question.app.events.get_event_stats()),
+        replies.format_counts("**By type**", {"In total": reports.get_counts_by_type(None)}),
+        _format_mapping(question),
+    ]
+    return "\n\n".join(parts)
+
+
+def _format_mapping(question: Question) -> str:
+    try:
+        return replies.format_numbers("**People**", question.app.users.get_mapping_stats())
+    except LMSBotError as error:
+        return f"**People**: not known now, {disarm(error)}."
+
+
+def answer_summary_all(question: Question) -> str:
+    period = read_summary_period(question)
+    summaries = reports.get_summary(period.start, period.end)
+    names = {
+        one.student_id: replies.format_name(one.student_id, one.username, one.display_name)
+        for one in summaries
+    }
+    return replies.format_summary(summaries, names, period.label, silent=None)
+
+
+def answer_errors(question: Question) -> str:
+    return replies.format_errors(reports.get_error_groups(), reports.get_rejected_groups())
+
+
+def answer_pending(question: Question) -> str:
+    waiting = reports.get_waiting()
+    names = _recipient_names(question, {one.recipient for one in waiting})
+    return replies.format_waiting([(names[one.recipient], one) for one in waiting], reports.get_undecided())
+
+
+def _recipient_names(question: Question, recipients: set[str]) -> dict[str, str]:
+    """What `zulip:9`, `mentor:3` and `nobody` are called, disarmed; as they are where nobody knows now."""
+    mentors: dict[str, str] = {}
+    if any(recipient.startswith("mentor:") for recipient in recipients):
+        mentors = _unmapped_names(question)
+    names = {}
+    for recipient in recipients:
+        kind, _, key = recipient.partition(":")
+        user = question.app.users.get_zulip_user(int(key)) if kind == "zulip" and key.isdecimal() else None
+        names[recipient] = disarm(user.full_name) if user else mentors.get(recipient) or disarm(recipient)
+    return names
+
+
+def _unmapped_names(question: Question) -> dict[str, str]:
+    try:
+        mentors = [one.mentor for one in question.app.users.get_unmapped_mentors()]
+    except LMSBotError:
+        return {}
+    return {f"mentor:{mentor.key}": f"mentor {disarm(mentor.username)}" for mentor in mentors}
+
+
+def answer_retry(question: Question) -> str:
+    """Sends again what failed: all of it, or the events named. Says what was done with each."""
+    outcome = question.app.events.retry(_read_event_ids(question))
+    lines = [f"🔁 {replies.count(outcome.retried, 'event')} will be sent again." if outcome.retried else ""]
+    if outcome.nothing_to_do_ids:
+        lines.append(f"Nothing failed with {_refs(outcome.nothing_to_do_ids)}.")
+    if outcome.unknown_ids:
+        lines.append(f"There is no event {_refs(outcome.unknown_ids)}.")
+    return "\n".join(filter(None, lines)) or "✅ Nothing has failed, so there is nothing to send again."
+
+
+def _read_event_ids(question: Question) -> list[int] | None:
+    """The events named, or None for all; a bare `retry` is all as well."""
+    words = strip_fillers(question.words)
+    if [word.casefold() for word in words] in ([], ["all"]):
+        return None
+    if not all(map(_EVENT_IDS.fullmatch, words)):
+        raise WrongArguments("I could not read the event numbers.")
+    return list(dict.fromkeys(int(digits) for word in words for digits in re.findall("[0-9]+", word)))
+
+
+def _refs(event_ids: list[int]) -> str:
+    more = [f"and {len(event_ids) - REFS_SHOWN} more"] if len(event_ids) > REFS_SHOWN else []
+    return ", ".join([*map(event_ref, event_ids[:REFS_SHOWN]), *more])
+
+
+def answer_health(question: Question) -> str:
+    checks = question.app.health.get_checks()
+    rows = [table_row(["✅" if one.is_ok else "❌", disarm(one.name), disarm(one.text)]) for one in checks]
+    title = "✅ **All is well**" if all(one.is_ok for one in checks) else "❌ **Something is wrong**"
+    return fit_lines([title, "", *table_head(["", "What", "How it is"])], rows, limit=replies.MAX_LENGTH)
+
+
+def answer_poll_now(question: Question) -> str:
+    created = question.app.monitor.process_activities()
+    return f"👁️ I looked into the LMS: {replies.count(created, 'new event')}."
+
+
+def answer_unmapped(question: Question) -> str:
+    """Mentors whom nobody in Zulip could be found for, and why."""
+    unmapped = question.app.users.get_unmapped_mentors()
+    if not unmapped:
+        return "✅ Every mentor is known in Zulip."
+    rows = [
+        table_row([_name_of(one.mentor), disarm(one.mentor.email), disarm(one.reason)]) for one in unmapped
+    ]
+    head = [f"👤 **Not known in Zulip** · {replies.count(len(rows), 'mentor')}", ""]
+    head += table_head(["Mentor", "E-mail", "Why"])
+    return fit_lines(head, rows, limit=replies.MAX_LENGTH)
+
+
+def _name_of(mentor: Mentor) -> str:
+    name, login = disarm(mentor.name), disarm(mentor.username)
+    return f"{name} ({login})" if name and name != login else login

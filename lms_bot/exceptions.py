@@ -1,0 +1,65 @@
+"""Every failure the bot knows, classed by what helps: trying again, or somebody's hand."""
+
+from __future__ import annotations
+
+
+class LMSBotError(Exception):
+    """A failure in plain words, fit to be shown to an admin. Never holds a secret."""
+
+    is_worth_retry = False
+
+    def __init__(self, message: str, *, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class ConfigError(LMSBotError):
+    """Settings that are wrong or missing; `problems` has one line for each mistake."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class LMSUnavailable(LMSBotError):
+    """The LMS's database does not answer now: away, restarting, overloaded."""
+
+    is_worth_retry = True
+
+
+class LMSRefused(LMSBotError):
+    """The LMS's database answered no: password, missing right, missing table."""
+
+    is_worth_retry = True  # somebody may mend it while the bot runs
+
+
+class StoreUnavailable(LMSBotError):
+    """The bot's own store does not answer now: locked, full or away."""
+
+    is_worth_retry = True
+
+
+class ZulipUnavailable(LMSBotError):
+    """Zulip certainly did not take the request: nobody listened, or it was told to wait."""
+
+    is_worth_retry = True
+
+
+class ZulipRateLimited(ZulipUnavailable):
+    """Zulip asks to wait `retry_after_seconds` (HTTP 429, body key `retry-after`)."""
+
+
+class ZulipFateUnknown(LMSBotError):
+    """The request may or may not have been carried out: timeout, lost answer, 5xx."""
+
+    is_worth_retry = True
+
+
+class ZulipRefused(LMSBotError):
+    """Zulip said no for good: unknown or deactivated person, text it does not take."""
+
+
+class ZulipForbidden(LMSBotError):
+    """Zulip does not accept our credentials now (HTTP 401): wrong key, deactivated bot."""
+
+    is_worth_retry = True

@@ -1,0 +1,263 @@
+"""The only door to Zulip's API: our own client, made from the credentials the bot was started with.
+
+The stock client resends POSTs on errors (`retry_on_errors`) and so doubles messages, never waits on 429, raises
+on a 15 s timeout, and asks the network in its constructor. Here it sends once and every failure is classed.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from time import monotonic
+from typing import IO, Any
+
+import requests
+import zulip
+
+from lms_bot.exceptions import (
+    LMSBotError,
+    ZulipFateUnknown,
+    ZulipForbidden,
+    ZulipRateLimited,
+    ZulipRefused,
+    ZulipUnavailable,
+)
+
+SEND_TIMEOUT_SECONDS = 15.0
+MESSAGE_LENGTH = 10_000  # characters; Zulip cuts the rest off without an error (MAX_MESSAGE_LENGTH)
+LOOKUP_MESSAGES = 100
+USER_FIELDS = ("user_id", "full_name", "email", "delivery_email", "role", "is_bot", "is_active", "timezone")
+
+OWNER, ADMINISTRATOR, GUEST = 100, 200, 600  # https://zulip.com/api/get-users, `role`
+
+
+@dataclass(frozen=True)
+class ZulipUser:
+    """A person in Zulip. `delivery_email` is the real address, None where Zulip hides it from the bot."""
+
+    user_id: int
+    full_name: str
+    email: str
+    delivery_email: str | None
+    role: int
+    is_bot: bool
+    is_active: bool
+    timezone: str
+
+    @property
+    def is_admin(self) -> bool:
+        return self.role <= ADMINISTRATOR
+
+    @property
+    def is_guest(self) -> bool:
+        return self.role >= GUEST
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What a zuliprc says, to make one client per thread of."""
+
+    email: str
+    api_key: str
+    site: str
+    insecure: bool = False
+    cert_bundle: str | None = None
+    client_cert: str | None = None
+    client_cert_key: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Credentials(email={self.email!r}, site={self.site!r})"
+
+    @classmethod
+    def of_client(cls, client: zulip.Client) -> Credentials:
+        """Those of the client the framework made, so that nobody has to name the zuliprc twice."""
+        verification = client.tls_verification
+        return cls(
+            email=client.email,
+            api_key=client.api_key,
+            site=client.base_url.removesuffix("/").removesuffix("/api"),
+            insecure=verification is False,
+            cert_bundle=verification if isinstance(verification, str) else None,
+            client_cert=client.client_cert,
+            client_cert_key=client.client_cert_key,
+        )
+
+
+@dataclass(frozen=True)
+class RateLimit:
+    """What Zulip last said of our requests: how many a window allows, how many are left, when it was said."""
+
+    limit: int
+    remaining: int
+    resets_at: float
+    said_at: float
+
+
+class Gateway:
+    """Zulip's API as far as the bot needs it. Threads share it; each has a client of its own.
+
+    Every method may raise ZulipUnavailable (certainly not carried out), ZulipRateLimited (neither; wait),
+    ZulipForbidden (our key is refused), ZulipRefused (no, for good) or ZulipFateUnknown (carried out perhaps).
+    """
+
+    def __init__(self, credentials: Credentials, *, timeout_seconds: float = SEND_TIMEOUT_SECONDS) -> None:
+        self.credentials = credentials
+        self._timeout_seconds = timeout_seconds
+        self._of_thread = threading.local()
+        self._own_user_id: int | None = None
+        self.rate_limit: RateLimit | None = None
+        self.last_answer_at: float | None = None
+
+    def send_direct(self, zulip_user_id: int, content: str) -> int:
+        """Sends one direct message to one person; returns Zulip's id for it."""
+        request = {"type": "private", "to": [zulip_user_id], "content": content}
+        return int(self._call("messages", "POST", request)["id"])
+
+    def send_to_channel(self, channel: str, topic: str, content: str) -> int:
+        request = {"type": "stream", "to": channel, "topic": topic, "content": content}
+        return int(self._call("messages", "POST", request)["id"])
+
+    def send_to_group(self, zulip_user_ids: list[int], content: str) -> int:
+        return int(self._call("messages", "POST", {"type": "private", "to": zulip_user_ids, "content": content})["id"])
+
+    def find_sent(
+        self, zulip_user_id: int, content: str, since: float, known_ids: Collection[int] = ()
+    ) -> int | None:
+        """The id of our message with exactly this text to this person, sent at `since` (epoch seconds) or later,
+        and not one of `known_ids`; None where there is none.
+
+        Zulip strips leading newlines and trailing white space from what it keeps, so texts are compared so.
+        """
+        narrow = [
+            {"operator": "sender", "operand": self.fetch_own_user_id()},
+            {"operator": "dm", "operand": [zulip_user_id]},
+        ]
+        request = {
+            "anchor": "newest",
+            "num_before": LOOKUP_MESSAGES,
+            "num_after": 0,
+            "narrow": narrow,
+            "apply_markdown": False,
+        }
+        for message in reversed(self._call("messages", "GET", request)["messages"]):
+            is_same = message["content"].strip() == content.strip()
+            if is_same and message["timestamp"] >= since and message["id"] not in known_ids:
+                return int(message["id"])
+        return None
+
+    def fetch_users(self) -> list[ZulipUser]:
+        members = self._call("users", "GET", {"client_gravatar": True})["members"]
+        return [_user(member) for member in members]
+
+    def fetch_own_user_id(self) -> int:
+        if self._own_user_id is None:
+            self._own_user_id = int(self.fetch_own_profile()["user_id"])
+        return self._own_user_id
+
+    def fetch_own_profile(self) -> dict[str, Any]:
+        return self._call("users/me", "GET", {})
+
+    def _call(
+        self, url: str, method: str, request: Mapping[str, Any], files: list[IO[Any]] | None = None
+    ) -> dict[str, Any]:
+        client = self._client()
+        try:
+            response = client.call_endpoint(
+                url, method, dict(request), files=files, timeout=self._timeout_seconds
+            )
+        except (requests.RequestException, zulip.ZulipError) as error:
+            raise _of_failed_request(error) from error
+        return self._success(response)
+
+    def _success(self, response: Mapping[str, Any]) -> dict[str, Any]:
+        """The one place that reads `result`."""
+        if response.get("result") == "success":
+            self.last_answer_at = monotonic()
+            return dict(response)
+        raise self._of_answer(response)
+
+    def _of_answer(self, response: Mapping[str, Any]) -> LMSBotError:
+        status, said = self._of_thread.status, str(response.get("msg", ""))
+        if status == 429:
+            seconds = float(response.get("retry-after", self._of_thread.retry_after or 1.0))
+            return ZulipRateLimited("Zulip asks us to slow down", retry_after_seconds=seconds)
+        if status == 401:
+            return ZulipForbidden(f"Zulip refuses the bot's own key: {said}")
+        if status >= 500 or response.get("result") == "http-error":
+            if 400 <= status < 500:
+                return ZulipRefused(f"Zulip refused the request (HTTP {status})")
+            return ZulipFateUnknown(f"Zulip answered with an error of its own (HTTP {status})")
+        return ZulipRefused(said or f"Zulip refused the request (HTTP {status})")
+
+    def _client(self) -> zulip.Client:
+        client = getattr(self._of_thread, "client", None)
+        if client is None:
+            client = self._of_thread.client = self._connect()
+        return client
+
+    def _connect(self) -> zulip.Client:
+        own = self.credentials
+        try:
+            client = zulip.Client(
+                email=own.email,
+                api_key=own.api_key,
+                site=own.site,
+                client="LmsBot",
+                retry_on_errors=False,
+                insecure=own.insecure,
+                cert_bundle=own.cert_bundle,
+                client_cert=own.client_cert,
+                client_cert_key=own.client_cert_key,
+            )
+        except (requests.RequestException, zulip.ZulipError, AssertionError, KeyError) as error:
+            raise ZulipUnavailable("Zulip cannot be reached") from error
+        client.ensure_session()
+        assert client.session is not None
+        client.session.hooks["response"].append(self._note_answer)
+        return client
+
+    def _note_answer(self, response: requests.Response, *_: Any, **__: Any) -> None:
+        """The stock client hides status and headers; both matter here."""
+        self._of_thread.status = response.status_code
+        headers = response.headers
+        self._of_thread.retry_after = headers.get("Retry-After")
+        if "X-RateLimit-Limit" in headers and "/events" not in response.url:
+            self.rate_limit = RateLimit(
+                int(headers["X-RateLimit-Limit"]),
+                int(headers["X-RateLimit-Remaining"]),
+                float(headers["X-RateLimit-Reset"]),
+                monotonic(),
+            )
+
+
+def _of_failed_request(error: Exception) -> LMSBotError:
+    """No answer: nobody was there to hear the request, or it was heard and its fate is unknown."""
+    if _is_caused_by(error, requests.exceptions.ConnectTimeout, _NewConnectionError):
+        return ZulipUnavailable("Zulip cannot be reached")
+    return ZulipFateUnknown("Zulip did not answer: the connection was lost or took too long")
+
+
+def _is_caused_by(error: BaseException | None, *kinds: type[BaseException]) -> bool:
+    seen: set[int] = set()
+    pending: list[Any] = [error]
+    while pending:
+        one = pending.pop()
+        if not isinstance(one, BaseException) or id(one) in seen:
+            continue
+        if isinstance(one, kinds):
+            return True
+        seen.add(id(one))
+        pending += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
+    return False
+
+
+_NewConnectionError: type[BaseException] = requests.packages.urllib3.exceptions.NewConnectionError  # type: ignore[attr-defined]
+
+
+def _user(member: Mapping[str, Any]) -> ZulipUser:
+    return ZulipUser(**{name: member.get(name, _USER_DEFAULTS.get(name)) for name in USER_FIELDS})
+
+
+_USER_DEFAULTS: dict[str, Any] = {"role": 400, "is_bot": False, "is_active": True, "timezone": "", "email": ""}
+

@@ -1,0 +1,215 @@
+"""The one connection to the LMS's PostgreSQL: read-only, short-tempered, and shared by all threads."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg2
+from psycopg2 import errorcodes
+from psycopg2.extensions import (
+    ISOLATION_LEVEL_REPEATABLE_READ,
+    PYDATETIME,
+    PYDATETIMETZ,
+    TRANSACTION_STATUS_IDLE,
+    UNICODE,
+    connection,
+    cursor,
+    new_type,
+    register_type,
+)
+
+from lms_bot.exceptions import LMSBotError, LMSRefused, LMSUnavailable
+
+logger = logging.getLogger(__name__)
+
+APPLICATION_NAME = "lms_bot"
+PROBE_SECONDS = 1.0
+OLDEST_SERVER = 140000  # TID range scans, on which the complete look rests, came with PostgreSQL 14
+SESSION_OPTIONS = (
+    "-c statement_timeout=30s -c lock_timeout=5s -c idle_in_transaction_session_timeout=60s"
+    " -c max_parallel_workers_per_gather=0 -c timezone=UTC"
+)
+TIMESTAMP, TIMESTAMPTZ = 1114, 1184  # type oids, from pg_type.dat
+TEXT_TYPES = (18, 19, 25, 1042, 1043)
+
+
+class Unreadable:
+    """A value PostgreSQL holds and Python cannot: a year before Christ, bytes that are no text."""
+
+    def __init__(self, problem: str) -> None:
+        self.problem = problem
+
+
+class LMSConnection:
+    """A guest's connection: SELECT in read-only REPEATABLE READ transactions, one at a time.
+
+    `generation` counts the connections made; state that only holds for one server session is tied to it.
+    """
+
+    def __init__(self, dsn: str | None) -> None:
+        self._dsn = dsn
+        self._lock = threading.RLock()
+        self._connection: connection | None = None
+        self.generation = 0
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        """One read-only transaction that sees the LMS at one moment.
+
+        Raises LMSUnavailable (away, restarting, too slow) or LMSRefused (password, rights, missing tables).
+        """
+        with self._lock:
+            try:
+                connected = self._connected()
+                if connected.info.transaction_status != TRANSACTION_STATUS_IDLE:  # within a look of this thread
+                    with connected.cursor() as open_cursor:
+                        yield Snapshot(connected, open_cursor)
+                    return
+                with connected, connected.cursor() as open_cursor:
+                    yield Snapshot(connected, open_cursor)
+            except psycopg2.Error as error:
+                if self._connection is None or self._connection.closed or isinstance(error, _BROKEN):
+                    self._drop()
+                raise to_lms_error(error) from error
+
+    def is_reachable(self) -> bool:
+        """Whether somebody listens where the LMS should be. Costs the LMS nothing: no session is opened."""
+        if self._dsn is None:
+            return False
+        place = psycopg2.extensions.parse_dsn(self._dsn)
+        host, port = place.get("hostaddr") or place.get("host") or "localhost", int(place.get("port", 5432))
+        try:
+            if host.startswith("/"):
+                with socket.socket(socket.AF_UNIX) as door:
+                    door.settimeout(PROBE_SECONDS)
+                    door.connect(f"{host}/.s.PGSQL.{port}")
+            else:
+                socket.create_connection((host.split(",")[0], port), PROBE_SECONDS).close()
+        except OSError:
+            return False
+        return True
+
+    def close(self) -> None:
+        with self._lock:
+            self._drop()
+
+    def _connected(self) -> connection:
+        if self._dsn is None:
+            raise LMSRefused("no LMS is set up: LMS_DB_NAME and LMS_DB_USER, or LMS_DB_URL, are not set")
+        if self._connection is None or self._connection.closed:
+            self._connection = _connect(self._dsn)
+            self.generation += 1
+        return self._connection
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+class Snapshot:
+    """What a transaction can be asked."""
+
+    def __init__(self, connected: connection, open_cursor: cursor) -> None:
+        self._connection = connected
+        self._cursor = open_cursor
+
+    def fetch_all(self, sql: str, parameters: Mapping[str, Any] | Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        self._cursor.execute(sql, parameters)
+        return self._cursor.fetchall()
+
+    def fetch_one(self, sql: str, parameters: Mapping[str, Any] | Sequence[Any] = ()) -> tuple[Any, ...]:
+        self._cursor.execute(sql, parameters)
+        row = self._cursor.fetchone()
+        assert row is not None, "a query that always has a row had none"
+        return row
+
+    def fetch_pages(
+        self, sql: str, parameters: Mapping[str, Any], page_size: int
+    ) -> Iterator[list[tuple[Any, ...]]]:
+        """Rows in pages through a cursor on the server, so that memory does not grow with the table."""
+        with self._connection.cursor("lms_bot_pages") as server_cursor:
+            server_cursor.execute(sql, parameters)
+            while page := server_cursor.fetchmany(page_size):
+                yield page
+
+
+_BROKEN = (psycopg2.OperationalError, psycopg2.InterfaceError)
+
+
+def _connect(dsn: str) -> connection:
+    connected = psycopg2.connect(
+        dsn,
+        application_name=APPLICATION_NAME,
+        connect_timeout=10,
+        options=SESSION_OPTIONS,
+        keepalives=1,
+        keepalives_idle=30,
+        keepalives_interval=10,
+        keepalives_count=3,
+        tcp_user_timeout=60_000,
+    )
+    if connected.server_version < OLDEST_SERVER:
+        version = connected.server_version // 10000
+        connected.close()
+        raise LMSRefused(f"the LMS runs PostgreSQL {version}; 14 or newer is needed")
+    connected.set_session(isolation_level=ISOLATION_LEVEL_REPEATABLE_READ, readonly=True)
+    _register_patient_types(connected)
+    return connected
+
+
+def _register_patient_types(connected: connection) -> None:
+    """One value that Python cannot hold must not cost the other rows: it is read as `Unreadable`."""
+    register_type(new_type((TIMESTAMP,), "PATIENT_TIMESTAMP", _patient(PYDATETIME)), connected)
+    register_type(new_type((TIMESTAMPTZ,), "PATIENT_TIMESTAMPTZ", _patient(PYDATETIMETZ)), connected)
+    if connected.info.parameter_status("server_encoding") == "SQL_ASCII":
+        # Such a server stores any bytes and converts nothing. Latin 1 lets all of them through to our own look.
+        connected.set_client_encoding("LATIN1")
+        register_type(new_type(TEXT_TYPES, "PATIENT_TEXT", _text_of_any_bytes), connected)
+
+
+def _patient(convert: Any) -> Any:
+    def cast(value: str | None, open_cursor: cursor) -> Any:
+        try:
+            return convert(value, open_cursor)
+        except (ValueError, OverflowError, psycopg2.DataError):
+            return Unreadable(f"{value} is no date that can be kept")
+
+    return cast
+
+
+def _text_of_any_bytes(value: str | None, open_cursor: cursor) -> Any:
+    if value is None:
+        return None
+    try:
+        return UNICODE(value, open_cursor).encode("latin-1").decode("utf-8")
+    except UnicodeDecodeError:
+        return Unreadable("text that is not valid UTF-8")
+
+
+def to_lms_error(error: psycopg2.Error) -> LMSBotError:
+    """The driver's error in plain words, classed by what helps. Never holds the connection string."""
+    code = error.pgcode or ""
+    said = _first_line(error)
+    if "password authentication failed" in said or code.startswith("28") or "no pg_hba.conf entry" in said:
+        return LMSRefused("the LMS refuses our login: the password or user name no longer works")
+    if code == errorcodes.INSUFFICIENT_PRIVILEGE:
+        return LMSRefused(f"the LMS lets us in but not read: {said}; see the GRANT statements in the README")
+    if code in (errorcodes.UNDEFINED_TABLE, errorcodes.UNDEFINED_COLUMN) or "does not exist" in said:
+        return LMSRefused(f"the LMS lacks something we read: {said}")
+    if code in (errorcodes.QUERY_CANCELED, errorcodes.LOCK_NOT_AVAILABLE):
+        return LMSUnavailable(f"the LMS is too slow: {said}")
+    if code in (errorcodes.ADMIN_SHUTDOWN, errorcodes.CRASH_SHUTDOWN, errorcodes.CANNOT_CONNECT_NOW):
+        return LMSUnavailable(f"the LMS's database is restarting: {said}")
+    if "Connection refused" in said or "could not translate host name" in said or "timeout expired" in said:
+        return LMSUnavailable("the LMS's database cannot be reached: nobody answers at its host and port")
+    return LMSUnavailable(f"the connection to the LMS failed: {said}")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0]

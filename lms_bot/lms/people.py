@@ -1,0 +1,98 @@
+"""Who is who in the LMS: mentors, students, and which belong together."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from lms_bot.lms.connection import LMSConnection, Unreadable
+
+
+@dataclass(frozen=True)
+class Mentor:
+    """`key` is mentors.id; `mentor_id` is mentors.user_id, the id used everywhere else, null for some."""
+
+    key: int
+    mentor_id: int | None
+    username: str
+    email: str | None
+    name: str | None
+
+
+@dataclass(frozen=True)
+class Student:
+    student_id: int
+    username: str
+    email: str | None
+    display_name: str | None
+    first_name: str | None
+    last_name: str | None
+
+
+@dataclass(frozen=True)
+class PeopleSelects:
+    """The SELECTs of one kind of LMS. Mentors come as (id, user_id, username, email, display, first, last name),
+    students as (id, username, email, display, first, last name), pairs as (student id, mentor …)."""
+
+    mentors: str
+    mentors_of_students: str
+    students: str
+    students_of_mentor: str
+    all_students: str
+    shared_student_emails: str
+
+
+class PeopleReader:
+    """Asks the LMS about people. Every method raises LMSUnavailable or LMSRefused."""
+
+    def __init__(self, connection: LMSConnection, selects: PeopleSelects) -> None:
+        self._connection = connection
+        self._selects = selects
+
+    def fetch_mentors(self) -> list[Mentor]:
+        return [_mentor(row) for row in self._fetch(self._selects.mentors)]
+
+    def fetch_mentors_of_students(self, student_ids: Collection[int]) -> dict[int, list[Mentor]]:
+        """The mentors of each of these students, the first by mentors.id first."""
+        found: dict[int, list[Mentor]] = defaultdict(list)
+        for student_id, *mentor in self._fetch(self._selects.mentors_of_students, student_ids=list(student_ids)):
+            found[student_id].append(_mentor(mentor))
+        return found
+
+    def fetch_students(self, student_ids: Collection[int]) -> list[Student]:
+        return [_student(row) for row in self._fetch(self._selects.students, student_ids=list(student_ids))]
+
+    def fetch_students_of_mentor(self, mentor_key: int) -> list[Student]:
+        return [_student(row) for row in self._fetch(self._selects.students_of_mentor, mentor_key=mentor_key)]
+
+    def fetch_all_students(self) -> list[Student]:
+        return [_student(row) for row in self._fetch(self._selects.all_students)]
+
+    def fetch_shared_student_emails(self, emails: Collection[str]) -> set[str]:
+        """Which of these addresses (lower case) more than one student has."""
+        return {email for (email,) in self._fetch(self._selects.shared_student_emails, emails=list(emails))}
+
+    def _fetch(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        with self._connection.snapshot() as snapshot:
+            return snapshot.fetch_all(sql, parameters)
+
+
+def display_name(display: str | None, first: str | None, last: str | None) -> str | None:
+    """The name to show beside the username: the display name, else first and last name, else None."""
+    return (display or "").strip() or " ".join(filter(None, ((first or "").strip(), (last or "").strip()))) or None
+
+
+def _mentor(row: Any) -> Mentor:
+    key, mentor_id, username, email, display, first, last = map(_readable, row)
+    return Mentor(key, mentor_id, username or f"mentor {key}", email, display_name(display, first, last))
+
+
+def _student(row: Any) -> Student:
+    student_id, username, email, display, first, last = map(_readable, row)
+    return Student(student_id, username or f"student {student_id}", email, display, first, last)
+
+
+def _readable(value: Any) -> Any:
+    return None if isinstance(value, Unreadable) else value

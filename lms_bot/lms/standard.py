@@ -1,0 +1,241 @@
+"""The LMS whose tables the README describes: what to SELECT, and what its rows mean."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from lms_bot.activities import UNKNOWN_STATE, UNREADABLE, Activity, ActivityType, Rejection
+from lms_bot.clock import to_utc
+from lms_bot.lms.connection import Unreadable
+from lms_bot.lms.people import PeopleSelects, display_name
+from lms_bot.lms.stream import Reading, Stream
+
+STARTED, COMPLETED, WATCHED = "started", "completed", "watched"
+STATES = {
+    **dict.fromkeys(("started", "in progress", "running", "resumed"), STARTED),
+    **dict.fromkeys(("completed", "finished", "ended", "submitted"), COMPLETED),
+    **dict.fromkeys(("watched", "viewed"), WATCHED),
+}
+RESULTS = {
+    **dict.fromkeys(("pass", "passed"), ActivityType.EXAM_PASSED),
+    **dict.fromkeys(("fail", "failed"), ActivityType.EXAM_FAILED),
+}
+CONTENT_TYPES = {
+    STARTED: ActivityType.CONTENT_STARTED,
+    COMPLETED: ActivityType.CONTENT_COMPLETED,
+    WATCHED: ActivityType.CONTENT_WATCHED,
+}
+
+EARLIEST_YEAR = 1990
+FURTHEST_AHEAD = timedelta(days=366)
+TITLE_LENGTH = 500
+
+EXAM_COLUMNS = (
+    "id", "user_id", "username", "student_username", "display_name", "first_name", "last_name",
+    "title", "state", "result", "date", "last_started_time", "last_answer_updated_time",
+    "score", "percentage", "time_taken", "correct_answers", "incorrect_answers", "unanswered", "percentile", "speed",
+)  # fmt: skip
+EXAM_SELECT = """
+SELECT a.id, a.user_id, a.username, s.username, s.display_name, s.first_name, s.last_name,
+       e.title, a.state, a.result, a.date, a.last_started_time, a.last_answer_updated_time,
+       a.score, a.percentage, a.time_taken, a.correct_answers_count, a.incorrect_answers_count,
+       a.unanswered_count, a.percentile, a.speed
+FROM attempts AS a
+LEFT JOIN students AS s ON s.id = a.user_id
+LEFT JOIN exams AS e ON e.id = a.exam_id
+"""
+EXAM_METADATA = (
+    "score", "percentage", "result", "time_taken", "correct_answers", "incorrect_answers",
+    "unanswered", "percentile", "speed",
+)  # fmt: skip
+
+CONTENT_COLUMNS = (
+    "id", "user_id", "student_username", "display_name", "first_name", "last_name",
+    "title", "state", "content_type", "course_title", "chapter_name", "correct_answers", "incorrect_answers",
+    "created", "completed_on", "assessment_id",
+)  # fmt: skip
+CONTENT_SELECT = """
+SELECT c.id, c.user_id, s.username, s.display_name, s.first_name, s.last_name,
+       cc.title, c.state, c.content_type, co.title, ch.name, c.correct_answers_count, c.incorrect_answers_count,
+       c.created, c.completed_on, c.assessment_id
+FROM content_attempts AS c
+LEFT JOIN students AS s ON s.id = c.user_id
+LEFT JOIN "ChapterContent" AS cc ON cc.id = c.chapter_content_id
+LEFT JOIN courses AS co ON co.id = c.course_id
+LEFT JOIN chapters AS ch ON ch.id = c.chapter_id
+"""
+CONTENT_METADATA = (
+    "content_type", "state", "course_title", "chapter_name", "correct_answers", "incorrect_answers", "completed_on",
+)  # fmt: skip
+
+READ_COLUMNS: dict[str, tuple[str, ...]] = {
+    "attempts": (
+        "id", "date", "exam_id", "user_id", "username", "correct_answers_count", "incorrect_answers_count",
+        "unanswered_count", "score", "percentage", "percentile", "speed", "time_taken", "result", "state",
+        "last_started_time", "last_answer_updated_time", "xmin", "ctid",
+    ),
+    "content_attempts": (
+        "id", "user_id", "course_id", "chapter_id", "chapter_content_id", "content_type", "state", "assessment_id",
+        "correct_answers_count", "incorrect_answers_count", "created", "completed_on", "xmin", "ctid",
+    ),
+    "students": ("id", "username", "display_name", "first_name", "last_name", "email"),
+    "mentors": (
+        "id", "username", "email", "first_name", "last_name", "display_name", "user_id", "supervisor_id",
+    ),
+    '"_MentorToStudent"': ('"A"', '"B"'),
+    "exams": ("id", "title"),
+    '"ChapterContent"': ("id", "title"),
+    "courses": ("id", "title"),
+    "chapters": ("id", "name"),
+}  # fmt: skip
+"""Every column the bot reads, by table: what a SELECT-only role needs, no more."""
+
+
+def grant_statements(role: str) -> str:
+    """The GRANTs that let `role` read what the bot reads, and nothing else."""
+    return "\n".join(
+        f"GRANT SELECT ({', '.join(columns)}) ON {table} TO {role};" for table, columns in READ_COLUMNS.items()
+    )
+
+
+class RowProblem(Exception):
+    """Why a row cannot become an activity, in plain words."""
+
+    def __init__(self, problem: str, reason: str) -> None:
+        super().__init__(reason)
+        self.problem = problem
+
+
+def read_exam_attempt(values: tuple[Any, ...], lms_now: datetime) -> Reading:
+    return _read("attempts", dict(zip(EXAM_COLUMNS, values, strict=True)), lms_now, _exam_activity)
+
+
+def read_content_attempt(values: tuple[Any, ...], lms_now: datetime) -> Reading:
+    return _read("content_attempts", dict(zip(CONTENT_COLUMNS, values, strict=True)), lms_now, _content_activity)
+
+
+def _read(stream: str, row: dict[str, Any], lms_now: datetime, make: Any) -> Reading:
+    key = str(row["id"])
+    try:
+        activity = make(stream, row, lms_now)
+    except RowProblem as problem:
+        return Reading(key, rejection=Rejection(stream, key, problem.problem, str(problem)))
+    return Reading(key, activity, is_open=activity.event_type.is_start)
+
+
+def _exam_activity(stream: str, row: dict[str, Any], lms_now: datetime) -> Activity:
+    _check_values(row, lms_now)
+    state = _state(row["state"])
+    if state == STARTED:
+        event_type, happened_at = ActivityType.EXAM_STARTED, row["date"] or row["last_started_time"]
+    elif state == COMPLETED:
+        event_type = RESULTS.get((row["result"] or "").strip().casefold(), ActivityType.EXAM_COMPLETED)
+        happened_at = row["last_answer_updated_time"] or row["date"]
+    else:
+        raise RowProblem(UNKNOWN_STATE, f"an exam cannot be “{row['state']}”")
+    metadata = {name: row[name] for name in EXAM_METADATA}
+    return _activity(stream, row, event_type, happened_at, metadata, is_echo=False)
+
+
+def _content_activity(stream: str, row: dict[str, Any], lms_now: datetime) -> Activity:
+    _check_values(row, lms_now)
+    state = _state(row["state"])
+    happened_at = row["created"] if state == STARTED else row["completed_on"] or row["created"]
+    metadata = {name: row[name] for name in CONTENT_METADATA}
+    if metadata["completed_on"] is not None:
+        metadata["completed_on"] = to_utc(metadata["completed_on"]).isoformat()
+    is_echo = row["assessment_id"] is not None  # the same act as that attempt, which is told
+    return _activity(stream, row, CONTENT_TYPES[state], happened_at, metadata, is_echo)
+
+
+def _activity(
+    stream: str,
+    row: dict[str, Any],
+    event_type: ActivityType,
+    happened_at: datetime | None,
+    metadata: Mapping[str, Any],
+    is_echo: bool,
+) -> Activity:
+    if row["user_id"] is None:
+        raise RowProblem(UNREADABLE, "it names no student (user_id is empty)")
+    title = row["title"]
+    return Activity(
+        stream=stream,
+        row_key=str(row["id"]),
+        event_type=event_type,
+        student_id=row["user_id"],
+        student_username=row["student_username"] or row.get("username"),
+        student_display_name=display_name(row["display_name"], row["first_name"], row["last_name"]),
+        activity_id=row["id"],
+        activity_title=title if title is None or len(title) <= TITLE_LENGTH else title[: TITLE_LENGTH - 1] + "…",
+        activity_metadata=metadata,
+        happened_at=None if happened_at is None else to_utc(happened_at),
+        is_echo=is_echo,
+    )
+
+
+def _state(word: str | None) -> str:
+    known = STATES.get(" ".join((word or "").casefold().replace("_", " ").replace("-", " ").split()))
+    if known is None:
+        raise RowProblem(UNKNOWN_STATE, f"its state is “{word}”" if word else "it has no state")
+    return known
+
+
+def _check_values(row: Mapping[str, Any], lms_now: datetime) -> None:
+    for name, value in row.items():
+        if isinstance(value, Unreadable):
+            raise RowProblem(UNREADABLE, f"{name}: {value.problem}")
+        if isinstance(value, datetime):
+            _check_date(name, value, lms_now)
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise RowProblem(UNREADABLE, f"{name}: {value} is no number that can be kept")
+
+
+def _check_date(name: str, value: datetime, lms_now: datetime) -> None:
+    if value.year < EARLIEST_YEAR or value.year > lms_now.year + 2 or to_utc(value) > lms_now + FURTHEST_AHEAD:
+        raise RowProblem(UNREADABLE, f"{name}: {value:%Y-%m-%d} cannot be when it happened")
+
+
+STREAMS = (
+    Stream(
+        name="attempts",
+        table="attempts",
+        key="id",
+        key_type="bigint",
+        key_grows=True,
+        alias="a",
+        select=EXAM_SELECT,
+        read=read_exam_attempt,
+    ),
+    Stream(
+        name="content_attempts",
+        table="content_attempts",
+        key="id",
+        key_type="bigint",
+        key_grows=True,
+        alias="c",
+        select=CONTENT_SELECT,
+        read=read_content_attempt,
+    ),
+)
+
+MENTOR_FIELDS = "m.id, m.user_id, m.username, m.email, m.display_name, m.first_name, m.last_name"
+STUDENT_FIELDS = "s.id, s.username, s.email, s.display_name, s.first_name, s.last_name"
+
+PEOPLE = PeopleSelects(
+    mentors=f"SELECT {MENTOR_FIELDS} FROM mentors AS m ORDER BY m.id",
+    mentors_of_students=f"""
+        SELECT p."B", {MENTOR_FIELDS} FROM "_MentorToStudent" AS p JOIN mentors AS m ON m.id = p."A"
+        WHERE p."B" = ANY(%(student_ids)s) ORDER BY p."B", m.id""",
+    students=f"SELECT {STUDENT_FIELDS} FROM students AS s WHERE s.id = ANY(%(student_ids)s)",
+    students_of_mentor=f"""
+        SELECT {STUDENT_FIELDS} FROM students AS s JOIN "_MentorToStudent" AS p ON p."B" = s.id
+        WHERE p."A" = %(mentor_key)s ORDER BY s.username""",
+    all_students=f"SELECT {STUDENT_FIELDS} FROM students AS s",
+    shared_student_emails="""
+        SELECT lower(trim(s.email)) FROM students AS s WHERE lower(trim(s.email)) = ANY(%(emails)s)
+        GROUP BY 1 HAVING count(*) > 1""",
+)

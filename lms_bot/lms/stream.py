@@ -1,0 +1,76 @@
+"""What a kind of LMS tells the engine about each table it watches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from lms_bot.activities import Activity, Rejection
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one LMS row said when it was looked at: an activity, or why it gave none.
+
+    `is_open` marks a row that will change again: started, not yet final.
+    """
+
+    row_key: str
+    activity: Activity | None = None
+    rejection: Rejection | None = None
+    is_open: bool = False
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A table, its key, and the SELECT that makes activities of its rows. Which rows to look at is the engine's job.
+
+    `select` is without WHERE; its first column is the key. `read` turns one of its rows into a Reading; it gets
+    the LMS's present time too. `key_grows` says that new rows mostly have the highest keys, so that looking past
+    the last one finds them soonest; without it, only the complete look finds them. `alias` is the watched table's
+    name within `select`.
+    """
+
+    name: str
+    table: str
+    key: str
+    key_type: str
+    key_grows: bool
+    alias: str
+    select: str
+    read: Callable[[tuple[Any, ...], datetime], Reading]
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far a stream has been read. Durable as JSON.
+
+    `high_key`: the highest key read at the end of the table. `horizon`: every row version written by a
+    transaction below it has been seen. `pass_horizon`, `pass_block`, `pass_file`: the complete look now under
+    way: the horizon that becomes ours when it ends, the next block, and the table's file, which VACUUM FULL
+    replaces. `table_id` tells the table from another one of that name (a restored copy). `baseline_at` is the
+    LMS's time at the very first start, kept while what was there then is not yet all taken as known.
+    """
+
+    table_id: str
+    high_key: int | None
+    horizon: int
+    pass_horizon: int | None = None
+    pass_block: int = 0
+    pass_file: int | None = None
+    baseline_at: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Rows that may have changed, and the position once they are recorded. `lms_now` is the LMS's clock."""
+
+    stream: Stream
+    readings: list[Reading]
+    position: Position
+    lms_now: datetime

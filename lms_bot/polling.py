@@ -1,0 +1,83 @@
+"""When to poll: at each interval while the LMS is well, ever less often while it is not."""
+
+from __future__ import annotations
+
+import logging
+import random
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from lms_bot.clock import utc_now
+from lms_bot.exceptions import LMSBotError
+from lms_bot.monitor import LAST_POLL_ERROR
+from lms_bot.store.leases import Leases
+from lms_bot.store.models import Fact
+
+if TYPE_CHECKING:
+    from lms_bot.app import App
+
+logger = logging.getLogger(__name__)
+
+LONGEST_BACKOFF_SECONDS = 600.0
+POLL_DUTY = "poll"
+SHORTEST_LEASE_SECONDS = 15.0
+
+
+class Polling:
+    """One process's turn at polling. `step` is called at each interval and never raises an LMSBotError."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._leases = Leases(app.store)
+        self._failures = 0
+        self._not_before: datetime | None = None
+        self._said = ""
+
+    def step(self, now: datetime | None = None) -> None:
+        """Polls, unless another process does or a failing LMS is to be left alone for a while."""
+        now = now or utc_now()
+        if self._is_left_alone(now):
+            return
+        try:
+            if self._leases.acquire(POLL_DUTY, self._lease_seconds(), now):
+                created = self._app.monitor.process_activities()
+                self._succeeded()
+                if created:
+                    self._app.notifier.wake()
+        except LMSBotError as error:
+            self._failed(error, now)
+
+    def stop(self) -> None:
+        """Gives the duty back, so that another process need not wait."""
+        self._leases.release(POLL_DUTY)
+
+    def _is_left_alone(self, now: datetime) -> bool:
+        """Within the backoff; ended early once an LMS that could not even be reached can be reached again."""
+        if self._not_before is None or now >= self._not_before:
+            return False
+        return not (self._was_unreachable and self._app.source.connection.is_reachable())
+
+    def _lease_seconds(self) -> float:
+        return max(SHORTEST_LEASE_SECONDS, 3 * self._app.monitor.poll_interval)
+
+    def _succeeded(self) -> None:
+        if self._failures:
+            logger.info("the LMS answers again")
+            with self._app.store.transaction():
+                Fact.put(LAST_POLL_ERROR, None)
+        self._failures, self._not_before, self._said = 0, None, ""
+
+    def _failed(self, error: LMSBotError, now: datetime) -> None:
+        interval = self._app.monitor.poll_interval
+        delay = min(LONGEST_BACKOFF_SECONDS, interval * 2**min(self._failures, 16)) * random.uniform(0.8, 1.0)
+        self._failures += 1
+        self._not_before = now + timedelta(seconds=delay)
+        self._was_unreachable = not self._app.source.connection.is_reachable()
+        if str(error) != self._said:  # once for each trouble, not once a poll
+            logger.warning("the poll failed: %s", error)
+            self._said = str(error)
+        try:
+            with self._app.store.transaction():
+                Fact.put(LAST_POLL_ERROR, str(error))
+        except LMSBotError:
+            logger.warning("nor could that be written down: the store does not answer")

@@ -1,0 +1,273 @@
+"""A stage for the demo: people act and ask on it, and every message is shown as it arrives."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sqlite3
+import sys
+import time
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import TextIO
+
+from lms_bot.sandbox.keeper import Keeper
+from lms_bot.sandbox.sample import EXAMS, MENTORS, STUDENTS, SUPERVISOR, Person
+from lms_bot.sandbox.school import School
+from lms_bot.sandbox.zulip import SandboxMessage, SandboxPerson, SandboxZulip
+
+START_PATIENCE_SECONDS = 30.0
+ANSWER_PATIENCE_SECONDS = 5.0
+QUIET_SECONDS = 1.5  # so long after the last message nothing more is to come: several polls
+LOOK_SECONDS = 0.2  # how often we see whether to go on
+PACKAGE_FOLDER = Path(__file__).resolve().parents[2]
+
+Act = tuple[str, ...]  # the name of a verb of Stage, and its arguments
+
+
+class IsOver(Exception):
+    """The time is up, or somebody wants it to stop. Nothing is wrong."""
+
+
+class BotDied(Exception):
+    """The bot's process ended, or never came up, while it was needed. The text says how."""
+
+
+class BotProcess:
+    """The bot as people run it, `zulip-run-bot lms_bot`; what it prints goes into the keeper's folder."""
+
+    def __init__(self, keeper: Keeper, bot: str, zuliprc: Path, config: Path, store: Path) -> None:
+        self._keeper = keeper
+        self._store = store
+        self._log = keeper.folder / "bot.log"
+        command = [sys.executable, "-m", "zulip_bots.run", bot, "-c", str(zuliprc), "-b", str(config)]
+        self._pid = keeper.start(command, log=self._log.name, env=_bot_environment())
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self._keeper.exit_code(self._pid)
+
+    def stop(self) -> None:
+        self._keeper.stop(self._pid, signal.SIGTERM)
+
+    def last_output(self, lines: int = 20) -> str:
+        log = self._log.read_text(encoding="utf-8", errors="replace")
+        return "\n".join(log.splitlines()[-lines:]) or "(it said nothing)"
+
+    def stored(self, query: str) -> list[tuple[int, ...]]:
+        """Rows of its store; none if it has not made its tables yet."""
+        with closing(sqlite3.connect(self._store)) as store:
+            try:
+                return store.execute(query).fetchall()
+            except sqlite3.OperationalError:
+                return []
+
+
+class Stage:
+    """The school's mentors in Zulip, its students in the LMS, the bot between them, and somebody who watches.
+
+    While anything is waited for, messages are shown, IsOver is raised once `is_over()`, and BotDied if the
+    bot's process ends.
+    """
+
+    def __init__(
+        self,
+        page: Page,
+        school: School,
+        zulip: SandboxZulip,
+        account: SandboxPerson,
+        bot: BotProcess,
+        is_over: Callable[[], bool],
+    ) -> None:
+        self.school = school
+        self._page = page
+        self._zulip = zulip
+        self._account = account
+        self._bot = bot
+        self._is_over = is_over
+        self._last_shown_id = 0
+        self._last_shown_at = time.monotonic()
+        self._attempts: dict[str, tuple[int, int | None]] = {}
+        self._people = {person.username: self._invite(person) for person in MENTORS}
+        self._people[SUPERVISOR.username] = self._invite(SUPERVISOR, role=200)
+        self._names = {person.user_id: person.full_name for person in (account, *self._people.values())}
+
+    def _invite(self, person: Person, role: int = 400) -> SandboxPerson:
+        address = f"{person.username}@school.example.com"
+        return self._zulip.add_person(_full_name(person), email=address, delivery_email=address, role=role)
+
+    def play(self, script: Iterable[Act], seconds_each: float) -> None:
+        """Act by act, evenly; then until nothing more arrives."""
+        for verb, *arguments in script:
+            begun_at = time.monotonic()
+            getattr(self, verb)(*arguments)
+            self._show_until(begun_at + seconds_each)
+        self._last_shown_at = time.monotonic()
+        self._show_while(lambda: time.monotonic() < self._last_shown_at + QUIET_SECONDS)
+
+    # ---- what people do: the verbs of a script ----
+
+    def start_exam(self, student: str, exam: str, lesson: str | None = None) -> None:
+        """`lesson` is the content that is this exam, if it is taken from within the course."""
+        self._tell(f"{STUDENT_NAMES[student]} starts the exam: {EXAM_TITLES[exam]}")
+        attempt_id = self.school.start_exam(student, exam)
+        lesson_id = self.school.start_content(student, lesson, assessment_id=attempt_id) if lesson else None
+        self._attempts[student] = (attempt_id, lesson_id)
+
+    def finish_exam(self, student: str, result: str, percentage: str) -> None:
+        """An empty `result` is an exam that somebody has yet to grade."""
+        self._tell(f"{STUDENT_NAMES[student]} hands the exam in: {result or 'not graded yet'}")
+        attempt_id, lesson_id = self._attempts.pop(student)
+        self.school.finish_exam(attempt_id, result or None, int(percentage) if percentage else None)
+        if lesson_id is not None:
+            self.school.complete_content(lesson_id)
+
+    def watch(self, student: str, content: str) -> None:
+        self._tell(f"{STUDENT_NAMES[student]} watches: {content}")
+        self.school.watch_content(student, content)
+
+    def complete(self, student: str, content: str) -> None:
+        self._tell(f"{STUDENT_NAMES[student]} works through: {content}")
+        self.school.complete_content(self.school.start_content(student, content))
+
+    def ask(self, username: str, question: str) -> None:
+        """Somebody writes to the bot and gets an answer."""
+        asker = self._people[username]
+        question_id = self._zulip.send(asker, self._account, question)
+        give_up_at = time.monotonic() + ANSWER_PATIENCE_SECONDS
+
+        def is_unanswered() -> bool:
+            said = self._zulip.messages(sender=self._account, to=asker)
+            return time.monotonic() < give_up_at and not any(each.id > question_id for each in said)
+
+        self._show_while(is_unanswered)
+        self._show_arrived()
+
+    def _tell(self, text: str) -> None:
+        self._page.write_aside(f"> {text}")
+
+    # ---- showing ----
+
+    def wait_for_bot(self) -> None:
+        """Until it listens. BotDied also if it does not come up in half a minute."""
+        give_up_at = time.monotonic() + START_PATIENCE_SECONDS
+
+        def is_starting() -> bool:
+            if time.monotonic() > give_up_at:
+                raise BotDied(f"The bot did not come up in {START_PATIENCE_SECONDS:.0f} seconds.")
+            return not any(each.path.endswith("/register") for each in list(self._zulip.requests))
+
+        self._show_while(is_starting)
+
+    def _show_until(self, moment: float) -> None:
+        self._show_while(lambda: time.monotonic() < moment)
+
+    def _show_while(self, goes_on: Callable[[], bool]) -> None:
+        while goes_on():
+            if self._is_over():
+                raise IsOver
+            exit_code = self._bot.exit_code
+            if exit_code is not None:
+                raise BotDied(f"The bot ended by itself, with exit code {exit_code}.")
+            self._show_arrived(LOOK_SECONDS)
+
+    def _show_arrived(self, seconds: float = 0.0) -> None:
+        """Show what has arrived, or else what does within so many seconds."""
+        try:
+            self._zulip.wait_for(lambda message: message.id > self._last_shown_id, timeout=seconds)
+        except TimeoutError:
+            return
+        for message in self._zulip.messages():
+            if message.id > self._last_shown_id:
+                self._last_shown_id = message.id
+                self._last_shown_at = time.monotonic()
+                self._page.write_message(self._direction(message), message.content)
+
+    def _direction(self, message: SandboxMessage) -> str:
+        names = [self._names.get(user_id, f"user {user_id}") for user_id in message.recipient_ids]
+        where = ", ".join(names) if message.stream is None else f"#{message.stream}"
+        return f"{self._names.get(message.sender_id, f'user {message.sender_id}')} -> {where}"
+
+    # ---- ending ----
+
+    def end(self) -> None:
+        """Stop the bot in order, and show what it still said and how much there was in all."""
+        self._bot.stop()
+        self._show_arrived()
+        self._page.write(f"\n{self._format_counts()}")
+
+    def _format_counts(self) -> str:
+        """Events as stored; what the bot said as Zulip has it, messages apart from answers to questions."""
+        events = self._bot.stored("SELECT count(*) FROM lms_activity_events")
+        told = {row[0] for row in self._bot.stored("SELECT zulip_message_id FROM lms_messages")}
+        said = {message.id for message in self._zulip.messages(sender=self._account)}
+        counts = (
+            _count(events[0][0] if events else 0, "event"),
+            _count(len(said & told), "message"),
+            _count(len(said - told), "answer"),
+        )
+        return f"Done: {', '.join(counts)}."
+
+
+class Page:
+    """What the watcher reads: calm on paper, with a little colour on a terminal."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._has_colour = out.isatty() and "NO_COLOR" not in os.environ
+        if hasattr(out, "reconfigure"):
+            out.reconfigure(errors="replace")  # a terminal without emoji is no reason to fail
+
+    def write(self, text: str) -> None:
+        print(text, file=self._out, flush=True)
+
+    def write_aside(self, text: str) -> None:
+        self.write(f"\n{self._colour('36', text)}")
+
+    def write_message(self, direction: str, content: str) -> None:
+        self.write(f"\n{self._colour('1', direction)}\n{indent(readable(content))}")
+
+    def _colour(self, code: str, text: str) -> str:
+        return f"\033[{code}m{text}\033[0m" if self._has_colour else text
+
+
+def indent(text: str) -> str:
+    return "\n".join(f"    {line}".rstrip() for line in text.splitlines())
+
+
+def readable(content: str) -> str:
+    """Markdown, with what makes no sense raw made readable: local times, nothing invisible, no escape codes."""
+    with_times = re.sub(r"<time:([^>]+)>", lambda found: _local_time(found[1]), content)
+    return "".join(each for each in with_times if each == "\n" or each >= " ").replace("\u200b", "")
+
+
+def _local_time(written: str) -> str:
+    try:
+        at = datetime.fromisoformat(written.replace("Z", "+00:00"))
+    except ValueError:
+        return written
+    return at.astimezone().strftime("%a %d %b %Y, %H:%M")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _full_name(person: Person) -> str:
+    return person.display_name or f"{person.first_name} {person.last_name}"
+
+
+def _bot_environment() -> dict[str, str]:
+    """Ours, without settings that are meant for another bot."""
+    foreign = ("LMS_", "ZULIP_", "PG")
+    env = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    paths = [str(PACKAGE_FOLDER), env.get("PYTHONPATH", "")]
+    return env | {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "PYTHONUNBUFFERED": "1"}
+
+
+STUDENT_NAMES = {student.username: f"{_full_name(student)} ({student.username})" for student in STUDENTS}
+EXAM_TITLES = {slug: title for slug, title, *_ in EXAMS}

@@ -1,0 +1,1 @@
+"""Remembering: the bot's own database."""

@@ -1,0 +1,123 @@
+"""Opening the store: SQLite by default, PostgreSQL where one machine is not enough."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import peewee
+from peewee import DatabaseProxy, PostgresqlDatabase, SqliteDatabase
+from playhouse.migrations import Runner
+
+from lms_bot.clock import to_utc
+from lms_bot.exceptions import StoreUnavailable
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATION_LOCK = 0x6C6D73  # any number, the same in every process of the bot
+BUSY_TIMEOUT_SECONDS = 15
+
+CONNECTION_ERRORS = (peewee.OperationalError, peewee.InterfaceError)
+
+
+class _ConfiguredDatabase(DatabaseProxy):
+    """The database behind the models; opened from the configuration when nobody opened one."""
+
+    def __getattr__(self, name: str) -> Any:
+        if self.obj is None and not name.startswith("__"):
+            from lms_bot.app import get_app
+
+            get_app()
+        return super().__getattr__(name)
+
+
+database = _ConfiguredDatabase()
+
+
+class UTCDateTimeField(peewee.DateTimeField):
+    """An aware moment in UTC: `timestamptz` on PostgreSQL, sortable ISO text on SQLite."""
+
+    field_type = "TIMESTAMPTZ"
+
+    def db_value(self, value: Any) -> Any:
+        if not isinstance(value, datetime):
+            return value
+        return to_utc(value).isoformat(sep=" ", timespec="microseconds")
+
+    def python_value(self, value: Any) -> datetime | None:
+        if value is None:
+            return None
+        return to_utc(value if isinstance(value, datetime) else datetime.fromisoformat(value))
+
+
+class Store:
+    """The opened store. Threads share it; each has a connection of its own."""
+
+    def __init__(self, url: str) -> None:
+        self.database = _connect_to(url)
+        self.is_postgresql = isinstance(self.database, PostgresqlDatabase)
+
+    @contextmanager
+    def session(self) -> Iterator[peewee.Database]:
+        """A working connection for this thread. A broken one is dropped, so that the next try is fresh.
+
+        Raises StoreUnavailable in place of the driver's connection errors.
+        """
+        if self.database.in_transaction():  # the outermost block answers for the connection
+            yield self.database
+            return
+        try:
+            self.database.connect(reuse_if_open=True)
+            yield self.database
+        except CONNECTION_ERRORS as error:
+            self.close_thread()
+            raise StoreUnavailable(f"the store does not answer: {_first_line(error)}") from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[peewee.Database]:
+        """All of the block's changes, or none."""
+        with self.session() as db, db.atomic():
+            yield db
+
+    def migrate(self) -> list[str]:
+        """Brings the tables up to date; safe when several processes start at once. Returns what was applied."""
+        with self.session() as db, db.atomic(*([] if self.is_postgresql else ["EXCLUSIVE"])):
+            if self.is_postgresql:
+                db.execute_sql("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
+            return list(Runner(db, str(MIGRATIONS), table_name="lms_schema_migrations").up())
+
+    def close_thread(self) -> None:
+        """Closes this thread's connection, also one that broke in the middle of a transaction."""
+        while self.database.in_transaction():
+            self.database.pop_transaction()
+        with suppress(peewee.PeeweeException):
+            self.database.close()
+
+
+def open_store(url: str) -> Store:
+    """Opens and migrates the store at `url` and makes it the one the models speak to.
+
+    Raises StoreUnavailable where it cannot be reached.
+    """
+    store = Store(url)
+    store.migrate()
+    database.initialize(store.database)
+    return store
+
+
+def _connect_to(url: str) -> peewee.Database:
+    if url.startswith("sqlite:///"):
+        return SqliteDatabase(
+            unquote(url.removeprefix("sqlite:///")),
+            pragmas={"journal_mode": "wal", "synchronous": "normal", "foreign_keys": 1, "cache_size": -32_000},
+            lock_type="IMMEDIATE",
+            timeout=BUSY_TIMEOUT_SECONDS,
+        )
+    return PostgresqlDatabase(url, options="-c timezone=UTC -c statement_timeout=60s", connect_timeout=10)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0]

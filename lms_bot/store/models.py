@@ -1,0 +1,318 @@
+"""The tables of the store, as peewee models. What each is for is told in its docstring.
+
+A row's life: an `LMSActivityEvent` is created with one `Delivery` for each person it is owed to; the
+notifier puts deliveries into `Message`s; `LMSEventLog` says what became of the event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from peewee import (
+    AutoField,
+    BigAutoField,
+    BigIntegerField,
+    BooleanField,
+    CharField,
+    CompositeKey,
+    ForeignKeyField,
+    IntegerField,
+    JSONField,
+    Model,
+    TextField,
+    fn,
+)
+
+from lms_bot.clock import to_utc, utc_now
+from lms_bot.store.database import UTCDateTimeField, database
+
+
+class BaseModel(Model):
+    class Meta:
+        database = database
+        legacy_table_names = False
+
+
+class LMSActivityEvent(BaseModel):
+    """An activity that was recorded. Immutable but for its flags.
+
+    `timestamp` is when it happened in the LMS, `created_at` when it was recorded; both aware UTC.
+    `activity_id` is the id of the LMS's attempt row. `processed_for_ai` is set by AI consumers only.
+    """
+
+    event_id = AutoField()
+    event_type = CharField(max_length=32)
+    student_id = IntegerField()
+    student_username = TextField(null=True)
+    student_display_name = TextField(null=True)
+    mentor_id = IntegerField(null=True)
+    mentor_username = TextField(null=True)
+    activity_id = IntegerField()
+    activity_title = CharField(max_length=500, null=True)
+    activity_metadata = JSONField(null=True)
+    timestamp = UTCDateTimeField()
+    created_at = UTCDateTimeField(default=utc_now)
+    processed_for_ai = BooleanField(default=False)
+    zulip_user_id = IntegerField(null=True)
+    source_key = TextField(unique=True)
+    has_deliveries = BooleanField(default=False)
+    """False until it is decided who is to be told (also when that is nobody)."""
+    is_settled = BooleanField(default=False)
+    """True once nothing more is to be sent for it, be it told, refused or never owed."""
+
+    class Meta:
+        table_name = "lms_activity_events"
+
+    @classmethod
+    def get_unprocessed_for_ai(
+        cls, event_type: str | None = None, limit: int | None = None
+    ) -> list[LMSActivityEvent]:
+        """Events no AI consumer has taken yet, oldest first; of one type if given."""
+        query = cls.select().where(~cls.processed_for_ai).order_by(cls.event_id)
+        if event_type is not None:
+            query = query.where(cls.event_type == event_type)
+        return list(query.limit(limit))
+
+    @classmethod
+    def mark_processed_for_ai(cls, event_ids: Iterable[int], batch_size: int = 500) -> int:
+        """Marks events as taken by an AI consumer. Returns how many were not marked before."""
+        ids = list(event_ids)
+        marked = 0
+        with cls._meta.database.atomic():
+            for start in range(0, len(ids), batch_size):
+                batch = ids[start : start + batch_size]
+                query = cls.update(processed_for_ai=True).where(cls.event_id.in_(batch), ~cls.processed_for_ai)
+                marked += query.execute()
+        return marked
+
+    @classmethod
+    def get_student_history(
+        cls, student_id: int, since: datetime | None = None, limit: int | None = None
+    ) -> list[LMSActivityEvent]:
+        """What one student did, newest first; from `since` on if given."""
+        query = cls.select().where(cls.student_id == student_id)
+        if since is not None:
+            query = query.where(cls.timestamp >= to_utc(since))
+        return list(query.order_by(cls.timestamp.desc(), cls.event_id.desc()).limit(limit))
+
+    @classmethod
+    def get_in_range(
+        cls, start: datetime, end: datetime, student_ids: Sequence[int] | None = None
+    ) -> list[LMSActivityEvent]:
+        """Events that happened at or after `start` and before `end`, oldest first; of some students if given."""
+        query = cls.select().where(cls.timestamp >= to_utc(start), cls.timestamp < to_utc(end))
+        if student_ids is not None:
+            query = query.where(cls.student_id.in_(list(student_ids)))
+        return list(query.order_by(cls.timestamp, cls.event_id))
+
+    @classmethod
+    def get_with_errors(cls, limit: int | None = None) -> list[LMSActivityEvent]:
+        """Events that could not be told to everybody they are owed to, newest first."""
+        query = cls.select().join(LMSEventLog).where(LMSEventLog.error_message.is_null(False))
+        return list(query.order_by(cls.event_id.desc()).limit(limit))
+
+    @classmethod
+    def get_counts_by_type(cls, since: datetime | None = None) -> dict[str, int]:
+        """How many events there are of each type; of those since a moment if given."""
+        query = cls.select(cls.event_type, fn.COUNT(cls.event_id)).group_by(cls.event_type)
+        if since is not None:
+            query = query.where(cls.timestamp >= to_utc(since))
+        return dict(query.tuples())
+
+    @classmethod
+    def get_student_totals(cls, student_id: int) -> dict[str, int]:
+        """How many events one student has: `{"total": …, "exam": …, "content": …}`."""
+        query = cls.select(cls.event_type, fn.COUNT(cls.event_id)).where(cls.student_id == student_id)
+        counts = dict(query.group_by(cls.event_type).tuples())
+        exam = sum(count for event_type, count in counts.items() if event_type.startswith("exam_"))
+        return {"total": sum(counts.values()), "exam": exam, "content": sum(counts.values()) - exam}
+
+
+class LMSEventLog(BaseModel):
+    """What became of an event: told, under which Zulip message id, or why not."""
+
+    event = ForeignKeyField(
+        LMSActivityEvent, primary_key=True, backref="log", column_name="event_id", on_delete="CASCADE"
+    )
+    notification_sent = BooleanField(default=False)
+    notification_message_id = BigIntegerField(null=True)
+    error_message = TextField(null=True)
+    processed_at = UTCDateTimeField(default=utc_now)
+
+    class Meta:
+        table_name = "lms_event_logs"
+
+
+class _State(str, Enum):
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+class DeliveryState(_State):
+    PENDING = "pending"  # owed, and we know to whom
+    UNMAPPED = "unmapped"  # owed, but nobody in Zulip could be found yet
+    SENT = "sent"
+    DEAD = "dead"  # given up; an admin may retry it
+
+
+class MessageState(_State):
+    READY = "ready"  # written down, not yet sent
+    SENDING = "sending"  # claimed; after its lease ran out its fate is unknown
+    UNKNOWN = "unknown"  # sent perhaps; looked up in Zulip before it is sent again
+    SENT = "sent"
+    DEAD = "dead"
+
+
+class Message(BaseModel):
+    """What is sent to one person in one request: the exact text, written down before it is sent."""
+
+    message_id = BigAutoField()
+    zulip_user_id = IntegerField()
+    content = TextField()
+    state = CharField(max_length=12, default=MessageState.READY.value)
+    priority = IntegerField(default=1)
+    """Lower goes first: 0 failed exams, 1 the rest."""
+    tries = IntegerField(default=0)
+    """How often an answering Zulip did not take it."""
+    not_before = UTCDateTimeField(default=utc_now)
+    claimed_at = UTCDateTimeField(null=True)
+    lease_until = UTCDateTimeField(null=True)
+    claimed_by = TextField(null=True)
+    zulip_message_id = BigIntegerField(null=True)
+    reason = TextField(null=True)
+    created_at = UTCDateTimeField(default=utc_now)
+    sent_at = UTCDateTimeField(null=True)
+
+    class Meta:
+        table_name = "lms_messages"
+
+
+class Delivery(BaseModel):
+    """An event owed to one person. `recipient` is who: `zulip:9`, or `mentor:3` while nobody in Zulip
+    is known for that mentor (mentors.id), or `nobody` for a student without mentors."""
+
+    delivery_id = BigAutoField()
+    event = ForeignKeyField(LMSActivityEvent, backref="deliveries", column_name="event_id", on_delete="CASCADE")
+    recipient = TextField()
+    zulip_user_id = IntegerField(null=True)
+    state = CharField(max_length=12, default=DeliveryState.PENDING.value)
+    message = ForeignKeyField(
+        Message, null=True, backref="deliveries", column_name="message_id", on_delete="SET NULL"
+    )
+    reason = TextField(null=True)
+    created_at = UTCDateTimeField(default=utc_now)
+    updated_at = UTCDateTimeField(default=utc_now)
+
+    class Meta:
+        table_name = "lms_deliveries"
+        indexes = ((("event", "recipient"), True),)
+
+
+class Cursor(BaseModel):
+    """How far a stream of the LMS has been read; moved in the transaction that records what was read."""
+
+    stream = TextField(primary_key=True)
+    position = JSONField()
+    updated_at = UTCDateTimeField(default=utc_now)
+
+    class Meta:
+        table_name = "lms_cursors"
+
+
+class OpenRow(BaseModel):
+    """An LMS row known to be started and not yet final; looked at on every poll."""
+
+    stream = TextField()
+    row_key = TextField()
+    opened_at = UTCDateTimeField(default=utc_now)
+
+    class Meta:
+        table_name = "lms_open_rows"
+        primary_key = CompositeKey("stream", "row_key")
+
+
+class KnownRow(BaseModel):
+    """An LMS row that was there before the bot: the event type it then stood for is never told."""
+
+    stream = TextField()
+    row_key = TextField()
+    event_type = TextField()
+
+    class Meta:
+        table_name = "lms_known_rows"
+        primary_key = CompositeKey("stream", "row_key", "event_type")
+        without_rowid = True
+
+
+class RejectedRow(BaseModel):
+    """An LMS row that could not become an activity, and why; looked at again when it changes."""
+
+    stream = TextField()
+    row_key = TextField()
+    problem = TextField()
+    reason = TextField()
+    rejected_at = UTCDateTimeField(default=utc_now)
+
+    class Meta:
+        table_name = "lms_rejected_rows"
+        primary_key = CompositeKey("stream", "row_key")
+
+
+class KnownStudents(BaseModel):
+    """The students of one mentor as the LMS last told them, for the time when the LMS is away."""
+
+    mentor_key = IntegerField(primary_key=True)
+    students = JSONField()
+    fetched_at = UTCDateTimeField()
+
+    class Meta:
+        table_name = "lms_known_students"
+
+
+class Lease(BaseModel):
+    """A duty only one process does at a time, and until when it holds it."""
+
+    duty = TextField(primary_key=True)
+    holder = TextField()
+    expires_at = UTCDateTimeField()
+
+    class Meta:
+        table_name = "lms_leases"
+
+
+class AnsweredMessage(BaseModel):
+    """A chat message some process of the bot has taken to answer; nobody answers it again."""
+
+    zulip_message_id = BigIntegerField(primary_key=True)
+    taken_at = UTCDateTimeField(default=utc_now)
+
+    class Meta:
+        table_name = "lms_answered_messages"
+
+
+class Fact(BaseModel):
+    """Something the bot's processes tell each other, e.g. when the last good poll was."""
+
+    name = TextField(primary_key=True)
+    value = JSONField(null=True)
+    updated_at = UTCDateTimeField(default=utc_now)
+
+    class Meta:
+        table_name = "lms_facts"
+
+    @classmethod
+    def put(cls, name: str, value: Any) -> None:
+        now = utc_now()
+        query = cls.insert(name=name, value=value, updated_at=now)
+        query.on_conflict(
+            conflict_target=[cls.name], update={cls.value: value, cls.updated_at: now}
+        ).execute()
+
+    @classmethod
+    def find(cls, name: str) -> Any:
+        """The fact's value, or None."""
+        row = cls.get_or_none(cls.name == name)
+        return None if row is None else row.value

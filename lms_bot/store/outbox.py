@@ -1,0 +1,223 @@
+"""The outbox: messages written down before they are sent, claimed by one sender at a time, and what became of them.
+
+Every change of state is a conditional update whose row count decides, so that any number of processes may try.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from lms_bot.store.database import Store
+from lms_bot.store.models import (
+    Delivery,
+    DeliveryState,
+    LMSActivityEvent,
+    LMSEventLog,
+    Message,
+    MessageState,
+)
+
+LEASE = timedelta(seconds=60)  # longer than a send may take; after it the sender counts as dead
+URGENT, ROUTINE = 0, 1
+
+
+class Outbox:
+    """Each method is one transaction on `store`, or part of the caller's."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def get_unwritten(self, limit: int) -> list[Delivery]:
+        """Deliveries owed to a known person and in no message yet, oldest first; locked for the transaction."""
+        query = (
+            Delivery.select(Delivery, LMSActivityEvent)
+            .join(LMSActivityEvent)
+            .where(Delivery.state == DeliveryState.PENDING, Delivery.message.is_null())
+            .order_by(Delivery.delivery_id)
+            .limit(limit)
+        )
+        return list(query.for_update(of=Delivery, skip_locked=True) if self._store.is_postgresql else query)
+
+    def write(self, deliveries: Sequence[Delivery], content: str, priority: int, now: datetime) -> Message:
+        """Writes down the message that carries these deliveries, all to one person."""
+        message = Message.create(
+            zulip_user_id=deliveries[0].zulip_user_id,
+            content=content,
+            priority=priority,
+            not_before=now,
+            created_at=now,
+        )
+        ids = [one.delivery_id for one in deliveries]
+        Delivery.update(message=message, updated_at=now).where(Delivery.delivery_id.in_(ids)).execute()
+        return message
+
+    def claim(self, sender: str, now: datetime) -> Message | None:
+        """Takes the most pressing message that is due, for this sender alone; None where there is none."""
+        with self._store.transaction():
+            due = (
+                Message.select()
+                .where(Message.state == MessageState.READY, Message.not_before <= now)
+                .order_by(Message.priority, Message.message_id)
+                .limit(1)
+            )
+            if self._store.is_postgresql:
+                due = due.for_update(skip_locked=True)
+            message = due.first()
+            if message is None:
+                return None
+            changes = {"state": MessageState.SENDING, "claimed_by": sender, "claimed_at": now}
+            return message if self._change(message, MessageState.READY, lease_until=now + LEASE, **changes) else None
+
+    def get_unknown(self, now: datetime) -> Message | None:
+        """A message that may or may not have been sent and is due to be looked up, if any."""
+        with self._store.transaction():
+            self._doubt_expired(now)
+            return (
+                Message.select()
+                .where(Message.state == MessageState.UNKNOWN, Message.not_before <= now)
+                .order_by(Message.not_before)
+                .first()
+            )
+
+    def get_zulip_ids(self, zulip_user_id: int, content: str) -> set[int]:
+        """Zulip's ids of the messages with this text this person is known to have got."""
+        query = Message.select(Message.zulip_message_id).where(
+            Message.zulip_user_id == zulip_user_id,
+            Message.content == content,
+            Message.state == MessageState.SENT,
+        )
+        return {sent_id for (sent_id,) in query.tuples()}
+
+    def mark_sent(self, message: Message, zulip_message_id: int, now: datetime) -> bool:
+        """Settles the message and its deliveries. False where another process did."""
+        with self._store.transaction():
+            changed = self._change(
+                message,
+                MessageState(message.state),
+                state=MessageState.SENT,
+                zulip_message_id=zulip_message_id,
+                sent_at=now,
+                reason=None,
+            )
+            if changed:
+                self._settle_deliveries(message, DeliveryState.SENT, None, now)
+            return changed
+
+    def mark_dead(self, message: Message, reason: str, now: datetime) -> bool:
+        """Gives the message up, with the reason in plain words, until an admin retries it."""
+        with self._store.transaction():
+            changed = self._change(message, MessageState(message.state), state=MessageState.DEAD, reason=reason)
+            if changed:
+                self._settle_deliveries(message, DeliveryState.DEAD, reason, now)
+            return changed
+
+    def mark_ready(self, message: Message, not_before: datetime, reason: str, tries: int) -> bool:
+        """Certainly not sent: to be tried again."""
+        return self._change(
+            message,
+            MessageState(message.state),
+            state=MessageState.READY,
+            not_before=not_before,
+            reason=reason,
+            tries=tries,
+        )
+
+    def mark_unknown(self, message: Message, not_before: datetime, reason: str) -> bool:
+        """Perhaps sent: to be looked up in Zulip before anything else."""
+        return self._change(
+            message, MessageState(message.state), state=MessageState.UNKNOWN, not_before=not_before, reason=reason
+        )
+
+    def kill_delivery(self, delivery: Delivery, reason: str, now: datetime) -> None:
+        """Gives up a delivery that could not even be written down."""
+        with self._store.transaction():
+            Delivery.update(state=DeliveryState.DEAD, reason=reason, updated_at=now).where(
+                Delivery.delivery_id == delivery.delivery_id
+            ).execute()
+            self.settle([delivery.event_id], now)
+
+    def revive(self, event_ids: Collection[int] | None, now: datetime) -> list[int]:
+        """Owes again what was given up; of these events, or of all. Returns the events it was done for.
+
+        A dead message is never sent again itself: its deliveries are written down anew, as they are now.
+        """
+        with self._store.transaction():
+            dead = Delivery.select(Delivery.delivery_id, Delivery.event).where(Delivery.state == DeliveryState.DEAD)
+            if event_ids is not None:
+                dead = dead.where(Delivery.event.in_(list(event_ids)))
+            if self._store.is_postgresql:
+                dead = dead.for_update(skip_locked=True)
+            found = list(dead)
+            Delivery.update(state=DeliveryState.PENDING, message=None, reason=None, updated_at=now).where(
+                Delivery.delivery_id.in_([one.delivery_id for one in found])
+            ).execute()
+            revived = sorted({one.event_id for one in found})
+            self.settle(revived, now)
+            return revived
+
+    def settle(self, event_ids: Collection[int], now: datetime) -> None:
+        """Writes into the log what has become of these events so far."""
+        with self._store.transaction():
+            rows = (
+                Delivery.select(Delivery.event, Delivery.state, Delivery.reason, Message.zulip_message_id)
+                .left_outer_join(Message)
+                .where(Delivery.event.in_(list(event_ids)))
+                .order_by(Delivery.delivery_id)
+                .tuples()
+            )
+            of_event: dict[int, list[tuple[Any, ...]]] = {event_id: [] for event_id in event_ids}
+            for event_id, *rest in rows:
+                of_event[event_id].append(tuple(rest))
+            for event_id, deliveries in of_event.items():
+                _write_log(event_id, deliveries, now)
+
+    def count_open(self) -> int:
+        """How many deliveries are owed to known people and not settled."""
+        return Delivery.select().where(Delivery.state == DeliveryState.PENDING).count()
+
+    def _settle_deliveries(self, message: Message, state: DeliveryState, reason: str | None, now: datetime) -> None:
+        carried = Delivery.message == message.message_id
+        Delivery.update(state=state, reason=reason, updated_at=now).where(carried).execute()
+        events = Delivery.select(Delivery.event).where(carried).tuples()
+        self.settle([event_id for (event_id,) in events], now)
+
+    def _doubt_expired(self, now: datetime) -> None:
+        """A sender that let its lease run out died between sending and marking."""
+        Message.update(
+            state=MessageState.UNKNOWN, not_before=now, reason="the bot stopped while sending it"
+        ).where(Message.state == MessageState.SENDING, Message.lease_until < now).execute()
+
+    def _change(self, message: Message, present: MessageState, **changes: Any) -> bool:
+        """Updates the message if it still is as we saw it, state and claim; the row count decides."""
+        changed = (
+            Message.update(**changes)
+            .where(
+                Message.message_id == message.message_id,
+                Message.state == present,
+                Message.claimed_at.is_null() if message.claimed_at is None else Message.claimed_at == message.claimed_at,
+            )
+            .execute()
+        )
+        if changed:
+            for name, value in changes.items():
+                setattr(message, name, value)
+        return bool(changed)
+
+
+def _write_log(event_id: int, deliveries: list[tuple[Any, ...]], now: datetime) -> None:
+    is_open = any(state == DeliveryState.PENDING for state, _, _ in deliveries)
+    sent_ids = [sent_id for state, _, sent_id in deliveries if state == DeliveryState.SENT]
+    failed = (DeliveryState.DEAD, DeliveryState.UNMAPPED)
+    reasons = dict.fromkeys(reason or "unknown" for state, reason, _ in deliveries if state in failed)
+    values = {
+        "notification_sent": bool(sent_ids),
+        "notification_message_id": sent_ids[0] if sent_ids else None,
+        "error_message": "; ".join(reasons) or None,
+        "processed_at": now,
+    }
+    LMSActivityEvent.update(is_settled=not is_open).where(LMSActivityEvent.event_id == event_id).execute()
+    LMSEventLog.insert(event=event_id, **values).on_conflict(
+        conflict_target=[LMSEventLog.event], update={getattr(LMSEventLog, name): value for name, value in values.items()}
+    ).execute()

@@ -1,0 +1,216 @@
+"""A small world to ask the bot about: real store, real settings, and people as plain values.
+
+The people stand in for Zulip's and the LMS's answers, at the border where `UserMapper` gives them.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
+from typing import Any
+
+from lms_bot.activities import ActivityType
+from lms_bot.chat import Reply, respond
+from lms_bot.config import load_settings
+from lms_bot.events import RetryOutcome
+from lms_bot.exceptions import LMSBotError
+from lms_bot.gateway import ZulipUser
+from lms_bot.health import Check
+from lms_bot.lms.people import Mentor, Student
+from lms_bot.store.database import Store, open_store
+from lms_bot.store.models import Delivery, LMSActivityEvent, LMSEventLog, Message
+from lms_bot.users import StudentsOfMentor, Unmapped
+
+NOW = datetime(2026, 3, 18, 12, 0, tzinfo=timezone.utc)  # a Wednesday
+
+MARIA, ARJUN, ADMIN, BOSS, HEAD, BOTH = 1, 2, 3, 4, 5, 6
+PUPIL, GUEST, BOT, GONE, NOBODY = 7, 8, 9, 10, 99
+
+
+def make_user(user_id: int, name: str, **changes: Any) -> ZulipUser:
+    values: dict[str, Any] = {
+        "full_name": name,
+        "email": f"user{user_id}@zulip.example.com",
+        "delivery_email": f"{name.lower()}@school.example.com",
+        "role": 400,
+        "is_bot": False,
+        "is_active": True,
+        "timezone": "",
+    }
+    return ZulipUser(user_id=user_id, **values | changes)
+
+
+def make_student(student_id: int, username: str, first_name: str = "", last_name: str = "") -> Student:
+    return Student(
+        student_id=student_id,
+        username=username,
+        email=None,
+        display_name=f"{first_name} {last_name}".strip() or None,
+        first_name=first_name or None,
+        last_name=last_name or None,
+    )
+
+
+def make_mentor(key: int, username: str) -> Mentor:
+    return Mentor(key=key, mentor_id=9000 + key, username=username, email=None, name=username.title())
+
+
+JOHN = make_student(11, "john_doe", "John", "Doe")
+JANE = make_student(12, "jane_smith", "Jane", "Smith")
+JOSE = make_student(13, "jgarcia", "José", "García")
+ZOE = make_student(14, "zoe_m", "Zoë", "Müller")
+
+PEOPLE = (
+    make_user(MARIA, "Maria"),
+    make_user(ARJUN, "Arjun"),
+    make_user(ADMIN, "Ada", role=200),
+    make_user(BOSS, "Boris"),
+    make_user(HEAD, "Helena"),
+    make_user(BOTH, "Bo", role=100),
+    make_user(PUPIL, "John"),
+    make_user(GUEST, "Gus", role=600),
+    make_user(BOT, "Robot", is_bot=True, role=200),
+    make_user(GONE, "Gone", is_active=False, role=200),
+)
+MENTOR_OF = {
+    MARIA: make_mentor(1, "maria.santos"),
+    ARJUN: make_mentor(2, "arjun.nair"),
+    BOTH: make_mentor(3, "bo"),
+    GUEST: make_mentor(4, "gus"),
+    GONE: make_mentor(5, "gone"),
+}
+STUDENTS_OF = {1: (JOHN, JANE, JOSE), 2: (JOHN, ZOE), 3: (ZOE,), 4: (JOHN,), 5: (JOHN,)}
+
+
+@dataclass
+class People:
+    """Who is who, as UserMapper tells it. `lms_trouble` is raised where the LMS would have to be asked."""
+
+    students_of: dict[int, tuple[Student, ...]] = field(default_factory=lambda: dict(STUDENTS_OF))
+    zulip_users: dict[int, ZulipUser] = field(default_factory=lambda: {one.user_id: one for one in PEOPLE})
+    is_stale: bool = False
+    lms_trouble: LMSBotError | None = None
+    students_trouble: LMSBotError | None = None
+
+    def get_zulip_user(self, user_id: int) -> ZulipUser | None:
+        return self.zulip_users.get(user_id)
+
+    def get_mentors_for_zulip_user(self, user: ZulipUser) -> list[Mentor]:
+        self._ask_lms()
+        return [MENTOR_OF[user.user_id]] if user.user_id in MENTOR_OF else []
+
+    def get_students_of_mentor(self, mentor: Mentor) -> StudentsOfMentor:
+        if self.students_trouble is not None:
+            raise self.students_trouble
+        return StudentsOfMentor(self.students_of[mentor.key], NOW - timedelta(hours=1), self.is_stale)
+
+    def get_unmapped_mentors(self) -> list[Unmapped]:
+        self._ask_lms()
+        return [Unmapped(make_mentor(7, "chen.wei"), "no Zulip user has the e-mail address")]
+
+    def get_mapping_stats(self) -> dict[str, int]:
+        self._ask_lms()
+        return {"total_students": 4, "total_mentors": 6, "mapped_students": 1, "mapped_mentors": 5}
+
+    def _ask_lms(self) -> None:
+        if self.lms_trouble is not None:
+            raise self.lms_trouble
+
+
+@dataclass
+class Events:
+    """What `retry` was asked, and what it answers."""
+
+    retried: list[Sequence[int] | None] = field(default_factory=list)
+
+    def get_event_stats(self) -> dict[str, int]:
+        return {"total_events": 5, "pending_events": 1}
+
+    def retry(self, event_ids: Sequence[int] | None) -> RetryOutcome:
+        self.retried.append(event_ids)
+        return RetryOutcome(retried=1, unknown_ids=[404], nothing_to_do_ids=[7])
+
+
+class World:
+    """An app as far as answers need one, with what happened in it."""
+
+    def __init__(self, store: Store) -> None:
+        self.people = People()
+        self.events = Events()
+        self.polls = 0
+        self._numbers = itertools.count(1)
+        self.app: Any = SimpleNamespace(
+            settings=load_settings(
+                {"lms_admins": f"{BOSS}, helena@school.example.com"},
+                environ={},
+                dotenv=None,
+                require_lms=False,
+            ),
+            store=store,
+            users=self.people,
+            events=self.events,
+            monitor=SimpleNamespace(process_activities=self._poll),
+            health=SimpleNamespace(
+                get_checks=lambda: [
+                    Check("store", True, "answers"),
+                    Check("LMS", False, "connection refused"),
+                ]
+            ),
+        )
+
+    def _poll(self) -> int:
+        self.polls += 1
+        return 2
+
+    def ask(self, text: str, who: int = MARIA, now: datetime = NOW) -> Reply:
+        return respond(self.app, text, who, now=now)
+
+    def add_event(
+        self,
+        student: Student,
+        kind: ActivityType = ActivityType.EXAM_PASSED,
+        *,
+        ago: timedelta = timedelta(hours=1),
+        **columns: Any,
+    ) -> LMSActivityEvent:
+        number = next(self._numbers)
+        usual: dict[str, Any] = {
+            "event_type": kind.value,
+            "student_id": student.student_id,
+            "student_username": student.username,
+            "student_display_name": student.display_name,
+            "activity_id": number,
+            "activity_title": "Mathematics Final Exam",
+            "activity_metadata": {"score": 85, "percentage": 85},
+            "timestamp": NOW - ago,
+            "created_at": NOW - ago,
+            "source_key": f"test:{number}:{kind.value}",
+            "has_deliveries": True,
+        }
+        with self.app.store.transaction():
+            return LMSActivityEvent.create(**usual | columns)
+
+    def add_delivery(self, event: LMSActivityEvent, recipient: str = "zulip:1", **columns: Any) -> Delivery:
+        kind, _, key = recipient.partition(":")
+        usual = {"zulip_user_id": int(key) if kind == "zulip" else None, "created_at": event.created_at}
+        with self.app.store.transaction():
+            return Delivery.create(event=event, recipient=recipient, **usual | columns)
+
+    def add_message(self, **columns: Any) -> Message:
+        with self.app.store.transaction():
+            return Message.create(**{"zulip_user_id": MARIA, "content": "…"} | columns)
+
+    def add_error(self, event: LMSActivityEvent, reason: str) -> None:
+        with self.app.store.transaction():
+            LMSEventLog.create(event=event, error_message=reason, processed_at=event.created_at)
+
+
+def open_world(store_url: str) -> World:
+    return World(open_store(store_url))
+
+
+def close_world(world: World) -> None:
+    world.app.store.close_thread()

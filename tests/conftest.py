@@ -1,0 +1,121 @@
+"""What most tests stand on: a PostgreSQL, a school in it, a Zulip over HTTP, a store on either database."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lms_bot.sandbox.postgres import EmbeddedPostgres
+from lms_bot.sandbox.school import School
+
+if TYPE_CHECKING:
+    from lms_bot.sandbox.zulip import SandboxZulip
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+POSTGRES_15 = Path("/usr/lib/postgresql/15/bin")
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def clean_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No setting of the developer's reaches a test, and no test writes into the checkout."""
+    for name in list(os.environ):
+        if name.startswith(("LMS_", "ZULIP_")):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """One server for all tests, started when the first one asks. A test that stops it must start it again."""
+    with EmbeddedPostgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres15() -> Iterator[EmbeddedPostgres]:
+    """The oldest PostgreSQL that is supported."""
+    if not (POSTGRES_15 / "postgres").exists():
+        pytest.skip(f"no PostgreSQL 15 in {POSTGRES_15}")
+    with EmbeddedPostgres(POSTGRES_15) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def lms_template(postgres: EmbeddedPostgres) -> str:
+    """The name of a database with the LMS's empty tables, to be copied."""
+    with School(postgres.create_database("lms_template")) as school:
+        school.create(empty=True)
+    return "lms_template"
+
+
+@pytest.fixture(scope="session")
+def school_template(postgres: EmbeddedPostgres) -> str:
+    with School(postgres.create_database("school_template")) as school:
+        school.create()
+    return "school_template"
+
+
+@pytest.fixture
+def new_database(postgres: EmbeddedPostgres) -> Iterator[Callable[..., str]]:
+    """`new_database()` gives the URL of an empty one, `new_database(template)` of a copy, for this test."""
+    names: list[str] = []
+
+    def create(template: str = "template1") -> str:
+        names.append(f"test_{next(_numbers)}")
+        return postgres.create_database(names[-1], template)
+
+    yield create
+    for name in names:
+        postgres.drop_database(name)
+
+
+@pytest.fixture
+def new_lms(new_database: Callable[..., str], lms_template: str) -> Iterator[Callable[[], School]]:
+    """`new_lms()` gives a school without people, on a database of its own, each time it is called."""
+    schools: list[School] = []
+
+    def create() -> School:
+        schools.append(School(new_database(lms_template)))
+        return schools[-1]
+
+    yield create
+    for school in schools:
+        school.close()
+
+
+@pytest.fixture
+def lms(new_lms: Callable[[], School]) -> School:
+    """A school without people: only the tables."""
+    return new_lms()
+
+
+@pytest.fixture
+def school(new_database: Callable[..., str], school_template: str) -> Iterator[School]:
+    """The sample school."""
+    with School(new_database(school_template)) as sample:
+        yield sample
+
+
+@pytest.fixture
+def zulip() -> Iterator[SandboxZulip]:
+    """A Zulip organization of its own, over HTTP."""
+    from lms_bot.sandbox.zulip import SandboxZulip
+
+    with SandboxZulip() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a fresh store may live: each test that asks runs on both kinds."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'store.db'}"
+    create: Callable[..., str] = request.getfixturevalue("new_database")
+    return create()

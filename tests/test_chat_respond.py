@@ -1,0 +1,486 @@
+"""Conversations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from chat_world import (
+    ADMIN,
+    BOTH,
+    JANE,
+    JOHN,
+    JOSE,
+    MARIA,
+    NOW,
+    PEOPLE,
+    PUPIL,
+    ZOE,
+    World,
+    close_world,
+    make_student,
+    make_user,
+    open_world,
+)
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lms_bot.activities import ActivityType
+from lms_bot.chat.commands import COMMANDS
+from lms_bot.chat.respond import REFUSAL, respond
+from lms_bot.exceptions import LMSUnavailable, StoreUnavailable, ZulipUnavailable
+from lms_bot.markdown import time_tag
+from lms_bot.store.database import Store
+from lms_bot.store.models import DeliveryState, Fact, MessageState, RejectedRow
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+HOSTILE = "@**all** | `x` [a](http://evil.example/)\n# **b**"
+
+
+@pytest.fixture
+def world(store_url: str) -> Iterator[World]:
+    world = open_world(store_url)
+    yield world
+    close_world(world)
+
+
+@pytest.fixture
+def small_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    world = open_world(f"sqlite:///{tmp_path_factory.mktemp('chat') / 'store.db'}")
+    yield world
+    close_world(world)
+
+
+# ---- what mentors ask ----
+
+
+def test_history_shows_what_when_result_and_number_newest_first(world: World) -> None:
+    first = world.add_event(JOHN, ActivityType.EXAM_STARTED, ago=2 * HOUR, activity_metadata=None)
+    second = world.add_event(JOHN, ActivityType.EXAM_PASSED)
+
+    reply = world.ask("history john_doe")
+
+    assert reply.is_private
+    assert reply.text == (
+        "**John Doe (john_doe)** · all that is known · 2 events\n"
+        "\n"
+        "| When | What | Result | Event |\n"
+        "|---|---|---|---|\n"
+        f"| <time:2026-03-18T11:00:00Z> | 🎉 passed: Mathematics Final Exam | 85 (85%) |"
+        f" `#{second.event_id}` |\n"
+        f"| <time:2026-03-18T10:00:00Z> | 📝 started: Mathematics Final Exam |  | `#{first.event_id}` |"
+    )
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "history john_doe 3 days",
+        "History of John, last 3 days please",
+        "show me the history of john for the last 3 days, thank you",
+        "history `john_doe` 3d",
+        "history doe john in the past 3 days",
+    ],
+)
+def test_history_understands_names_and_periods_in_plain_words(small_world: World, said: str) -> None:
+    small_world.add_event(JOHN, activity_title="Recent")
+    small_world.add_event(JOHN, ago=9 * DAY, activity_title="Long ago")
+
+    text = small_world.ask(said).text
+
+    assert "the last 3 days" in text and "Recent" in text and "Long ago" not in text
+
+
+def test_history_of_somebody_who_did_nothing_says_so(small_world: World) -> None:
+    assert "No activity." in small_world.ask("history john_doe today").text
+
+
+def test_several_students_of_a_name_are_listed_to_choose_from(small_world: World) -> None:
+    text = small_world.ask("history jo").text
+    assert text.splitlines()[1:] == [
+        "- José García (jgarcia): `history jgarcia`",
+        "- John Doe (john_doe): `history john_doe`",
+    ]
+
+
+def test_history_of_thousands_of_events_is_cut_at_a_row_and_counts_the_rest(small_world: World) -> None:
+    for _ in range(400):
+        small_world.add_event(JOHN)
+
+    text = small_world.ask("history john_doe").text
+
+    *rows, empty, more = text.splitlines()[4:]
+    assert len(text) <= 10_000 and empty == ""
+    assert all(row.startswith("| <time:") and row.endswith("` |") for row in rows)
+    assert more == f"… and {400 - len(rows)} more"
+
+
+def test_summary_is_by_student_worst_first_with_totals(world: World) -> None:
+    world.add_event(JOHN, ActivityType.EXAM_PASSED)
+    world.add_event(JANE, ActivityType.EXAM_FAILED)
+    world.add_event(JANE, ActivityType.EXAM_STARTED, activity_id=999)
+    world.add_event(ZOE, ActivityType.EXAM_FAILED)
+
+    assert world.ask("summary today").text == (
+        "📊 **Summary** · today · 2 students: 1 failed, 1 left open, 1 passed\n"
+        "\n"
+        "| Student | ❌ Failed | 📝 Left open | 🎉 Passed | ✅ Completed | 📚 Contents | Last |\n"
+        "|---|---|---|---|---|---|---|\n"
+        "| Jane Smith (jane_smith) | 1 | 1 |  |  |  | <time:2026-03-18T11:00:00Z> |\n"
+        "| John Doe (john_doe) |  |  | 1 |  |  | <time:2026-03-18T11:00:00Z> |\n"
+        "\n"
+        "1 student without activity."
+    )
+
+
+def test_summary_of_days_goes_by_the_askers_midnight(small_world: World) -> None:
+    """At noon UTC it is 01:00 in Auckland: what was two hours ago was yesterday."""
+    small_world.people.zulip_users[MARIA] = make_user(MARIA, "Maria", timezone="Pacific/Auckland")
+    small_world.add_event(JOHN, ago=2 * HOUR)
+
+    assert "John" not in small_world.ask("summary today").text
+    assert "John" in small_world.ask("summary yesterday").text
+
+
+@pytest.mark.parametrize(
+    "said", ["summary", "summary today", "summary of this week", "summary last hour", "summary 7 days"]
+)
+def test_periods_of_a_summary(small_world: World, said: str) -> None:
+    small_world.add_event(JOHN, ago=HOUR / 2)
+    assert "John Doe" in small_world.ask(said).text
+
+
+def test_nothing_to_summarise_is_said(small_world: World) -> None:
+    assert small_world.ask("summary").text.splitlines()[2:] == [
+        "No activity.",
+        "3 students without activity.",
+    ]
+
+
+def test_stats_count_ones_own_students_in_total_and_lately(world: World) -> None:
+    world.add_event(JOHN, ago=8 * DAY)
+    world.add_event(JOHN, ActivityType.EXAM_FAILED)
+    world.add_event(ZOE, ActivityType.CONTENT_WATCHED)
+
+    assert world.ask("stats").text.splitlines()[2:] == [
+        "| Events | In total | Last 7 days |",
+        "|---|---|---|",
+        "| 🎉 Exams passed | 1 | 0 |",
+        "| ❌ Exams failed | 1 | 1 |",
+        "| **All** | 2 | 1 |",
+    ]
+
+
+def test_students_have_a_row_each_with_what_they_did_last(world: World) -> None:
+    world.add_event(JOHN, ago=DAY, activity_title="Old")
+    world.add_event(JOHN, ActivityType.EXAM_FAILED, activity_title="New")
+
+    assert world.ask("students").text.splitlines()[4:] == [
+        "| Jane Smith (jane_smith) | none known |  |  |",
+        "| John Doe (john_doe) | <time:2026-03-18T11:00:00Z> | ❌ did not pass: New | 85 (85%) |",
+        "| José García (jgarcia) | none known |  |  |",
+    ]
+
+
+def test_status_tells_of_the_watch_the_students_and_what_is_on_its_way(world: World) -> None:
+    with world.app.store.transaction():
+        Fact.put("last_good_poll", (NOW - timedelta(seconds=30)).isoformat())
+    event = world.add_event(JOHN)
+    world.add_delivery(event, f"zulip:{MARIA}")
+
+    assert world.ask("status").text.splitlines() == [
+        "👁️ I am watching the LMS, last <time:2026-03-18T11:59:30Z>.",
+        "👥 You have 3 students.",
+        "📬 1 event on the way to you.",
+    ]
+    assert world.ask("status", BOTH).text.endswith("📬 You have been told all.")
+
+
+def test_status_warns_when_the_last_look_into_the_lms_is_long_ago(small_world: World) -> None:
+    assert small_world.ask("status").text.startswith("⚠️ I have not been able")
+    with small_world.app.store.transaction():
+        Fact.put("last_good_poll", (NOW - HOUR).isoformat())
+    assert small_world.ask("status").text.startswith(
+        "⚠️ I could last look into the LMS <time:2026-03-18T11:00:00Z>"
+    )
+
+
+# ---- what admins ask ----
+
+
+def test_an_admin_reads_the_history_of_anybody_by_name_or_id(world: World) -> None:
+    world.add_event(ZOE)
+    nameless = make_student(77, "")
+    world.add_event(nameless, student_username=None, student_display_name=None)
+
+    assert world.ask("history Zoe Muller", ADMIN).text.startswith("**Zoë Müller (zoe_m)**")
+    assert world.ask("history 77 today", ADMIN).text.startswith("**Student 77** · today")
+    assert "known here" in world.ask("history jane_smith", ADMIN).text
+
+
+def test_an_admin_who_mentors_nobody_means_everybody(small_world: World) -> None:
+    small_world.add_event(ZOE)
+    assert small_world.ask("summary week", ADMIN) == small_world.ask("summary week all", ADMIN)
+    assert small_world.ask("stats", ADMIN) == small_world.ask("stats all", ADMIN)
+
+
+def test_an_admin_who_mentors_has_both(small_world: World) -> None:
+    small_world.add_event(ZOE)
+    small_world.add_event(JOHN)
+    assert "John" not in small_world.ask("summary", BOTH).text
+    assert "John" in small_world.ask("summary all", BOTH).text
+
+
+def test_stats_all_shows_events_types_and_people(small_world: World) -> None:
+    small_world.add_event(ZOE)
+    text = small_world.ask("stats all", ADMIN).text
+    assert "| Total events | 5 |" in text
+    assert "| 🎉 Exams passed | 1 |" in text
+    assert "| Mapped mentors | 5 |" in text
+
+
+def test_stats_all_does_without_the_lms(small_world: World) -> None:
+    small_world.people.lms_trouble = LMSUnavailable("the LMS is away")
+    assert small_world.ask("stats all", ADMIN).text.endswith("**People**: not known now, the LMS is away.")
+
+
+def test_errors_are_grouped_and_name_their_events(world: World) -> None:
+    events = [world.add_event(JOHN) for _ in range(12)]
+    for event in events:
+        world.add_error(event, HOSTILE)
+    with world.app.store.transaction():
+        RejectedRow.create(stream="attempts", row_key="5", problem="unknown state", reason="state is 'limbo'")
+
+    text = world.ask("errors", ADMIN).text
+
+    assert "**Not told** · 12 events" in text
+    assert f"`#{events[-1].event_id}`" in text and f"`#{events[0].event_id}`" not in text
+    assert "… and 2 more" in text
+    assert "@**" not in text and "](http" not in text
+    assert "| attempts | unknown state | 1 |" in text and "`5`" in text
+
+
+def test_no_errors_is_good_news(small_world: World) -> None:
+    assert small_world.ask("errors", ADMIN).text == "✅ No errors."
+    assert small_world.ask("pending", ADMIN).text == "✅ Nothing is waiting."
+
+
+def test_pending_says_for_whom_since_when_and_why(world: World) -> None:
+    event = world.add_event(JOHN, has_deliveries=False)
+    message = world.add_message(state=MessageState.UNKNOWN.value, reason="the answer was lost")
+    world.add_delivery(event, f"zulip:{MARIA}", message=message)
+    world.add_delivery(event, "mentor:7", state=DeliveryState.UNMAPPED.value, reason="no such address")
+    world.add_delivery(event, "nobody", state=DeliveryState.UNMAPPED.value, reason="no mentor")
+
+    when = time_tag(event.created_at)
+    lines = world.ask("pending", ADMIN).text.replace("\u200b", "").splitlines()
+
+    assert lines[0] == "⏳ **Waiting** · 4"
+    assert lines[4] == f"| not decided yet | 1 | {when} | just recorded |"
+    assert sorted(lines[5:]) == [
+        f"| Maria | 1 | {when} | sent perhaps; being looked up in Zulip: the answer was lost |",
+        f"| mentor chen.wei | 1 | {when} | nobody in Zulip is known for them: no such address |",
+        f"| nobody | 1 | {when} | nobody in Zulip is known for them: no mentor |",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "asked"),
+    [
+        ("retry", None),
+        ("retry all", None),
+        ("retry ALL please", None),
+        ("retry 12", [12]),
+        ("retry #12", [12]),
+        ("retry `#12`, #13 and 14".replace(" and", ""), [12, 13, 14]),
+        ("retry 12,13,12", [12, 13]),
+        ("retry #7 #7", [7]),
+    ],
+)
+def test_retry_takes_all_or_event_numbers(small_world: World, said: str, asked: list[int] | None) -> None:
+    text = small_world.ask(said, ADMIN).text
+    assert small_world.events.retried == [asked]
+    assert text.splitlines() == [
+        "🔁 1 event will be sent again.",
+        "Nothing failed with `#7`.",
+        "There is no event `#404`.",
+    ]
+
+
+@pytest.mark.parametrize(
+    "said", ["retry john", "retry 12 john", "retry all 12", "retry -5", "retry 99999999999"]
+)
+def test_retry_of_something_else_is_answered_with_its_usage_and_changes_nothing(
+    small_world: World, said: str
+) -> None:
+    assert "Usage: `retry [all|<event id>…]`" in small_world.ask(said, ADMIN).text
+    assert small_world.events.retried == []
+
+
+def test_health_shows_every_check(small_world: World) -> None:
+    assert small_world.ask("health", ADMIN).text.splitlines() == [
+        "❌ **Something is wrong**",
+        "",
+        "|  | What | How it is |",
+        "|---|---|---|",
+        "| ✅ | store | answers |",
+        "| ❌ | LMS | connection refused |",
+    ]
+
+
+def test_poll_now_polls_once_and_says_what_it_found(small_world: World) -> None:
+    assert small_world.ask("poll now", ADMIN).text == "👁️ I looked into the LMS: 2 new events."
+    assert small_world.polls == 1
+
+
+def test_unmapped_names_mentors_and_reasons(small_world: World) -> None:
+    text = small_world.ask("unmapped", ADMIN).text
+    assert "| Chen.Wei (chen.wei) |" in text.replace("\u200b", "")
+    assert "no Zulip user has the e-mail address" in text
+
+
+# ---- understanding ----
+
+
+@pytest.mark.parametrize("said", ["", "   ", "?", "@**LMS Bot**", "hello!", "help"])
+def test_somebody_who_asks_nothing_gets_help(small_world: World, said: str) -> None:
+    reply = small_world.ask(said)
+    assert reply.text.startswith("You can ask me:") and not reply.is_private
+
+
+def test_help_for_a_command_shows_its_usage(small_world: World) -> None:
+    assert small_world.ask("help history").text.splitlines()[1:] == [
+        "Usage: `history <student> [N days]`",
+        "For example: `history john_doe 7 days`",
+    ]
+    assert small_world.ask("help errors").text == small_world.ask("help").text
+
+
+def test_a_typo_is_answered_with_what_was_meant_and_repeats_nothing(small_world: World) -> None:
+    reply = small_world.ask("histroy john_doe")
+    assert reply.text == "I do not know that command. Did you mean `history`? `help` shows what you can ask."
+
+
+@pytest.mark.parametrize(
+    ("said", "usage"),
+    [
+        ("history", "Whose history? Usage: `history <student> [N days]`"),
+        ("history john_doe fortnight", "Usage: `history <student> [N days]`"),
+        ("summary fortnight", "Usage: `summary [today|yesterday|week|month|last hour|N days]`"),
+    ],
+)
+def test_wrong_arguments_are_answered_with_usage_and_an_example_of_ones_own(
+    small_world: World, said: str, usage: str
+) -> None:
+    small_world.people.students_of[1] = (JANE, JOHN)
+    reply = small_world.ask(said)
+    assert usage in reply.text and reply.is_private
+    assert reply.text.splitlines()[-1] in (
+        "For example: `history jane_smith 7 days`",
+        "For example: `summary 7 days`",
+    )
+
+
+def test_an_example_never_holds_a_username_that_could_be_markup(small_world: World) -> None:
+    small_world.people.students_of[1] = (make_student(50, "`@**all**`"),)
+    assert small_world.ask("history").text.endswith("For example: `history john_doe 7 days`")
+
+
+# ---- trouble ----
+
+
+def test_an_answer_from_last_known_students_says_so_first(small_world: World) -> None:
+    small_world.people.is_stale = True
+    note = "⚠️ The LMS does not answer; whose students are whose is as of <time:2026-03-18T11:00:00Z>."
+    for said in ("stats", "summary", "history john_doe", "history nobody", "students", "status"):
+        assert small_world.ask(said).text.startswith(note), said
+    assert note not in small_world.ask("help").text
+
+
+def test_a_mentor_whose_students_are_not_known_is_told_so_plainly(small_world: World) -> None:
+    small_world.people.students_trouble = LMSUnavailable("connection refused at 10.0.0.1")
+    for said in ("stats", "summary", "history john_doe", "students"):
+        assert (
+            small_world.ask(said).text
+            == "The LMS does not answer just now. Please try again in a few minutes."
+        )
+    assert small_world.ask("help").text.startswith("You can ask me:")
+    assert "cannot be known now" in small_world.ask("status").text
+
+
+@pytest.mark.parametrize(
+    ("error", "who"),
+    [
+        (LMSUnavailable("10.0.0.1"), "The LMS"),
+        (StoreUnavailable("/secret/path"), "My own store"),
+        (ZulipUnavailable("10.0.0.2"), "Zulip"),
+    ],
+)
+def test_what_is_away_is_said_in_one_plain_sentence(small_world: World, error: Exception, who: str) -> None:
+    def fail() -> int:
+        raise error
+
+    small_world.app.monitor.process_activities = fail
+    reply = small_world.ask("poll now", ADMIN)
+    assert reply.text == f"{who} does not answer just now. Please try again in a few minutes."
+
+
+def test_health_and_help_answer_while_the_store_is_away(small_world: World) -> None:
+    small_world.app.store = Store("postgresql://127.0.0.1:1/nothing")
+
+    assert small_world.ask("errors", ADMIN).text.startswith("My own store does not answer just now.")
+    assert "connection refused" in small_world.ask("health", ADMIN).text
+    assert small_world.ask("help").text.startswith("You can ask me:")
+
+
+def test_a_mistake_of_ours_is_the_bots_to_report(small_world: World) -> None:
+    small_world.app.monitor.process_activities = lambda: 1 // 0
+    with pytest.raises(ZeroDivisionError):
+        small_world.ask("poll now", ADMIN)
+
+
+# ---- safety ----
+
+
+def test_text_from_the_lms_is_disarmed_in_every_answer(small_world: World) -> None:
+    evil = make_student(66, HOSTILE, HOSTILE, HOSTILE)
+    small_world.people.students_of[1] = (evil, JOSE)
+    small_world.add_event(
+        evil,
+        ActivityType.EXAM_STARTED,
+        activity_title=HOSTILE,
+        activity_metadata={"score": HOSTILE, "percentage": []},
+    )
+    small_world.people.zulip_users[MARIA] = make_user(MARIA, HOSTILE, role=200)
+    for command in COMMANDS:
+        text = small_world.ask(command.get_example("66")).text
+        assert "@**" not in text and "](http" not in text and "\n# " not in text, text
+
+
+def test_the_same_people_may_be_passed_in(small_world: World) -> None:
+    assert respond(small_world.app, "help", 12345, zulip_user=PEOPLE[0]).text.startswith("You can ask me:")
+    assert respond(small_world.app, "help", 12345).text == REFUSAL
+
+
+WORDS = st.sampled_from(
+    [
+        *(word for command in COMMANDS for word in command.usage.split()),
+        "john",
+        "all",
+        "3",
+        "days",
+        "#5",
+        "@**x**",
+    ]
+)
+MESSAGES = st.one_of(st.text(max_size=200), st.lists(WORDS, max_size=8).map(" ".join))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
+@given(text=MESSAGES, who=st.sampled_from([MARIA, ADMIN, PUPIL]))
+def test_nothing_that_can_be_typed_makes_it_raise(small_world: World, text: str, who: int) -> None:
+    reply = small_world.ask(text, who)
+    assert reply.text and len(reply.text) <= 10_000
+    if who == PUPIL:
+        assert reply.text == REFUSAL
