@@ -56,10 +56,11 @@ class App:
 
     def stop(self) -> None:
         """Finishes what is in hand and closes what is open. Takes less than five seconds."""
-        self.poller.stop(STOP_SECONDS)
+        have_ended = self.poller.stop(STOP_SECONDS)
         if hasattr(self, "_polling"):
             self._polling.stop()
-        self.source.connection.close()
+        if have_ended:  # else closing would wait for whoever hangs in it; it ends with the process
+            self.source.connection.close()
         self.store.close_thread()
 
 

@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from zulip_bots.custom_exceptions import ConfigValidationError
 from zulip_bots.simple_lib import TerminalBotHandler
@@ -59,7 +59,10 @@ class _OnClassOnly:
 
 
 class LMSBotHandler:
-    META = {"name": "LMS bot", "description": "Tells mentors what their students do in the LMS, and answers them."}
+    META: ClassVar = {
+        "name": "LMS bot",
+        "description": "Tells mentors what their students do in the LMS, and answers them.",
+    }
 
     app: App
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lms_bot.clock import utc_now
 from lms_bot.exceptions import LMSBotError
+from lms_bot.store.database import rows
 from lms_bot.store.models import Delivery, DeliveryState, LMSActivityEvent, LMSEventLog
 from lms_bot.store.recording import Owed, Recipients
 
@@ -75,19 +76,19 @@ class LMSActivityEventHandler:
     def decide_pending_events(self) -> int:
         """Makes the deliveries of events that have none decided yet. Returns how many events that were."""
         decided = 0
-        while rows := self._get_undecided():
+        while undecided := self._get_undecided():
             if self.decides_one_by_one:
-                for row in rows:
+                for row in undecided:
                     self._let_subclass_handle(row)
             else:
-                self._owe(rows)
-            decided += len(rows)
+                self._owe(undecided)
+            decided += len(undecided)
         return decided
 
     def deliver_unmapped(self) -> int:
         """Looks again for the people nobody could be found for. Returns how many events got a new delivery."""
         with self._app.store.session():
-            rows = list(
+            unmapped = list(
                 LMSActivityEvent.select()
                 .where(
                     LMSActivityEvent.event_id.in_(
@@ -96,10 +97,10 @@ class LMSActivityEventHandler:
                 )
                 .order_by(LMSActivityEvent.event_id)
             )
-        if not rows:
+        if not unmapped:
             return 0
-        recipients = self.get_recipients({row.student_id for row in rows})
-        return sum(self._owe_found(row, recipients[row.student_id]) for row in rows)
+        recipients = self.get_recipients({row.student_id for row in unmapped})
+        return sum(self._owe_found(row, recipients[row.student_id]) for row in unmapped)
 
     def process_event(self, event: LMSActivityEvent) -> bool:
         """Tries again to tell of one event, now. True if nothing is wrong with it any more."""
@@ -115,10 +116,9 @@ class LMSActivityEventHandler:
         with self._app.store.session():
             found = set(event_ids or ())
             if event_ids is not None:
-                rows = LMSActivityEvent.select(LMSActivityEvent.event_id).where(
-                    LMSActivityEvent.event_id.in_(list(found))
-                )
-                found = {event_id for (event_id,) in rows.tuples()}
+                query = LMSActivityEvent.select(LMSActivityEvent.event_id)
+                query = query.where(LMSActivityEvent.event_id.in_(list(found)))
+                found = {event_id for (event_id,) in rows(query)}
             revived = set(self._app.notifier.outbox.revive(None if event_ids is None else found, now))
         revived |= self._retry_unmapped(event_ids)
         self._app.notifier.wake()
@@ -188,16 +188,16 @@ class LMSActivityEventHandler:
             ).on_conflict_ignore().execute()
         self._app.notifier.outbox.settle([row.event_id], utc_now())
 
-    def _owe(self, rows: list[LMSActivityEvent]) -> None:
+    def _owe(self, undecided: list[LMSActivityEvent]) -> None:
         """Makes the deliveries of undecided events; of decided ones, those that are missing."""
-        recipients = self.get_recipients({row.student_id for row in rows})  # the network, before the transaction
+        recipients = self.get_recipients({row.student_id for row in undecided})  # the network, before the transaction
         now = utc_now()
         with self._app.store.transaction():
-            for row in rows:
+            for row in undecided:
                 for owed in recipients[row.student_id].owed:
                     self._insert(row, owed)
-            _mark_decided([row.event_id for row in rows])
-            self._app.notifier.outbox.settle([row.event_id for row in rows], now)
+            _mark_decided([row.event_id for row in undecided])
+            self._app.notifier.outbox.settle([row.event_id for row in undecided], now)
         self._app.notifier.wake()
 
     def _owe_found(self, row: LMSActivityEvent, recipients: Recipients) -> bool:
@@ -227,12 +227,12 @@ class LMSActivityEventHandler:
             query = Delivery.select(Delivery.event).where(Delivery.state == DeliveryState.UNMAPPED)
             if event_ids is not None:
                 query = query.where(Delivery.event.in_(list(event_ids)))
-            rows = list(LMSActivityEvent.select().where(LMSActivityEvent.event_id.in_(query)))
-        if not rows:
+            unmapped = list(LMSActivityEvent.select().where(LMSActivityEvent.event_id.in_(query)))
+        if not unmapped:
             return set()
         self._app.users.clear_cache()
-        recipients = self.get_recipients({row.student_id for row in rows})
-        return {row.event_id for row in rows if self._owe_found(row, recipients[row.student_id])}
+        recipients = self.get_recipients({row.student_id for row in unmapped})
+        return {row.event_id for row in unmapped if self._owe_found(row, recipients[row.student_id])}
 
 
 def _mark_decided(event_ids: list[int]) -> None:

@@ -13,6 +13,7 @@ from peewee import fn
 from lms_bot.clock import utc_now
 from lms_bot.exceptions import LMSBotError
 from lms_bot.monitor import LAST_GOOD_POLL, LAST_POLL_ERROR
+from lms_bot.store.database import rows
 from lms_bot.store.models import Delivery, DeliveryState, Fact, RejectedRow
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class HealthChecks:
     def _oldest_pending(self) -> tuple[bool, str]:
         with self._app.store.session():
             query = Delivery.select(fn.MIN(Delivery.delivery_id), fn.COUNT(Delivery.delivery_id))
-            first, count = query.where(Delivery.state == DeliveryState.PENDING).tuples().get()
+            ((first, count),) = rows(query.where(Delivery.state == DeliveryState.PENDING))
             if not count:
                 return True, "none is waiting"
             age = utc_now() - Delivery.get_by_id(first).created_at
@@ -100,12 +101,9 @@ class HealthChecks:
 
     def _rejected(self) -> tuple[bool, str]:
         with self._app.store.session():
-            counts = dict(
-                RejectedRow.select(RejectedRow.problem, fn.COUNT(RejectedRow.row_key))
-                .group_by(RejectedRow.problem)
-                .tuples()
-            )
-        return True, ", ".join(f"{count} {problem}" for problem, count in sorted(counts.items())) or "none"
+            query = RejectedRow.select(RejectedRow.problem, fn.COUNT(RejectedRow.row_key))
+            counts = sorted(rows(query.group_by(RejectedRow.problem)))
+        return True, ", ".join(f"{count} {problem}" for problem, count in counts) or "none"
 
 
 def health_check() -> bool:

@@ -158,7 +158,8 @@ class ActivityMonitor:
             return [], []
         stored = self._recorder.get_stored([one.source_key for one in activities])
         known = self._recorder.get_known(changes.stream.name, [one.row_key for one in activities])
-        fresh, silent = [], []
+        fresh: list[Activity] = []
+        silent: list[Activity] = []
         told_since = self._told_since(changes.position) if is_baseline else None
         for one in activities:
             if one.source_key in stored or (one.row_key, one.event_type.value) in known:

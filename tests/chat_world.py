@@ -22,7 +22,7 @@ from lms_bot.health import Check
 from lms_bot.lms.people import Mentor, Student
 from lms_bot.store.database import Store, open_store
 from lms_bot.store.models import Delivery, LMSActivityEvent, LMSEventLog, Message
-from lms_bot.users import StudentsOfMentor, Unmapped
+from lms_bot.users import StudentsOfMentor, UnmappedMentor
 
 NOW = datetime(2026, 3, 18, 12, 0, tzinfo=timezone.utc)  # a Wednesday
 
@@ -107,9 +107,9 @@ class People:
             raise self.students_trouble
         return StudentsOfMentor(self.students_of[mentor.key], NOW - timedelta(hours=1), self.is_stale)
 
-    def get_unmapped_mentors(self) -> list[Unmapped]:
+    def get_unmapped_mentors(self) -> list[UnmappedMentor]:
         self._ask_lms()
-        return [Unmapped(make_mentor(7, "chen.wei"), "no Zulip user has the e-mail address")]
+        return [UnmappedMentor(make_mentor(7, "chen.wei"), "no Zulip user has the e-mail address")]
 
     def get_mapping_stats(self) -> dict[str, int]:
         self._ask_lms()

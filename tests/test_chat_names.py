@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from chat_world import JANE, JOHN, JOSE, ZOE, make_student
 
-from lms_bot.chat.names import find_students, fold
+from lms_bot.chat.names import Directory, fold
 from lms_bot.markdown import disarm
 
 STUDENTS = (
@@ -37,6 +37,7 @@ STUDENTS = (
         ("#12", ["jane_smith"]),
         ("tunde", ["tunde_a"]),
         ("smi", ["jane_smith"]),
+        ("jane sm", ["jane_smith"]),
         ("jo", ["jgarcia", "john_doe"]),
         ("j", []),
         ("ohn", []),
@@ -46,24 +47,24 @@ STUDENTS = (
     ],
 )
 def test_students_are_found_by_any_of_their_names(said: str, usernames: list[str]) -> None:
-    assert [student.username for student in find_students(said, STUDENTS)] == usernames
+    assert [student.username for student in Directory(STUDENTS).find(said)] == usernames
 
 
 def test_a_username_wins_over_somebody_elses_name() -> None:
     ann, other = make_student(1, "ann"), make_student(2, "ann_b", "Ann", "B")
-    assert find_students("Ann", [ann, other]) == [ann]
-    assert find_students("ann_b", [ann, other]) == [other]
+    assert Directory([ann, other]).find("Ann") == [ann]
+    assert Directory([ann, other]).find("ann_b") == [other]
 
 
 def test_usernames_that_differ_in_case_can_each_be_named() -> None:
     lower, upper = make_student(1, "kim"), make_student(2, "KIM")
-    assert find_students("KIM", [lower, upper]) == [upper]
-    assert find_students("Kim", [lower, upper]) == [upper, lower]
+    assert Directory([lower, upper]).find("KIM") == [upper]
+    assert Directory([lower, upper]).find("Kim") == [upper, lower]
 
 
 def test_two_students_of_one_name_are_both_found() -> None:
     twins = [make_student(1, "b", "Li", "Na"), make_student(2, "a", "Li", "Na")]
-    assert [student.username for student in find_students("li na", twins)] == ["a", "b"]
+    assert [student.username for student in Directory(twins).find("li na")] == ["a", "b"]
 
 
 @pytest.mark.parametrize("name", ["a*b", "x|y", "`q`", "@**all**", "evil.com", "Zo\u0308e", "അഞ്ജലി"])

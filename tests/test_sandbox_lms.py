@@ -99,9 +99,7 @@ def test_a_database_is_dropped_even_when_somebody_uses_it(server: EmbeddedPostgr
         psycopg2.connect(server.url("Odd name!"))
 
 
-def test_a_new_role_may_log_in_by_its_password_and_read_nothing(
-    postgres: EmbeddedPostgres, lms: School
-) -> None:
+def test_a_new_role_may_log_in_by_its_password_and_read_nothing(postgres: EmbeddedPostgres, lms: School) -> None:
     url = postgres.create_role("guest")
     assert url == postgres.url(user="guest")
     database = lms.url.rsplit("/", 1)[1]
@@ -271,18 +269,14 @@ def test_the_sample_school_has_something_of_everything(school: School) -> None:
 
 def test_the_sample_history_lies_in_the_last_two_weeks_and_is_over(school: School) -> None:
     ((first, last),) = rows(school, "SELECT min(date), max(last_answer_updated_time) FROM attempts")
-    ((content_first, content_last),) = rows(
-        school, "SELECT min(created), max(completed_on) FROM content_attempts"
-    )
+    ((content_first, content_last),) = rows(school, "SELECT min(created), max(completed_on) FROM content_attempts")
     assert min(first, content_first) > utc() - timedelta(days=14)
     assert max(last, content_last) < utc() - timedelta(hours=2)
     assert rows(school, "SELECT count(*) FROM attempts WHERE state = 'started'") == [(0,)]
 
 
 @pytest.mark.parametrize("timestamps", ["timestamp", "timestamptz"])
-def test_the_sample_school_stands_on_either_kind_of_timestamp(
-    server: EmbeddedPostgres, timestamps: Any
-) -> None:
+def test_the_sample_school_stands_on_either_kind_of_timestamp(server: EmbeddedPostgres, timestamps: Any) -> None:
     url = server.create_database("either")
     with School(url, timestamps=timestamps).create() as school:
         school.insert_attempt(date=NOON, id=5000)
@@ -351,9 +345,7 @@ def test_exams_and_content_are_added(lms: School) -> None:
     content = lms.add_content("Units Exam", "Exam", course="Physics", exam="ünïts-measures")
     assert rows(lms, 'SELECT id, "examId" FROM "ChapterContent"') == [(content, exam)]
     lms.start_content(lms.add_student("student"), content)
-    assert rows(lms, "SELECT name FROM content_attempts JOIN chapters ON chapters.id = chapter_id") == [
-        ("Units",)
-    ]
+    assert rows(lms, "SELECT name FROM content_attempts JOIN chapters ON chapters.id = chapter_id") == [("Units",)]
 
 
 def test_rows_may_be_as_poor_as_the_lms_allows(lms: School) -> None:
@@ -418,9 +410,7 @@ def test_a_verb_is_seen_by_others_at_once_and_holds_no_transaction(lms: School) 
     with closing(lms.connect()) as other, other.cursor() as sql:
         sql.execute("SELECT id FROM attempts")
         assert sql.fetchall() == [(attempt,)]
-        sql.execute(
-            "SELECT state FROM pg_stat_activity WHERE datname = current_database() AND state <> 'active'"
-        )
+        sql.execute("SELECT state FROM pg_stat_activity WHERE datname = current_database() AND state <> 'active'")
         assert sql.fetchall() == [("idle",)]
 
 

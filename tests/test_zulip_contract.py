@@ -19,11 +19,10 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from tests.zulip_recorded_world import SETUPS, Exchange, World
+from zulip_recorded_world import SETUPS, Exchange, World
 
 FOLDER = Path(
-    os.environ.get("LMS_BOT_ZULIP_RECORDINGS")
-    or Path(__file__).resolve().parent.parent.parent / "shared" / "zulip"
+    os.environ.get("LMS_BOT_ZULIP_RECORDINGS") or Path(__file__).resolve().parent.parent.parent / "shared" / "zulip"
 )
 if not (FOLDER / "recordings").is_dir():
     pytest.skip(f"no recordings of a real Zulip in {FOLDER}", allow_module_level=True)
@@ -41,11 +40,13 @@ HEADERS = (
     *("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"),
 )
 # Where a server is free: times, versions, generated names, its own address, looks.
-FREE_VALUES = frozenset(
-    "timestamp edit_timestamp last_edit_timestamp date_joined date_created queue_id max_message_id id retry-after"
-    " zulip_version zulip_merge_base recipient_id avatar_url avatar_url_medium uri url color stream_id"
-    " first_message_id realm_uri realm_icon realm_description rendered_description stream_id".split()
-)
+FREE_VALUES = {
+    *("timestamp", "edit_timestamp", "last_edit_timestamp", "date_joined", "date_created", "retry-after"),
+    *("id", "queue_id", "max_message_id", "first_message_id", "recipient_id", "stream_id"),
+    *("zulip_version", "zulip_merge_base", "realm_uri", "realm_icon", "avatar_url", "avatar_url_medium"),
+    *("uri", "url", "color", "realm_description", "rendered_description", "prev_rendered_content"),
+}
+IN_ORDER = {"messages", "events", "edit_history"}
 UNCOUNTED = {
     "attachment_plain_get_no_auth": "anonymous requests are counted by address, here not at all",
     "outage_tornado_down_register": "a fault comes before the counting",
@@ -118,16 +119,16 @@ def shape_of(value: Any) -> Any:
     return type(value).__name__
 
 
-def fixed_values(value: Any) -> Any:
-    """The values a server is not free in, lists of objects in the order of what names them."""
+def fixed_values(value: Any, name: str = "") -> Any:
+    """The values a server is not free in. Lists are sorted where their order means nothing."""
     if isinstance(value, dict):
         is_html = value.get("content_type") == "text/html"
-        free = FREE_VALUES | ({"content"} if is_html else set())
-        is_named = "user_id" in value or "full_name" in value or "sender_id" in value or "type" in value
-        kept = {"id"} if is_named else set()
-        return {key: fixed_values(item) for key, item in sorted(value.items()) if key not in free - kept}
+        is_object = "full_name" in value or "type" in value  # a person, message or event, known by its id
+        free = FREE_VALUES - ({"id"} if is_object else set()) | ({"content"} if is_html else set())
+        return {key: fixed_values(item, key) for key, item in sorted(value.items()) if key not in free}
     if isinstance(value, list):
-        return sorted((fixed_values(item) for item in value), key=lambda item: json.dumps(item))
+        items = [fixed_values(item) for item in value]
+        return items if name in IN_ORDER else sorted(items, key=json.dumps)
     return value
 
 

@@ -78,15 +78,15 @@ class World:
         self._story = iter(self._messages())
 
     def _messages(self) -> list[tuple[int, SandboxPerson, Any, str]]:
-        upload = self.zulip._application._uploads.add(self.anna, "homework one.txt", b"homework text\n")
-        self.aliases[UPLOAD_PATH] = upload.path
+        path = self.zulip.upload(self.anna, "homework one.txt", b"homework text\n")
+        self.aliases[UPLOAD_PATH] = path
         return [
             (29, self.anna, self.bot, "Hello **bot**, `1+1`?\n\n```python\nprint(1)\n```"),
             (30, self.clara, self.bot, "public-email mentor"),
             (31, self.anna, [self.bot, self.student1], "group DM"),
             (32, self.anna, "mentors", "@**lms-bot** status"),
             (33, self.anna, "mentors", "no mention here"),
-            (34, self.anna, self.bot, f"here [homework one.txt]({upload.path})"),
+            (34, self.anna, self.bot, f"here [homework one.txt]({path})"),
         ]
 
     def tell_until(self, message_id: int) -> None:
@@ -101,7 +101,7 @@ class World:
 
     def say(self, message_id: int, sender: SandboxPerson, place: Any, text: str, client: str = CLIENT) -> None:
         """Write the message with this number; what else was said before it was nobody else's business."""
-        while self.realm._next_message_id < message_id:
+        while self.realm.next_message_id < message_id:
             self.realm.send_direct(self.owner, [self.owner], "another matter", client=CLIENT)
         if isinstance(place, str):
             self.realm.send_to_stream(sender, place, "t1", text, client=client)
@@ -344,7 +344,9 @@ def bot_has_written_much(world: World, exchange: Exchange) -> None:
     world.say(44, world.bot, world.anna, "й" * 10050)
     world.say(48, world.bot, world.anna, "to be edited")
     if exchange.method == "GET":
-        world.realm.edit(world.bot, 48, "" if "narrow" in exchange.path else "edited **now**")
+        world.realm.edit(world.bot, 48, "edited **now**")
+    if "narrow" in exchange.path:
+        world.realm.edit(world.bot, 48, "")
 
 
 @before("get_messages_pm_with_email")

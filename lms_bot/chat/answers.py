@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from lms_bot import reports
 from lms_bot.chat import replies
-from lms_bot.chat.names import find_students, fold
+from lms_bot.chat.names import Directory, fold
 from lms_bot.chat.periods import Period
 from lms_bot.chat.question import Question, WrongArguments
 from lms_bot.chat.words import strip_fillers
@@ -68,10 +68,10 @@ def _read_history(question: Question) -> tuple[list[Student], Period | None]:
     """Whom and which time is meant. The name is as much as finds somebody; the rest must be a period."""
     if not question.words:
         raise WrongArguments("Whose history?")
-    students = get_students_in_sight(question)
+    directory = Directory(get_students_in_sight(question))
     is_unclear = False
     for name, rest in _ways_to_split(question.words[:MOST_WORDS]):
-        found = find_students(" ".join(name), students)
+        found = directory.find(" ".join(name))
         period = question.read_period(rest) if found else None
         if found and (period or not rest):
             return found, period

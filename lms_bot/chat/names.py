@@ -20,26 +20,33 @@ _JOINERS = re.compile("[\u200c\u200d]")
 _ACCENTS = re.compile("[\u0300-\u036f]")  # vowel signs of other scripts are not among them: they are letters
 
 
-def find_students(said: str, students: Iterable[Student]) -> list[Student]:
-    """The students who may be meant by `said`, by username; none if it says nothing.
+class Directory:
+    """Students, to be found by their names; each name is folded once, however many are looked for."""
 
-    A username as it is written wins over a username in another case, that over an id, that over a display,
-    first, last or full name, and that over the beginning of any of these. Case and accents do not count.
-    """
-    folded = fold(said)
-    if not folded:
-        return []
-    candidates = sorted(students, key=lambda student: (student.username, student.student_id))
-    tests: tuple[Callable[[Student], bool], ...] = (
-        lambda student: student.username == said,
-        lambda student: fold(student.username) == folded,
-        lambda student: str(student.student_id) == folded.removeprefix("#"),
-        lambda student: folded in _names(student),
-        lambda student: any(_begins(name, folded) for name in _names(student)),
-    )
-    if len(folded) < SHORTEST_BEGINNING:
-        tests = tests[:-1]
-    return next(filter(None, ([one for one in candidates if test(one)] for test in tests)), [])
+    def __init__(self, students: Iterable[Student]) -> None:
+        in_order = sorted(students, key=lambda student: (student.username, student.student_id))
+        self._entries = [(student, fold(student.username), _names(student)) for student in in_order]
+
+    def find(self, said: str) -> list[Student]:
+        """The students who may be meant, by username; none if `said` says nothing.
+
+        A username as it is written wins over a username in another case, that over an id, that over a name
+        (display, first, last or full), and that over the beginning of any of these. Accents do not count.
+        """
+        folded = fold(said)
+        if not folded:
+            return []
+        number, beginning = folded.removeprefix("#"), f" {folded}"
+        tests: list[Callable[[Student, str, list[str]], bool]] = [
+            lambda student, username, names: student.username == said,
+            lambda student, username, names: username == folded,
+            lambda student, username, names: str(student.student_id) == number,
+            lambda student, username, names: folded in names,
+        ]
+        if len(folded) >= SHORTEST_BEGINNING:
+            tests.append(lambda student, username, names: any(beginning in f" {name}" for name in names))
+        found = ([entry[0] for entry in self._entries if test(*entry)] for test in tests)
+        return next(filter(None, found), [])
 
 
 def fold(text: str | None) -> str:
@@ -57,7 +64,3 @@ def _names(student: Student) -> list[str]:
     first, last = fold(student.first_name), fold(student.last_name)
     full = [f"{first} {last}", f"{last} {first}"] if first and last else []
     return [*filter(None, (fold(student.username), fold(student.display_name), first, last)), *full]
-
-
-def _begins(name: str, beginning: str) -> bool:
-    return name.startswith(beginning) or any(word.startswith(beginning) for word in name.split())

@@ -183,7 +183,7 @@ def _patient(convert: Any) -> Any:
     return cast
 
 
-def _text_of_any_bytes(value: str | None, open_cursor: cursor) -> Any:
+def _text_of_any_bytes(value: Any, open_cursor: cursor) -> Any:
     if value is None:
         return None
     try:

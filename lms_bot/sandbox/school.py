@@ -286,9 +286,7 @@ def _insert(sql: cursor, table: str, columns: dict[str, Any], own_id: bool = Fal
 def _update(sql: cursor, table: str, row_id: int, columns: dict[str, Any]) -> None:
     changes = SQL(", ").join(SQL("{} = {}").format(Identifier(name), Placeholder(name)) for name in columns)
     statement = SQL("UPDATE {} SET {} WHERE id = {}")
-    sql.execute(
-        statement.format(Identifier(table), changes, Placeholder("row id")), {**columns, "row id": row_id}
-    )
+    sql.execute(statement.format(Identifier(table), changes, Placeholder("row id")), {**columns, "row id": row_id})
     if not sql.rowcount:
         raise LookupError(f"nothing in {table} with id {row_id}")
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeAlias, TypeVar
@@ -156,9 +156,11 @@ class SandboxZulip:
     def react(self, person: SandboxPerson, message_id: int, emoji_name: str) -> None:
         self.realm.react(person, message_id, emoji_name, op="add")
 
-    def messages(
-        self, *, sender: SandboxPerson | None = None, to: Place | None = None
-    ) -> list[SandboxMessage]:
+    def upload(self, person: SandboxPerson, name: str, content: bytes) -> str:
+        """A file of this person's. Returns its path at this site, for a link in a message."""
+        return self._application.uploads.add(person, name, content).path
+
+    def messages(self, *, sender: SandboxPerson | None = None, to: Place | None = None) -> list[SandboxMessage]:
         """
         Messages as they stand, oldest first: all, or those by `sender`, or addressed to exactly `to`.
 
@@ -168,35 +170,29 @@ class SandboxZulip:
             found = list(self.realm.messages.values())
         return [each for each in found if _is_by(each, sender) and _is_addressed_to(each, to)]
 
-    def wait_for(
-        self, predicate: Callable[[SandboxMessage], bool], timeout: float = 10.0
-    ) -> SandboxMessage:
-        """The first message the predicate holds for, waited for if need be. TimeoutError says what came."""
+    def wait_for(self, predicate: Callable[[SandboxMessage], bool], timeout: float = 10.0) -> SandboxMessage:
+        """
+        The first message the predicate holds for, waited for `timeout` seconds if need be.
+
+        Asked once of each message and again when it changes. Raises TimeoutError, which says what there was.
+        """
+        seen = 0
 
         def look() -> SandboxMessage | None:
-            return next((each for each in self.realm.messages.values() if predicate(each)), None)
+            nonlocal seen
+            fresh, seen = self.realm.changes[seen:], len(self.realm.changes)
+            known = (self.realm.messages.get(message_id) for message_id in fresh)
+            return next((each for each in known if each is not None and predicate(each)), None)
 
-        return self._wait(look, timeout, lambda: self.messages()[-20:])
+        return _wait(self.realm.changed, look, timeout, self.messages)
 
-    def wait_for_request(
-        self, predicate: Callable[[SandboxRequest], bool], timeout: float = 10.0
-    ) -> SandboxRequest:
-        """The first finished request the predicate holds for, waited for if need be."""
+    def wait_for_request(self, predicate: Callable[[SandboxRequest], bool], timeout: float = 10.0) -> SandboxRequest:
+        """The first finished request the predicate holds for, waited for like a message."""
 
         def look() -> SandboxRequest | None:
             return next((each for each in self.requests if predicate(each)), None)
 
-        return self._wait(look, timeout, lambda: list(self.requests)[-20:])
-
-    def _wait(
-        self, look: Callable[[], Found | None], timeout: float, describe: Callable[[], list[Found]]
-    ) -> Found:
-        with self.realm.changed:
-            found = self.realm.changed.wait_for(look, timeout)
-            if not found:
-                seen = "\n".join(map(repr, describe())) or "nothing"
-                raise TimeoutError(f"not within {timeout} s; there was:\n{seen}")
-            return found
+        return _wait(self._application.noted, look, timeout, lambda: self.requests)
 
     # Trouble
 
@@ -205,9 +201,24 @@ class SandboxZulip:
         self.realm.queues.drop_all()
 
     @property
-    def requests(self) -> deque[SandboxRequest]:
+    def requests(self) -> list[SandboxRequest]:
         """The latest requests, oldest first, each noted when its answer goes out."""
-        return self._application.requests
+        with self.realm.lock:
+            return list(self._application.requests)
+
+
+def _wait(
+    happened: threading.Condition,
+    look: Callable[[], Found | None],
+    timeout: float,
+    describe: Callable[[], list[Found]],
+) -> Found:
+    with happened:
+        found = happened.wait_for(look, timeout)
+        if not found:
+            seen = "\n".join(map(repr, describe()[-20:])) or "nothing"
+            raise TimeoutError(f"not within {timeout} s; there was:\n{seen}")
+        return found
 
 
 def _as_people(place: Place) -> list[SandboxPerson]:

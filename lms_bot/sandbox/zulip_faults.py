@@ -52,11 +52,7 @@ class Fault:
             raise ValueError(f"unknown kind of fault {self.kind!r}; there are: {', '.join(KINDS)}")
 
     def concerns(self, method: str, path: str, user_id: int | None) -> bool:
-        return (
-            fnmatchcase(method, self.method)
-            and fnmatchcase(path, self.path)
-            and self.user_id in (None, user_id)
-        )
+        return fnmatchcase(method, self.method) and fnmatchcase(path, self.path) and self.user_id in (None, user_id)
 
 
 class Faults:

@@ -37,10 +37,13 @@ class Request:
     body: bytes
 
     @cached_property
+    def url_path(self) -> str:
+        return unquote(urlsplit(self.target).path)
+
+    @cached_property
     def path(self) -> str:
-        """The path, below /api/v1/ without that prefix and its first slash, else with its first slash."""
-        path = unquote(urlsplit(self.target).path)
-        return path[len(API) :] if path.startswith(API) else path
+        """What comes after /api/v1/, as in "users/me"; any other path as it is, with its first slash."""
+        return self.url_path.removeprefix(API)
 
     @cached_property
     def params(self) -> dict[str, str]:
@@ -174,9 +177,7 @@ class HttpServer(ThreadingHTTPServer):
 
     def start(self) -> None:
         self.server_activate()
-        self._accepting = threading.Thread(
-            target=self.serve_forever, args=(0.02,), name="sandbox-zulip", daemon=True
-        )
+        self._accepting = threading.Thread(target=self.serve_forever, args=(0.02,), name="sandbox-zulip", daemon=True)
         self._accepting.start()
 
     def stop(self) -> None:

@@ -42,14 +42,13 @@ class Realm:
     `bots_may_start_conversations`, `members_may_delete`.
     """
 
-    def __init__(
-        self, *, now: Callable[[], float], heartbeat_seconds: float, queue_lifespan_seconds: float
-    ) -> None:
+    def __init__(self, *, now: Callable[[], float], heartbeat_seconds: float, queue_lifespan_seconds: float) -> None:
         self.now = now
         self.site = ""
         self.name = "Sandbox"
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
+        self.changes: list[int] = []  # ids of messages, each time one came or was changed
         self.queues = EventQueues(
             self.lock, now=now, heartbeat_seconds=heartbeat_seconds, lifespan_seconds=queue_lifespan_seconds
         )
@@ -62,7 +61,7 @@ class Realm:
         self.bots_may_start_conversations = True
         self.members_may_delete = False
         self._by_address: dict[str, SandboxPerson] = {}
-        self._next_message_id = 1
+        self.next_message_id = 1
         self._recipient_ids: dict[object, int] = {}
 
     # People
@@ -195,18 +194,17 @@ class Realm:
     ) -> SandboxMessage:
         check_can_be_rendered(content)
         message = SandboxMessage(
-            id=self._next_message_id,
+            id=self.next_message_id,
             sender_id=sender.user_id,
             content=content,
             sent_at=self.now(),
             client=client,
             **{"recipient_ids": (), **place},
         )
-        self._next_message_id += 1
-        self.messages[message.id] = message
+        self.next_message_id += 1
         flags = self._deliver(message, readers)
+        self._set_message(message)
         self._publish_message(message, flags)
-        self.changed.notify_all()
         return message
 
     def _deliver(self, message: SandboxMessage, readers: set[int]) -> dict[int, set[str]]:
@@ -256,7 +254,7 @@ class Realm:
                 raise Refusal("The time limit for editing this message has passed")
             body = clean_content(content) if content.strip() else "(deleted)"
             edit = Edit(editor.user_id, self.now(), message.content)
-            self._replace(replace(message, content=body, edits=(edit, *message.edits)))
+            self._set_message(replace(message, content=body, edits=(edit, *message.edits)))
             for user_id, flags in self._readers(message_id):
                 self.queues.publish([user_id], shapes.show_edit_event(self.messages[message_id], flags))
 
@@ -271,7 +269,6 @@ class Realm:
             for user_id in readers:
                 del self.inboxes[user_id][message_id]
             self.queues.publish(readers, shapes.show_deletion_event(self, message))
-            self.changed.notify_all()
 
     def react(self, person: SandboxPerson, message_id: int, emoji_name: str, *, op: str) -> None:
         """Add or remove (`op`) a person's reaction."""
@@ -283,7 +280,7 @@ class Realm:
             if op == "remove" and reaction not in message.reactions:
                 raise Refusal("Reaction doesn't exist.")
             others = tuple(each for each in message.reactions if each != reaction)
-            self._replace(replace(message, reactions=(*others, reaction) if op == "add" else others))
+            self._set_message(replace(message, reactions=(*others, reaction) if op == "add" else others))
             readers = [user_id for user_id, _ in self._readers(message_id)]
             self.queues.publish(readers, shapes.show_reaction_event(self, op, message, reaction))
 
@@ -307,8 +304,9 @@ class Realm:
     def _readers(self, message_id: int) -> list[tuple[int, set[str]]]:
         return [(user_id, box[message_id]) for user_id, box in self.inboxes.items() if message_id in box]
 
-    def _replace(self, message: SandboxMessage) -> None:
+    def _set_message(self, message: SandboxMessage) -> None:
         self.messages[message.id] = message
+        self.changes.append(message.id)
         self.changed.notify_all()
 
 

@@ -44,9 +44,7 @@ def bad_value(name: str, value: str) -> Refusal:
 
 
 def bad_event_queue(queue_id: str) -> Refusal:
-    return Refusal(
-        f"Bad event queue ID: {queue_id}", code="BAD_EVENT_QUEUE_ID", more={"queue_id": queue_id}
-    )
+    return Refusal(f"Bad event queue ID: {queue_id}", code="BAD_EVENT_QUEUE_ID", more={"queue_id": queue_id})
 
 
 def bad_narrow(desc: str) -> Refusal:
@@ -54,9 +52,7 @@ def bad_narrow(desc: str) -> Refusal:
 
 
 def unknown_stream(name: str) -> Refusal:
-    return Refusal(
-        f"Stream '{name}' does not exist", code="STREAM_DOES_NOT_EXIST", more={"stream": name}
-    )
+    return Refusal(f"Stream '{name}' does not exist", code="STREAM_DOES_NOT_EXIST", more={"stream": name})
 
 
 def invalid_message() -> Refusal:

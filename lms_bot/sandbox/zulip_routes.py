@@ -49,9 +49,7 @@ def get_events(call: Call) -> Body:
         raise Refusal("Missing 'last_event_id' argument")
     queue = call.realm.queues.get(queue_id, call.viewer.user_id)
     is_patient = not call.boolean("dont_block", False)
-    events, call.has_waited = call.realm.queues.poll(
-        queue, call.integer("last_event_id"), is_patient=is_patient
-    )
+    events, call.has_waited = call.realm.queues.poll(queue, call.integer("last_event_id"), is_patient=is_patient)
     return {"events": events, "queue_id": queue_id} if call.has_waited else {"events": events}
 
 
@@ -128,8 +126,7 @@ def _read_stream(given: str) -> Any:
 @routes.add(
     "GET",
     "messages",
-    "anchor use_first_unread_anchor num_before num_after narrow include_anchor apply_markdown"
-    " client_gravatar",
+    "anchor use_first_unread_anchor num_before num_after narrow include_anchor apply_markdown client_gravatar",
 )
 def get_messages(call: Call) -> Body:
     num_before, num_after = call.integer("num_before"), call.integer("num_after")

@@ -31,7 +31,10 @@ UPLOADS = "user_uploads/"
 
 @dataclass(frozen=True)
 class SandboxRequest:
-    """One request as it went: `status` is None where the connection was closed without an answer."""
+    """
+    One request as it went. `at` is in epoch seconds, `path` is that of the URL, as in "/api/v1/messages";
+    `status` is None where the connection was closed without an answer.
+    """
 
     at: float
     user_id: int | None
@@ -46,11 +49,12 @@ class Application:
     def __init__(self, realm: Realm, faults: Faults, *, requests_per_minute: int) -> None:
         self._realm = realm
         self._faults = faults
-        self._uploads = Uploads(realm, realm.now)
+        self.uploads = Uploads(realm, realm.now)
         self._limit = SlidingWindow(requests_per_minute, realm.now)
         self._polling_limit = LeakyBucket(requests_per_minute, realm.now)
         self._stopping = threading.Event()
         self.requests: deque[SandboxRequest] = deque(maxlen=REQUESTS_REMEMBERED)
+        self.noted = threading.Condition(realm.lock)
 
     def interrupt(self, is_interrupted: bool) -> None:
         """End whatever waits, and let nothing wait, until called with False."""
@@ -75,10 +79,10 @@ class Application:
             status = answer.status
             return answer
         finally:
-            entry = SandboxRequest(self._realm.now(), user_id, request.method, request.path, status)
-            with self._realm.changed:
+            entry = SandboxRequest(self._realm.now(), user_id, request.method, request.url_path, status)
+            with self.noted:
                 self.requests.append(entry)
-                self._realm.changed.notify_all()
+                self.noted.notify_all()
 
     def _wait(self, seconds: float) -> None:
         if self._stopping.wait(seconds):
@@ -111,7 +115,7 @@ class Application:
         viewer = self._sign_in(request)
         limit: Limit = self._polling_limit if request.path == "events" else self._limit
         standing = limit.count(viewer.user_id)
-        call = Call(self._realm, self._uploads, viewer, request, path_args)
+        call = Call(self._realm, self.uploads, viewer, request, path_args)
         answer = _carry_out(methods[request.method], call)
         if not call.has_waited:
             answer.headers.update(standing)
@@ -134,10 +138,10 @@ class Application:
         """A file at its plain or temporary path; under /api/v1/, the temporary path of the file."""
         is_api = request.path.startswith(UPLOADS)
         path = "/" + request.path if is_api else request.path
-        temporary = self._uploads.find_temporary(path)
+        temporary = self.uploads.find_temporary(path)
         if temporary is not None:
             return _send_file(temporary)
-        upload = self._uploads.find(path)
+        upload = self.uploads.find(path)
         try:
             viewer = self._sign_in(request)
         except Refusal:
@@ -146,10 +150,10 @@ class Application:
             return Answer.of_html(NOT_YOURS, status=403)
         if upload is None:
             return Answer.of_html(NO_FILE, status=404)
-        if not self._uploads.may_read(viewer, upload):
+        if not self.uploads.may_read(viewer, upload):
             return Answer.of_html(NOT_YOURS, status=403)
         if is_api:
-            url = self._uploads.make_temporary_path(upload)
+            url = self.uploads.make_temporary_path(upload)
             return Answer.of_json({"result": "success", "msg": "", "url": url})
         return _send_file(upload)
 
@@ -160,6 +164,8 @@ class Application:
         POST /sandbox/faults (an object with the fields of `Fault`, or a list of them), GET and DELETE
         /sandbox/faults, GET /sandbox/messages, POST /sandbox/queues/drop.
         """
+        if not self._is_local(request):
+            return Answer.of_json({"result": "error", "msg": "Only from this machine"}, status=403)
         try:
             act = self._controls()[request.method, request.path[len(CONTROL) :]]
         except KeyError:
@@ -168,6 +174,12 @@ class Application:
             return Answer.of_json({"result": "success", "msg": "", **(act(request) or {})})
         except (TypeError, ValueError) as error:
             return Answer.of_json({"result": "error", "msg": str(error)}, status=400)
+
+    def _is_local(self, request: Request) -> bool:
+        """Not sent by a page of some other site in a browser on this machine."""
+        own = {self._realm.site, self._realm.site.replace("127.0.0.1", "localhost")}
+        is_own_page = request.headers.get("Origin", self._realm.site) in own
+        return is_own_page and f"http://{request.headers.get('Host')}" in own
 
     def _controls(self) -> dict[tuple[str, str], Callable[[Request], dict[str, Any] | None]]:
         return {

@@ -154,9 +154,7 @@ def show_subscription(realm: Realm, stream: SandboxStream) -> dict[str, Any]:
     }
 
 
-def show_reaction_event(
-    realm: Realm, op: str, message: SandboxMessage, reaction: Reaction
-) -> dict[str, Any]:
+def show_reaction_event(realm: Realm, op: str, message: SandboxMessage, reaction: Reaction) -> dict[str, Any]:
     shown = _show_reaction(realm, reaction)
     shown["user"]["user_id"] = shown["user"].pop("id")  # named differently in events than in messages
     return {"type": "reaction", "op": op, "message_id": message.id, **shown}

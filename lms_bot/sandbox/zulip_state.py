@@ -34,9 +34,7 @@ def describe_server(realm: Realm) -> dict[str, Any]:
     }
 
 
-def describe_state(
-    realm: Realm, viewer: SandboxPerson, event_types: Collection[str] | None
-) -> dict[str, Any]:
+def describe_state(realm: Realm, viewer: SandboxPerson, event_types: Collection[str] | None) -> dict[str, Any]:
     """The state that `POST /register` hands out for these event types (None: all)."""
 
     def is_wanted(event_type: str) -> bool:

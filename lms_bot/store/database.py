@@ -108,6 +108,11 @@ def open_store(url: str) -> Store:
     return store
 
 
+def rows(query: Any) -> list[tuple[Any, ...]]:
+    """A query's rows as plain tuples."""
+    return list(query.tuples())
+
+
 def _connect_to(url: str) -> peewee.Database:
     if url.startswith("sqlite:///"):
         return SqliteDatabase(
@@ -116,7 +121,7 @@ def _connect_to(url: str) -> peewee.Database:
             lock_type="IMMEDIATE",
             timeout=BUSY_TIMEOUT_SECONDS,
         )
-    return PostgresqlDatabase(url, options="-c timezone=UTC -c statement_timeout=60s", connect_timeout=10)
+    return PostgresqlDatabase(url, options="-c timezone=UTC -c statement_timeout=60s -c jit=off", connect_timeout=10)
 
 
 def _first_line(error: Exception) -> str:

@@ -27,7 +27,7 @@ from peewee import (
 )
 
 from lms_bot.clock import to_utc, utc_now
-from lms_bot.store.database import UTCDateTimeField, database
+from lms_bot.store.database import UTCDateTimeField, database, rows
 
 
 class BaseModel(Model):
@@ -120,13 +120,13 @@ class LMSActivityEvent(BaseModel):
         query = cls.select(cls.event_type, fn.COUNT(cls.event_id)).group_by(cls.event_type)
         if since is not None:
             query = query.where(cls.timestamp >= to_utc(since))
-        return dict(query.tuples())
+        return {event_type: count for event_type, count in rows(query)}
 
     @classmethod
     def get_student_totals(cls, student_id: int) -> dict[str, int]:
         """How many events one student has: `{"total": …, "exam": …, "content": …}`."""
         query = cls.select(cls.event_type, fn.COUNT(cls.event_id)).where(cls.student_id == student_id)
-        counts = dict(query.group_by(cls.event_type).tuples())
+        counts = {event_type: count for event_type, count in rows(query.group_by(cls.event_type))}
         exam = sum(count for event_type, count in counts.items() if event_type.startswith("exam_"))
         return {"total": sum(counts.values()), "exam": exam, "content": sum(counts.values()) - exam}
 
@@ -195,6 +195,7 @@ class Delivery(BaseModel):
     is known for that mentor (mentors.id), or `nobody` for a student without mentors."""
 
     delivery_id = BigAutoField()
+    event_id: int
     event = ForeignKeyField(LMSActivityEvent, backref="deliveries", column_name="event_id", on_delete="CASCADE")
     recipient = TextField()
     zulip_user_id = IntegerField(null=True)
@@ -244,7 +245,6 @@ class KnownRow(BaseModel):
     class Meta:
         table_name = "lms_known_rows"
         primary_key = CompositeKey("stream", "row_key", "event_type")
-        without_rowid = True
 
 
 class RejectedRow(BaseModel):

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from lms_bot.store.database import Store
+from lms_bot.store.database import Store, rows
 from lms_bot.store.models import (
     Delivery,
     DeliveryState,
@@ -88,7 +88,7 @@ class Outbox:
             Message.content == content,
             Message.state == MessageState.SENT,
         )
-        return {sent_id for (sent_id,) in query.tuples()}
+        return {sent_id for (sent_id,) in rows(query)}
 
     def mark_sent(self, message: Message, zulip_message_id: int, now: datetime) -> bool:
         """Settles the message and its deliveries. False where another process did."""
@@ -113,7 +113,7 @@ class Outbox:
                 self._settle_deliveries(message, DeliveryState.DEAD, reason, now)
             return changed
 
-    def mark_ready(self, message: Message, not_before: datetime, reason: str, tries: int) -> bool:
+    def mark_ready(self, message: Message, not_before: datetime, reason: str | None, tries: int) -> bool:
         """Certainly not sent: to be tried again."""
         return self._change(
             message,
@@ -124,7 +124,7 @@ class Outbox:
             tries=tries,
         )
 
-    def mark_unknown(self, message: Message, not_before: datetime, reason: str) -> bool:
+    def mark_unknown(self, message: Message, not_before: datetime, reason: str | None) -> bool:
         """Perhaps sent: to be looked up in Zulip before anything else."""
         return self._change(
             message, MessageState(message.state), state=MessageState.UNKNOWN, not_before=not_before, reason=reason
@@ -160,15 +160,14 @@ class Outbox:
     def settle(self, event_ids: Collection[int], now: datetime) -> None:
         """Writes into the log what has become of these events so far."""
         with self._store.transaction():
-            rows = (
+            query = (
                 Delivery.select(Delivery.event, Delivery.state, Delivery.reason, Message.zulip_message_id)
                 .left_outer_join(Message)
                 .where(Delivery.event.in_(list(event_ids)))
                 .order_by(Delivery.delivery_id)
-                .tuples()
             )
             of_event: dict[int, list[tuple[Any, ...]]] = {event_id: [] for event_id in event_ids}
-            for event_id, *rest in rows:
+            for event_id, *rest in rows(query):
                 of_event[event_id].append(tuple(rest))
             for event_id, deliveries in of_event.items():
                 _write_log(event_id, deliveries, now)
@@ -180,7 +179,7 @@ class Outbox:
     def _settle_deliveries(self, message: Message, state: DeliveryState, reason: str | None, now: datetime) -> None:
         carried = Delivery.message == message.message_id
         Delivery.update(state=state, reason=reason, updated_at=now).where(carried).execute()
-        events = Delivery.select(Delivery.event).where(carried).tuples()
+        events = rows(Delivery.select(Delivery.event).where(carried))
         self.settle([event_id for (event_id,) in events], now)
 
     def _doubt_expired(self, now: datetime) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import peewee
+from peewee import __exception_wrapper__ as in_peewee_terms  # type: ignore[attr-defined]
 
 from lms_bot.activities import Activity, Rejection
 from lms_bot.clock import to_utc
@@ -199,7 +199,7 @@ class Recorder:
             self._execute_many(f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})", rows)
 
     def _execute_many(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        with peewee.__exception_wrapper__:
+        with in_peewee_terms:
             self._cursor().executemany(sql, rows)
 
     def _cursor(self) -> Any:
@@ -207,7 +207,7 @@ class Recorder:
 
     def _copy(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
         text = "".join("\t".join(map(_copy_text, row)) + "\n" for row in rows)
-        with peewee.__exception_wrapper__, self._cursor() as copying:
+        with in_peewee_terms, self._cursor() as copying:
             copying.copy_expert(sql, io.StringIO(text))
 
 

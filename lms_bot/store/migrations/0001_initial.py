@@ -1,5 +1,7 @@
 """The first tables. Frozen: later changes are later migrations."""
 
+from typing import Any
+
 from peewee import (
     AutoField,
     BigAutoField,
@@ -12,6 +14,7 @@ from peewee import (
     IntegerField,
     JSONField,
     Model,
+    SqliteDatabase,
     TextField,
 )
 
@@ -38,7 +41,7 @@ INDEXES = (
 )
 
 
-def up(migrator, db):
+def up(migrator: object, db: Any) -> None:
     class Base(Model):
         class Meta:
             database = db
@@ -136,7 +139,7 @@ def up(migrator, db):
         class Meta:
             table_name = "lms_known_rows"
             primary_key = CompositeKey("stream", "row_key", "event_type")
-            without_rowid = True
+            without_rowid = isinstance(db, SqliteDatabase)  # PostgreSQL has no such tables
 
     class RejectedRow(Base):
         stream = TextField()

@@ -1,0 +1,38 @@
+"""`python -m benchmarks [NAME …] [--smoke] [--store sqlite|postgresql|both]`: one JSON line for each benchmark."""
+
+from __future__ import annotations
+
+import argparse
+
+from benchmarks import idle_poll, ingest, memory, sweep
+from benchmarks.world import StoreKind, open_world
+
+BENCHMARKS = {
+    "ingest": ingest.run,
+    "idle_poll": idle_poll.run,
+    "sweep": sweep.run,
+    "memory": memory.run,
+}
+STORES: dict[str, list[StoreKind]] = {
+    "sqlite": ["sqlite"],
+    "postgresql": ["postgresql"],
+    "both": ["sqlite", "postgresql"],
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="One JSON line for each benchmark.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which; all by default: {', '.join(BENCHMARKS)}")
+    parser.add_argument("--smoke", action="store_true", help="tiny sizes, to see that they run")
+    parser.add_argument("--store", choices=list(STORES), default="both", help="which kind of store")
+    asked = parser.parse_args()
+    unknown = [name for name in asked.names if name not in BENCHMARKS]
+    if unknown:
+        parser.error(f"no benchmark is called {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
+    with open_world() as world:
+        for name in asked.names or BENCHMARKS:
+            print(BENCHMARKS[name](world, STORES[asked.store], asked.smoke).to_json(), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""From changed LMS rows to stored events with their deliveries.
+
+Two floors, in the same run. `execute_values`: the same event rows, ready in memory, into the same table with the
+same indexes on PostgreSQL, without reading, without deciding, without deliveries. The ORM loop: peewee's
+`create()` for each event and each of its deliveries, in autocommit, into the same kind of store.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import closing
+from statistics import median
+from typing import Any
+
+import psycopg2
+from lms_bot.app import App
+from lms_bot.store.database import Store, open_store, rows
+from lms_bot.store.models import Delivery, LMSActivityEvent
+from lms_bot.store.recording import EVENT_COLUMNS
+from psycopg2.extras import execute_values
+
+from benchmarks.measuring import Report, at_least, rounded, seconds_of, spread
+from benchmarks.world import BenchmarkLMS, StoreKind, World
+
+PAGE_SIZE = 1000
+EventRow = tuple[Any, ...]
+
+
+def run(world: World, stores: Sequence[StoreKind], is_smoke: bool) -> Report:
+    changed, sample, repeats = (2000, 200, 1) if is_smoke else (200_000, 2000, 3)
+    report = Report(
+        "ingest",
+        {"changed_rows": changed, "orm_sample_rows": sample, "execute_values_page_size": PAGE_SIZE, "repeats": repeats},
+    )
+    with world.new_lms() as lms:
+        for kind in stores:
+            rounds = [_measure(world, lms, kind, changed, sample) for _ in range(repeats)]
+            _add(report, kind, rounds)
+    return report
+
+
+def _measure(world: World, lms: BenchmarkLMS, kind: StoreKind, changed: int, sample: int) -> dict[str, float]:
+    """Rows per second of each way to store the rows."""
+    lms.remove_attempts()
+    with world.new_app(lms, kind) as app:
+        app.monitor.process_activities()  # the first start: an LMS without attempts
+        lms.add_attempts(changed)
+        ingest = seconds_of(app.monitor.process_activities)
+        events = _stored_events(app, changed)
+        deliveries = rows(Delivery.select(Delivery.event, Delivery.zulip_user_id).where(Delivery.event <= sample))
+    return {
+        "ingest": changed / ingest,
+        "execute_values": changed / _seconds_of_execute_values(world, events),
+        "orm_loop": sample / _seconds_of_orm_loop(world, kind, events[:sample], deliveries, False),
+        "orm_loop_in_one_transaction": sample / _seconds_of_orm_loop(world, kind, events[:sample], deliveries, True),
+    }
+
+
+def _stored_events(app: App, expected: int) -> list[EventRow]:
+    with app.store.session():
+        stored = rows(LMSActivityEvent.select(*(getattr(LMSActivityEvent, one) for one in EVENT_COLUMNS)))
+        owed = Delivery.select().count()
+    assert len(stored) == expected, f"{len(stored)} events of {expected} rows"
+    assert owed > expected, "students have one mentor or two, all of them known to Zulip"
+    return [tuple(json.dumps(one) if isinstance(one, dict) else one for one in row) for row in stored]
+
+
+def _seconds_of_execute_values(world: World, events: list[EventRow]) -> float:
+    with world.new_store("postgresql") as url:
+        store = Store(url)
+        store.migrate()
+        store.close_thread()
+        with closing(psycopg2.connect(url)) as connected:
+            return seconds_of(lambda: _execute_values(connected, events))
+
+
+def _execute_values(connected: Any, events: list[EventRow]) -> None:
+    sql = f"INSERT INTO lms_activity_events ({', '.join(EVENT_COLUMNS)}) VALUES %s"
+    with connected, connected.cursor() as cursor:
+        execute_values(cursor, sql, events, page_size=PAGE_SIZE)
+
+
+def _seconds_of_orm_loop(
+    world: World, kind: StoreKind, events: list[EventRow], deliveries: list[EventRow], is_one_transaction: bool
+) -> float:
+    owed: dict[int, list[int]] = {}
+    for event_id, zulip_user_id in deliveries:
+        owed.setdefault(event_id, []).append(zulip_user_id)
+    fields = [dict(zip(EVENT_COLUMNS, row, strict=True)) for row in events]
+    for one in fields:
+        one["activity_metadata"] = json.loads(one["activity_metadata"])
+    with world.new_store(kind) as url:
+        store = open_store(url)
+        try:
+            if is_one_transaction:
+                with store.transaction():
+                    return seconds_of(lambda: _create_one_by_one(fields, owed))
+            return seconds_of(lambda: _create_one_by_one(fields, owed))
+        finally:
+            store.close_thread()
+
+
+def _create_one_by_one(events: list[dict[str, Any]], owed: dict[int, list[int]]) -> None:
+    for fields in events:
+        event = LMSActivityEvent.create(**{name: fields[name] for name in EVENT_COLUMNS if name != "event_id"})
+        for zulip_user_id in owed[fields["event_id"]]:
+            Delivery.create(event=event, recipient=f"zulip:{zulip_user_id}", zulip_user_id=zulip_user_id)
+
+
+def _add(report: Report, kind: StoreKind, rounds: list[dict[str, float]]) -> None:
+    """Ratios are taken within a round, so that whatever else the machine does meets both sides."""
+    per_second = {f"{name}_rows_per_second": spread(one[name] for one in rounds) for name in rounds[0]}
+    ratios = {
+        name: median(one["ingest"] / one[name] for one in rounds) for name in rounds[0] if name != "ingest"
+    }
+    report.figures[kind] = per_second | {
+        f"ingest_to_{name}_ratio": rounded(ratio) for name, ratio in ratios.items()
+    }
+    report.targets += [
+        at_least(f"{kind}: ingest to execute_values", ratios["execute_values"], 0.5),
+        at_least(f"{kind}: ingest to the ORM loop", ratios["orm_loop"], 25),
+    ]

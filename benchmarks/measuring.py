@@ -1,0 +1,62 @@
+"""What a benchmark reports, and what is compared with what."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from time import perf_counter
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Target:
+    """A claim and whether it was met. A missed one is reported, never an exit code: machines differ."""
+
+    claim: str
+    figure: float
+    is_met: bool
+
+
+def at_least(claim: str, figure: float, limit: float) -> Target:
+    return Target(f"{claim}: at least {limit:g}", rounded(figure), figure >= limit)
+
+
+def at_most(claim: str, figure: float, limit: float) -> Target:
+    return Target(f"{claim}: at most {limit:g}", rounded(figure), figure <= limit)
+
+
+@dataclass
+class Report:
+    """One benchmark's outcome. The keys of `figures` end in their unit, or in `_ratio`."""
+
+    benchmark: str
+    sizes: dict[str, Any]
+    figures: dict[str, Any] = field(default_factory=dict)
+    targets: list[Target] = field(default_factory=list)
+
+    def to_json(self) -> str:
+        """One line."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+
+def seconds_of(work: Callable[[], Any]) -> float:
+    began = perf_counter()
+    work()
+    return perf_counter() - began
+
+
+def spread(figures: Iterable[float]) -> dict[str, float]:
+    """Several measurements of the same thing."""
+    found = sorted(figures)
+    return {
+        "median": rounded(statistics.median(found)),
+        "min": rounded(found[0]),
+        "max": rounded(found[-1]),
+    }
+
+
+def rounded(figure: float) -> float:
+    """Three digits that count; more would be noise."""
+    return float(f"{figure:.3g}")

@@ -1,0 +1,217 @@
+"""The doors a shell opens: `lms-bot` and `monitor_lms_activities`. What is heavy is imported when it is used."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import threading
+from datetime import datetime
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from lms_bot.activities import ActivityType
+from lms_bot.exceptions import ConfigError, LMSBotError
+from lms_bot.shell import (
+    Command,
+    Group,
+    Moment,
+    Options,
+    Seconds,
+    common_options,
+    ended_by_signals,
+    log_level,
+    pass_options,
+)
+from lms_bot.version import __version__
+
+if TYPE_CHECKING:
+    from lms_bot.app import App
+    from lms_bot.config import Settings
+
+SHORTEST_INTERVAL_SECONDS = 0.2
+STATS = {
+    "total_events": "Total Events",
+    "processed_events": "Processed Events",
+    "pending_events": "Pending Events",
+    "events_with_notifications": "Events with Notifications",
+    "events_with_errors": "Events with Errors",
+}
+
+
+@click.group("lms-bot", cls=Group, params=common_options())
+@click.version_option(__version__)
+def main() -> None:
+    """Tells mentors in Zulip what their students do in the LMS.
+
+    The bot itself is started by `zulip-run-bot lms_bot`. Settings are read from the environment, from .env
+    and from the bot config file.
+    """
+
+
+@click.command("monitor_lms_activities", cls=Command)
+@click.option(
+    "--interval",
+    type=Seconds(min=SHORTEST_INTERVAL_SECONDS),
+    metavar="SECONDS",
+    help="Between two polls, instead of LMS_ACTIVITY_POLL_INTERVAL.",
+)
+@click.option("--daemon", "is_daemon", is_flag=True, help="Say nothing of what is found, only what goes wrong.")
+@click.option("--once", "is_once", is_flag=True, help="Poll once, tell whom it concerns, and end.")
+@click.option("--process-pending", "is_mending", is_flag=True, help="Tell what is still owed, and end.")
+@click.option("--stats", "is_counting", is_flag=True, help="Say how many events are stored, and end.")
+@pass_options
+def monitor_lms_activities(
+    options: Options, interval: float | None, is_daemon: bool, is_once: bool, is_mending: bool, is_counting: bool
+) -> None:
+    """Watches the LMS until SIGINT or SIGTERM, as the bot does, and may do so beside the bot.
+
+    Each poll with news is reported on stderr. With several of --once, --process-pending and --stats, they
+    are done in this order.
+    """
+    is_endless = not (is_once or is_mending or is_counting)
+    if is_daemon and not is_endless:
+        raise click.UsageError("--daemon goes on for ever: not with --once, --process-pending or --stats.")
+    with ended_by_signals(0 if is_endless else None):
+        settings = _monitor_settings(options, interval, is_polling=is_endless or is_once)
+        with options.open_app(settings) as app:
+            if is_endless:
+                _watch(app, is_daemon)
+            if is_once:
+                _poll_once(app)
+            if is_mending:
+                click.echo(f"{_count(app.events.process_pending_events(), 'pending event')} processed")
+            if is_counting:
+                _show_stats(app)
+
+
+main.add_command(monitor_lms_activities)
+
+
+def _monitor_settings(options: Options, interval: float | None, is_polling: bool) -> Settings:
+    settings = options.load_settings(require_lms=is_polling)
+    if is_polling and not settings.lms_activity_monitor_enabled:
+        raise ConfigError(["LMS_ACTIVITY_MONITOR_ENABLED is false: the LMS is not to be polled"])
+    return settings if interval is None else settings.model_copy(update={"lms_activity_poll_interval": interval})
+
+
+def _watch(app: App, is_daemon: bool) -> NoReturn:
+    """The bot's own loop, until a signal ends it."""
+    if not is_daemon:
+        seconds = f"{app.settings.lms_activity_poll_interval:g}"
+        told = "" if app.gateway else "; there is no zuliprc, so telling the mentors is left to the bot"
+        click.echo(f"Watching the LMS every {seconds} seconds{told}. Ctrl-C ends it.")
+    poll_news = min(logging.INFO, logging.getLogger("lms_bot").level)
+    with log_level("lms_bot.monitor", logging.NOTSET if is_daemon else poll_news):
+        app.start()
+        while True:
+            threading.Event().wait()
+
+
+def _poll_once(app: App) -> None:
+    """Reports before it tells: that may take Zulip's time."""
+    click.echo(f"{_count(app.monitor.process_activities(), 'event')} recorded")
+    app.events.process_pending_events()
+
+
+def _show_stats(app: App) -> None:
+    numbers = app.events.get_event_stats()
+    for name, label in STATS.items():
+        click.echo(f"{label}: {numbers[name]}")
+
+
+@main.command()
+@click.option("--since", type=Moment(), help="Only what happened then or later: 2026-01-15, 2026-01-15T14:30, 7d.")
+@click.option("--until", type=Moment(), help="Only what happened before then.")
+@click.option("--student", metavar="NAME_OR_ID", help="Only what this student did.")
+@click.option("--type", "event_types", multiple=True, type=click.Choice([one.value for one in ActivityType]))
+@click.option("--unprocessed", "is_unprocessed", is_flag=True, help="Only what no AI consumer has taken yet.")
+@click.option("--mark", "is_marking", is_flag=True, help="With --unprocessed: what was printed counts as taken.")
+@click.option("--jsonl", "is_jsonl", is_flag=True, help="One JSON object a line, with all columns.")
+@pass_options
+def events(
+    options: Options,
+    since: datetime | None,
+    until: datetime | None,
+    student: str | None,
+    event_types: tuple[str, ...],
+    is_unprocessed: bool,
+    is_marking: bool,
+    is_jsonl: bool,
+) -> None:
+    """Prints stored events by id, oldest recorded first. Asks neither the LMS nor Zulip."""
+    from lms_bot.export import TABLE_HEADER, Wanted, format_json, format_table_row, write_events
+    from lms_bot.store.database import open_store
+
+    if is_marking and not is_unprocessed:
+        raise click.UsageError("--mark needs --unprocessed.")
+    store = open_store(options.load_settings().store_url)
+    try:
+        with store.session():
+            student_ids = () if student is None else (_find_student(student),)
+        wanted = Wanted(since, until, student_ids, event_types, is_unprocessed)
+        if is_jsonl:
+            write_events(store, wanted, format_json, sys.stdout.buffer, is_marking)
+        else:
+            click.echo(TABLE_HEADER)
+            write_events(store, wanted, format_table_row, sys.stdout.buffer, is_marking)
+    finally:
+        store.close_thread()
+
+
+def _find_student(said: str) -> int:
+    """The id of the one student who may be meant, among those of whom an event is stored."""
+    from lms_bot.chat.names import Directory
+    from lms_bot.reports import get_stored_students
+    from lms_bot.users import Student
+
+    found = Directory(
+        Student(one.student_id, one.username or "", None, one.display_name, None, None)
+        for one in get_stored_students()
+    ).find(said)
+    if not found:
+        raise LMSBotError(f"no event is stored of a student {said!r}")
+    if len(found) > 1:
+        listed = ", ".join(f"{one.username} (id {one.student_id})" for one in found[:10])
+        raise LMSBotError(f"{said!r} may be {listed}{', …' * (len(found) > 10)}: give the username or the id")
+    return found[0].student_id
+
+
+@main.command()
+@pass_options
+def health(options: Options) -> None:
+    """Prints the checks; exit code 0 if all is well, else 1."""
+    with options.open_app(options.load_settings()) as app:
+        checks = app.health.get_checks()
+    for check in checks:
+        click.echo(f"{'ok ' if check.is_ok else 'BAD'}  {check.name}: {check.text}")
+    sys.exit(0 if all(check.is_ok for check in checks) else 1)
+
+
+@main.command()
+@click.argument("role")
+def grants(role: str) -> None:
+    """Prints the GRANT statements with which ROLE can read what the bot reads, and nothing else."""
+    from lms_bot.lms.standard import grant_statements
+
+    is_plain = re.fullmatch("[a-z_][a-z0-9_]*", role)
+    click.echo(grant_statements(role if is_plain else '"' + role.replace('"', '""') + '"'))
+
+
+@main.command()
+@click.option("--seconds", type=Seconds(min=0, min_open=True), help="How long it may take at most.")
+def demo(seconds: float | None) -> None:
+    """Plays a school day on this machine, with an LMS and a Zulip of its own, and cleans up."""
+    from lms_bot.sandbox.demo import run_demo
+    from lms_bot.sandbox.postgres import find_binaries
+
+    try:
+        find_binaries()
+    except FileNotFoundError as error:
+        raise LMSBotError("the demo needs a PostgreSQL of its own: pip install lms-bot[demo]") from error
+    sys.exit(run_demo(seconds))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
