@@ -14,10 +14,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from lms_bot.gateway import Credentials
-
 from benchmarks.measuring import Report, at_most, rounded
 from benchmarks.world import BenchmarkLMS, StoreKind, World, running_app
+from lms_bot.gateway import Credentials
 
 STATUS = Path("/proc/self/status")
 MOST_MEGABYTES = 150

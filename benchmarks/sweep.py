@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import median
 
-from lms_bot.app import App
-from lms_bot.lms.stream import Position, Stream
-
 from benchmarks.idle_poll import position_at_end
 from benchmarks.measuring import Report, at_most, rounded, seconds_of, spread
 from benchmarks.world import BenchmarkLMS, StoreKind, World
+from lms_bot.app import App
+from lms_bot.lms.stream import Position, Stream
 
 MOST_TIMES_COUNT = 3
 

@@ -130,7 +130,8 @@ class World:
 
 @contextmanager
 def running_app(lms_url: str, store_url: str, credentials: Credentials, **settings: Any) -> Iterator[App]:
-    app = build_app(Settings(lms_db_url=lms_url, lms_bot_store=store_url, **settings), credentials)
+    given = {"lms_db_url": lms_url, "lms_bot_store": store_url, **settings}
+    app = build_app(Settings.model_validate(given), credentials)
     try:
         yield app
     finally:

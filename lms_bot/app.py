@@ -5,11 +5,13 @@ from __future__ import annotations
 import configparser
 import os
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from lms_bot.config import Settings, load_settings, resolve
 from lms_bot.events import LMSActivityEventHandler
+from lms_bot.exceptions import ConfigError, LMSBotError
 from lms_bot.formatter import MessageFormatter
 from lms_bot.gateway import Credentials, Gateway
 from lms_bot.health import HealthChecks
@@ -43,23 +45,22 @@ class App:
     events: LMSActivityEventHandler = field(init=False)
     monitor: ActivityMonitor = field(init=False)
     health: HealthChecks = field(init=False)
+    polling: Polling = field(init=False)
     poller: Poller = field(init=False)
 
     def start(self) -> None:
         """Starts the background threads."""
         settings = self.settings
-        self._polling = Polling(self)
         if settings.lms_activity_monitor_enabled:
-            self.poller.every(settings.lms_activity_poll_interval, self._polling.step, "poller")
+            self.poller.every(settings.lms_activity_poll_interval, self.polling.step, "poller")
         self.poller.every(MEND_SECONDS, self.events.mend, "mender")
         self.poller.repeat(self.notifier.step, self.notifier.awake, "sender")
 
     def stop(self) -> None:
         """Finishes what is in hand and closes what is open. Takes less than five seconds."""
-        have_ended = self.poller.stop(STOP_SECONDS)
-        if hasattr(self, "_polling"):
-            self._polling.stop()
-        if have_ended:  # else closing would wait for whoever hangs in it; it ends with the process
+        if self.poller.stop(STOP_SECONDS):  # else who hangs in it would have to be waited for; it ends with us
+            with suppress(LMSBotError):
+                self.polling.stop()
             self.source.connection.close()
         self.store.close_thread()
 
@@ -87,6 +88,7 @@ def build_app(settings: Settings, credentials: Credentials | None = None) -> App
     app.events = handler(app=app)
     app.monitor = ActivityMonitor(settings.lms_activity_poll_interval, app=app)
     app.health = HealthChecks(app)
+    app.polling = Polling(app)
     app.poller = Poller()
     return app
 
@@ -128,8 +130,6 @@ def set_app(app: App | None) -> None:
 
 def read_zuliprc(path: Path) -> Credentials:
     """Raises ConfigError where the file is not a zuliprc."""
-    from lms_bot.exceptions import ConfigError
-
     parser = configparser.ConfigParser(interpolation=None)
     try:
         with path.open(encoding="utf-8") as file:

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -29,6 +30,9 @@ logger = logging.getLogger(__name__)
 CONFIG_SECTION = "lms_bot"
 POINTER = "I have answered you in a direct message."
 ANSWER_TRIES = 6
+ANSWERS_REMEMBERED = 1000
+LOOK_UP_SECONDS = 2.0  # how long Zulip may still be finishing a request that we lost sight of
+CLOCKS_DIFFER_SECONDS = 60.0  # ours and Zulip's, at most
 
 SHELL_USER = ZulipUser(
     user_id=0,
@@ -66,6 +70,9 @@ class LMSBotHandler:
 
     app: App
 
+    def __init__(self) -> None:
+        self._sent_ids: deque[int] = deque(maxlen=ANSWERS_REMEMBERED)  # Zulip's ids of our answers
+
     def usage(self) -> str:
         return (
             "I tell mentors in direct messages what their students do in the LMS: exams started, passed and "
@@ -98,10 +105,13 @@ class LMSBotHandler:
             logger.exception("message %s could not be answered", message.get("id"))
 
     def _is_ours_to_answer(self, message: Mapping[str, Any], bot_handler: Any) -> bool:
-        """Not what we wrote ourselves, and not what another process has taken to answer."""
+        """Not what a bot wrote, be it ourselves, and not what another process has taken to answer.
+
+        Two bots that answer each other would never end.
+        """
         if self.app.gateway is None:
             return True
-        if message["sender_id"] == bot_handler.user_id:
+        if message["sender_id"] == bot_handler.user_id or self._is_bot(message["sender_id"]):
             return False
         try:
             with self.app.store.transaction():
@@ -109,6 +119,13 @@ class LMSBotHandler:
                 return bool(taken.on_conflict_ignore().as_rowcount().execute())
         except LMSBotError:
             return True  # the store is away: better two answers than none
+
+    def _is_bot(self, user_id: int) -> bool:
+        try:
+            user = self.app.users.get_zulip_user(user_id)
+        except LMSBotError:
+            return False
+        return user is not None and user.is_bot
 
     def _answer(self, message: Mapping[str, Any], bot_handler: Any) -> Reply:
         try:
@@ -120,44 +137,53 @@ class LMSBotHandler:
             return Reply(f"Something went wrong on my side. Please tell an admin, with the reference `{reference}`.")
 
     def _send(self, message: Mapping[str, Any], reply: Reply, bot_handler: Any) -> None:
-        gateway = self.app.gateway
-        if gateway is None:  # the shell, or a test of the framework's
+        if self.app.gateway is None:  # the shell, or a test of the framework's
             bot_handler.send_reply(message, reply.text)
         elif _is_one_to_one(message):
-            _send_answer(gateway, [message["sender_id"]], reply.text)
+            self._send_answer([message["sender_id"]], reply.text)
         else:
             if reply.is_private:
-                _send_answer(gateway, [message["sender_id"]], reply.text)
-            _send_answer(gateway, message, POINTER if reply.is_private else reply.text)
+                self._send_answer([message["sender_id"]], reply.text)
+            self._send_answer(message, POINTER if reply.is_private else reply.text)
 
-
-def _send_answer(gateway: Gateway, to: list[int] | Mapping[str, Any], text: str) -> None:
-    """Sends an answer, waiting where Zulip asks to. The framework's own sending would end the process at the
-    21st message within five seconds, and resends what may have arrived."""
-    began = time.time()
-    for tries in range(ANSWER_TRIES):
-        try:
-            _send_once(gateway, to, text)
-            return
-        except ZulipRefused as error:
-            logger.warning("an answer was refused: %s", error)
-            return
-        except ZulipFateUnknown:
-            time.sleep(2.0)
-            if isinstance(to, list) and gateway.find_sent(to[0], text, began - 60) is not None:
+    def _send_answer(self, to: list[int] | Mapping[str, Any], text: str) -> None:
+        """Sends an answer, waiting where Zulip asks to. The framework's own sending would end the process at the
+        21st message within five seconds, and resends what may have arrived."""
+        assert self.app.gateway is not None
+        since, is_in_doubt = time.time() - CLOCKS_DIFFER_SECONDS, False
+        for tries in range(ANSWER_TRIES):
+            try:
+                if is_in_doubt and self._has_arrived(to, text, since):
+                    return
+                self._sent_ids.append(_send_once(self.app.gateway, to, text))
                 return
-        except LMSBotError as error:
-            time.sleep(error.retry_after_seconds or 2.0**tries)
-    logger.error("an answer could not be sent: Zulip does not take it")
+            except ZulipRefused as error:
+                logger.warning("an answer was refused: %s", error)
+                return
+            except ZulipFateUnknown:
+                is_in_doubt = True
+                time.sleep(LOOK_UP_SECONDS)
+            except LMSBotError as error:
+                time.sleep(error.retry_after_seconds or 2.0**tries)
+        logger.error("an answer could not be sent: Zulip does not take it")
+
+    def _has_arrived(self, to: list[int] | Mapping[str, Any], text: str, since: float) -> bool:
+        """Whether this answer is in Zulip; an earlier one of the same words does not count."""
+        gateway = self.app.gateway
+        if gateway is None or not isinstance(to, list):
+            return False
+        found = gateway.find_sent(to[0], text, since, self._sent_ids)
+        if found is not None:
+            self._sent_ids.append(found)
+        return found is not None
 
 
-def _send_once(gateway: Gateway, to: list[int] | Mapping[str, Any], text: str) -> None:
+def _send_once(gateway: Gateway, to: list[int] | Mapping[str, Any], text: str) -> int:
     if isinstance(to, list):
-        gateway.send_direct(to[0], text)
-    elif to["type"] == "private":
-        gateway.send_to_group([person["id"] for person in to["display_recipient"]], text)
-    else:
-        gateway.send_to_channel(to["display_recipient"], to["subject"], text)
+        return gateway.send_direct(to[0], text)
+    if to["type"] == "private":
+        return gateway.send_to_group([person["id"] for person in to["display_recipient"]], text)
+    return gateway.send_to_channel(to["display_recipient"], to["subject"], text)
 
 
 def _is_one_to_one(message: Mapping[str, Any]) -> bool:

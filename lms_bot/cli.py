@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import re
 import sys
 import threading
 from datetime import datetime
+from time import monotonic
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -29,6 +29,8 @@ from lms_bot.version import __version__
 if TYPE_CHECKING:
     from lms_bot.app import App
     from lms_bot.config import Settings
+
+logger = logging.getLogger(__name__)
 
 SHORTEST_INTERVAL_SECONDS = 0.2
 STATS = {
@@ -81,7 +83,7 @@ def monitor_lms_activities(
             if is_once:
                 _poll_once(app)
             if is_mending:
-                click.echo(f"{_count(app.events.process_pending_events(), 'pending event')} processed")
+                _process_pending(app)
             if is_counting:
                 _show_stats(app)
 
@@ -113,6 +115,12 @@ def _poll_once(app: App) -> None:
     """Reports before it tells: that may take Zulip's time."""
     click.echo(f"{_count(app.monitor.process_activities(), 'event')} recorded")
     app.events.process_pending_events()
+
+
+def _process_pending(app: App) -> None:
+    if app.gateway is None:
+        logger.warning("there is no zuliprc, so nobody can be told")
+    click.echo(f"{_count(app.events.process_pending_events(), 'pending event')} processed")
 
 
 def _show_stats(app: App) -> None:
@@ -195,8 +203,33 @@ def grants(role: str) -> None:
     """Prints the GRANT statements with which ROLE can read what the bot reads, and nothing else."""
     from lms_bot.lms.standard import grant_statements
 
-    is_plain = re.fullmatch("[a-z_][a-z0-9_]*", role)
-    click.echo(grant_statements(role if is_plain else '"' + role.replace('"', '""') + '"'))
+    quoted = role.replace('"', '""')
+    click.echo(grant_statements(f'"{quoted}"'))
+
+
+@main.command()
+@click.option("--since", type=Moment(), required=True, help="The day (or time) from which on to look back.")
+@click.option("--until", type=Moment(), help="The day (or time) to stop before; without it, now.")
+@click.option("--notify", is_flag=True, help="Tell mentors of it, too; the running bot does, in one message each.")
+@pass_options
+def backfill(options: Options, since: datetime, until: datetime | None, notify: bool) -> None:
+    """Stores older events that the bot took as known: for history, and for AI. May be interrupted and repeated."""
+    from lms_bot.backfill import Progress, run_backfill
+    from lms_bot.clock import utc_now
+
+    until = until or utc_now()
+    if until <= since:
+        raise click.UsageError("--until must be later than --since.")
+    with ended_by_signals(None), options.open_app(options.load_settings(require_lms=True)) as app:
+        with click.progressbar(length=1000, label="Looking back", show_eta=True, file=sys.stderr) as bar:
+            began = monotonic()
+
+            def show(progress: Progress) -> None:
+                bar.label = f"{progress.rows / max(0.001, monotonic() - began):,.0f} rows/s"
+                bar.update(int(progress.part * 1000) - bar.pos)
+
+            created = run_backfill(app, since, until, notify, show)
+        click.echo(f"Stored {_count(created, 'event')}.")
 
 
 @main.command()

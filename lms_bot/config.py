@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from lms_bot.config_checks import (
     EVENT_TYPES,
+    DefaultNotify,
     DottedPath,
     EventTypes,
     Milliseconds,
@@ -28,6 +29,7 @@ from lms_bot.config_checks import (
     StoreURL,
     YesOrNo,
     ZulipPeople,
+    parse_default_notify,
     suggestion,
 )
 from lms_bot.config_files import USER_MAP_HEADER, UserMapRow, config_section, dotenv_pairs, load_user_map
@@ -66,6 +68,19 @@ class Settings(BaseSettings):
     )
     lms_sweep_budget: Milliseconds = _row(
         200, "Milliseconds of the LMS's time that a poll may spend on the complete look for late changes."
+    )
+    lms_group_seconds: Seconds = _row(
+        30, "After a message, news for the same person are gathered for so many seconds; 0: each has its own message."
+    )
+    lms_default_notify: DefaultNotify = _row(
+        "now",
+        "How mentors who chose nothing are told: `now`, `hourly`, `daily` or `off`, also by event type.",
+        "exam_started=off, content_watched=daily",
+    )
+    lms_fallback_recipients: ZulipPeople = _row(
+        "",
+        "E-mails or Zulip user ids of those told of students whose mentors cannot be found, separated by commas.",
+        "head@school.example",
     )
     lms_bot_store: StoreURL = _row(
         "sqlite:///lms_bot.db",
@@ -156,6 +171,11 @@ class Settings(BaseSettings):
     def admins(self) -> frozenset[int | str]:
         """Zulip user ids and casefolded e-mails."""
         return self.lms_admins
+
+    @property
+    def default_notify(self) -> dict[str, str]:
+        """Event type -> `now`, `hourly`, `daily` or `off`."""
+        return parse_default_notify(self.lms_default_notify)
 
     @cached_property
     def user_map_rows(self) -> list[UserMapRow]:

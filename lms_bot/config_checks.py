@@ -13,6 +13,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from lms_bot.activities import ActivityType
 
 YEAR_SECONDS = 31_536_000
+NOTIFY_WORDS = ("now", "hourly", "daily", "off")
+NOTIFY_ALLOWED = "it is one of now, hourly, daily, off, or event types with one each, like exam_started=off, daily"
 EVENT_TYPES = [event_type.value for event_type in ActivityType]
 
 # A text in `Annotated` says what is allowed, for the message about a value that is not.
@@ -75,6 +77,27 @@ def _check_event_types(names: frozenset[str]) -> frozenset[str]:
     return names
 
 
+def _check_default_notify(value: str) -> str:
+    parse_default_notify(value)
+    return value
+
+
+def parse_default_notify(value: str) -> dict[str, str]:
+    """Event type -> now, hourly, daily or off. A word without a type is for all types not named."""
+    chosen: dict[str, str] = {}
+    general = "now"
+    for part in _split(value.lower()):
+        event_type, has_type, when = part.rpartition("=")
+        event_type, when = event_type.strip(), when.strip()
+        if when not in NOTIFY_WORDS or (has_type and event_type not in EVENT_TYPES):
+            raise ValueError(f"{part!r} is not understood; {NOTIFY_ALLOWED}")
+        if has_type:
+            chosen[event_type] = when
+        else:
+            general = when
+    return {event_type: chosen.get(event_type, general) for event_type in EVENT_TYPES}
+
+
 def zulip_person(text: str) -> int | str:
     """A Zulip user id, or an e-mail address, casefolded."""
     if re.fullmatch("[0-9]{1,15}", text):
@@ -107,4 +130,5 @@ PostgresURL = Annotated[SecretStr, AfterValidator(_check_postgres_url)]
 StoreURL = Annotated[SecretStr, AfterValidator(_check_store_url)]
 EventTypes = Annotated[frozenset[str], BeforeValidator(_split), AfterValidator(_check_event_types)]
 ZulipPeople = Annotated[frozenset[int | str], BeforeValidator(_split), AfterValidator(_check_admins)]
+DefaultNotify = Annotated[str, AfterValidator(_check_default_notify)]
 DottedPath = Annotated[str, AfterValidator(_check_dotted_path)]

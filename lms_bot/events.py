@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ class LMSActivityEventHandler:
         from lms_bot.app import get_app
 
         self._app = app or get_app()
+        self._deciding = threading.Lock()
 
     @property
     def decides_one_by_one(self) -> bool:
@@ -76,13 +78,14 @@ class LMSActivityEventHandler:
     def decide_pending_events(self) -> int:
         """Makes the deliveries of events that have none decided yet. Returns how many events that were."""
         decided = 0
-        while undecided := self._get_undecided():
-            if self.decides_one_by_one:
-                for row in undecided:
-                    self._let_subclass_handle(row)
-            else:
-                self._owe(undecided)
-            decided += len(undecided)
+        with self._deciding:  # several threads may want to; a subclass should see each event once
+            while undecided := self._get_undecided():
+                if self.decides_one_by_one:
+                    for row in undecided:
+                        self._let_subclass_handle(row)
+                else:
+                    self._owe(undecided)
+                decided += len(undecided)
         return decided
 
     def deliver_unmapped(self) -> int:
@@ -125,6 +128,11 @@ class LMSActivityEventHandler:
         unknown = sorted(set(event_ids or ()) - found)
         return RetryOutcome(len(revived), unknown, sorted(found - revived))
 
+    def discard(self, event_ids: Collection[int] | None, who: str) -> list[int]:
+        """Gives up for good what failed, of these events or of all, on the word of `who`. Returns their ids."""
+        with self._app.store.session():
+            return self._app.notifier.outbox.discard(event_ids, f"discarded by {who}", utc_now())
+
     def get_event_stats(self) -> dict[str, int]:
         """total_events, processed_events, pending_events, events_with_notifications, events_with_errors.
 
@@ -151,8 +159,11 @@ class LMSActivityEventHandler:
 
     def _recipients_of(self, student_id: int) -> Recipients:
         users = self._app.users
-        found = [Owed(f"zulip:{one}", one) for one in map(_user_id, users.get_notification_recipients(student_id))]
+        told = [_user_id(one) for one in users.get_notification_recipients(student_id)]
         missing = [Owed(recipient, None, why) for recipient, why in users.get_missing_recipients(student_id)]
+        if missing:  # somebody should know, until a mentor can be told
+            told += [one.user_id for one in users.get_fallback_recipients()]
+        found = [Owed(f"zulip:{one}", one) for one in dict.fromkeys(told)]
         mentor_id, mentor_username = users.get_mentor_for_student(student_id) or (None, None)
         student = users.get_zulip_user_for_student(student_id)
         return Recipients((*found, *missing), mentor_id, mentor_username, student.user_id if student else None)

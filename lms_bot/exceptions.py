@@ -55,6 +55,10 @@ class ZulipFateUnknown(LMSBotError):
     is_worth_retry = True
 
 
+class ZulipFailed(ZulipFateUnknown):
+    """Zulip itself said that it failed: the request has ended, carried out or not."""
+
+
 class ZulipRefused(LMSBotError):
     """Zulip said no for good: unknown or deactivated person, text it does not take."""
 

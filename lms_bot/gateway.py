@@ -7,7 +7,8 @@ on a 15 s timeout, and asks the network in its constructor. Here it sends once a
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from time import monotonic
 from typing import IO, Any
@@ -17,6 +18,7 @@ import zulip
 
 from lms_bot.exceptions import (
     LMSBotError,
+    ZulipFailed,
     ZulipFateUnknown,
     ZulipForbidden,
     ZulipRateLimited,
@@ -26,7 +28,11 @@ from lms_bot.exceptions import (
 
 SEND_TIMEOUT_SECONDS = 15.0
 MESSAGE_LENGTH = 10_000  # characters; Zulip cuts the rest off without an error (MAX_MESSAGE_LENGTH)
-LOOKUP_MESSAGES = 100
+WINDOW_SECONDS = 60.0
+DEFAULT_LIMIT = 200  # requests a minute for one account: https://zulip.com/api/http-headers#x-ratelimit-limit
+TRUNCATED = "\n[message truncated]"  # is how it then ends
+LOOKUP_MESSAGES = 100  # at once
+DEACTIVATED = ("USER_DEACTIVATED", "REALM_DEACTIVATED")
 USER_FIELDS = ("user_id", "full_name", "email", "delivery_email", "role", "is_bot", "is_active", "timezone")
 
 OWNER, ADMINISTRATOR, GUEST = 100, 200, 600  # https://zulip.com/api/get-users, `role`
@@ -84,14 +90,42 @@ class Credentials:
         )
 
 
-@dataclass(frozen=True)
-class RateLimit:
-    """What Zulip last said of our requests: how many a window allows, how many are left, when it was said."""
+class Pace:
+    """Keeps us below what Zulip allows within any minute, so that it never has to say 429.
 
-    limit: int
-    remaining: int
-    resets_at: float
-    said_at: float
+    Zulip says with each answer how many requests are left (`X-RateLimit-Remaining`, counted over the last minute,
+    for all that use this account). Between answers, our own requests that have left that minute are added.
+    """
+
+    def __init__(self, now: Callable[[], float] = monotonic) -> None:
+        self._now = now
+        self._lock = threading.Lock()
+        self._answered: deque[float] = deque()
+        self._remaining = DEFAULT_LIMIT
+        self.limit = DEFAULT_LIMIT
+
+    def note(self, limit: int, remaining: int) -> None:
+        """An answer came, with what Zulip said of the rate."""
+        with self._lock:
+            self._forget_old()
+            self._answered.append(self._now())
+            self.limit, self._remaining = limit, remaining
+
+    def seconds_until_free(self, reserved: int) -> float:
+        """How long to wait so that this many requests of the minute are left for others; 0: not at all."""
+        with self._lock:
+            self._forget_old()
+            if self._remaining > min(reserved, self.limit // 4):
+                return 0.0
+            return max(0.01, self._answered[0] + WINDOW_SECONDS - self._now())
+
+    def _forget_old(self) -> None:
+        until = self._now() - WINDOW_SECONDS
+        while self._answered and self._answered[0] <= until:
+            self._answered.popleft()
+            self._remaining = min(self.limit, self._remaining + 1)
+        if not self._answered:  # what others left us a minute ago is past, too
+            self._remaining = self.limit
 
 
 class Gateway:
@@ -106,7 +140,7 @@ class Gateway:
         self._timeout_seconds = timeout_seconds
         self._of_thread = threading.local()
         self._own_user_id: int | None = None
-        self.rate_limit: RateLimit | None = None
+        self.pace = Pace()
         self.last_answer_at: float | None = None
 
     def send_direct(self, zulip_user_id: int, content: str) -> int:
@@ -129,22 +163,29 @@ class Gateway:
 
         Zulip strips leading newlines and trailing white space from what it keeps, so texts are compared so.
         """
+        kept = _as_kept(content)
+        for message in self._fetch_sent(zulip_user_id, since):
+            if message["content"].strip() == kept and message["id"] not in known_ids:
+                return int(message["id"])
+        return None
+
+    def _fetch_sent(self, zulip_user_id: int, since: float) -> Iterator[dict[str, Any]]:
+        """Our direct messages to this person, newest first, back to `since`."""
         narrow = [
             {"operator": "sender", "operand": self.fetch_own_user_id()},
             {"operator": "dm", "operand": [zulip_user_id]},
         ]
-        request = {
-            "anchor": "newest",
-            "num_before": LOOKUP_MESSAGES,
-            "num_after": 0,
-            "narrow": narrow,
-            "apply_markdown": False,
-        }
-        for message in reversed(self._call("messages", "GET", request)["messages"]):
-            is_same = message["content"].strip() == content.strip()
-            if is_same and message["timestamp"] >= since and message["id"] not in known_ids:
-                return int(message["id"])
-        return None
+        request = {"num_before": LOOKUP_MESSAGES, "num_after": 0, "narrow": narrow, "apply_markdown": False}
+        anchor: int | str = "newest"
+        while True:
+            page = self._call("messages", "GET", {"anchor": anchor, **request})
+            for message in reversed(page["messages"]):
+                if message["timestamp"] < since:
+                    return
+                yield message
+            if page["found_oldest"]:
+                return
+            anchor = page["messages"][0]["id"] - 1
 
     def fetch_users(self) -> list[ZulipUser]:
         members = self._call("users", "GET", {"client_gravatar": True})["members"]
@@ -179,16 +220,21 @@ class Gateway:
 
     def _of_answer(self, response: Mapping[str, Any]) -> LMSBotError:
         status, said = self._of_thread.status, str(response.get("msg", ""))
+        is_of_zulip = response.get("result") == "error"  # else of a proxy before it, which cannot speak for it
         if status == 429:
             seconds = float(response.get("retry-after", self._of_thread.retry_after or 1.0))
             return ZulipRateLimited("Zulip asks us to slow down", retry_after_seconds=seconds)
-        if status == 401:
-            return ZulipForbidden(f"Zulip refuses the bot's own key: {said}")
-        if status >= 500 or response.get("result") == "http-error":
-            if 400 <= status < 500:
-                return ZulipRefused(f"Zulip refused the request (HTTP {status})")
-            return ZulipFateUnknown(f"Zulip answered with an error of its own (HTTP {status})")
-        return ZulipRefused(said or f"Zulip refused the request (HTTP {status})")
+        if status == 401 or (status == 403 and response.get("code") in DEACTIVATED):
+            return ZulipForbidden(f"Zulip refuses the bot itself: {said}")
+        if is_of_zulip and status < 500:
+            return ZulipRefused(said or f"Zulip refused the request (HTTP {status})")
+        if status == 413:
+            return ZulipRefused("it is too large for Zulip (HTTP 413)")
+        if 300 <= status < 500:
+            return ZulipUnavailable(f"something before Zulip refused the request (HTTP {status})")
+        if status == 200 or (is_of_zulip and status == 500):
+            return ZulipFailed(f"Zulip answered with an error of its own (HTTP {status})")
+        return ZulipFateUnknown(f"something before Zulip answered with an error (HTTP {status})")
 
     def _client(self) -> zulip.Client:
         client = getattr(self._of_thread, "client", None)
@@ -222,13 +268,16 @@ class Gateway:
         self._of_thread.status = response.status_code
         headers = response.headers
         self._of_thread.retry_after = headers.get("Retry-After")
-        if "X-RateLimit-Limit" in headers and "/events" not in response.url:
-            self.rate_limit = RateLimit(
-                int(headers["X-RateLimit-Limit"]),
-                int(headers["X-RateLimit-Remaining"]),
-                float(headers["X-RateLimit-Reset"]),
-                monotonic(),
-            )
+        if "X-RateLimit-Limit" in headers:
+            self.pace.note(int(headers["X-RateLimit-Limit"]), int(headers["X-RateLimit-Remaining"]))
+
+
+def _as_kept(content: str) -> str:
+    """The text as it can be found in Zulip, which cuts long ones."""
+    kept = content.rstrip().lstrip("\n")
+    if len(kept) > MESSAGE_LENGTH:
+        kept = kept[: MESSAGE_LENGTH - len(TRUNCATED)] + TRUNCATED
+    return kept.strip()
 
 
 def _of_failed_request(error: Exception) -> LMSBotError:

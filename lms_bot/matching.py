@@ -49,6 +49,12 @@ class Matcher:
             return Match(None, f"{kind} {username} shares the e-mail address with another {kind} of the LMS")
         return self._find_by_address(kind, username, fold(email))
 
+    def find_person(self, name: int | str) -> ZulipUser | None:
+        """By Zulip user id or e-mail address."""
+        if isinstance(name, int):
+            return self.by_id.get(name)
+        return self._find_by_address("person", "", fold(name)).user
+
     def is_mapped_by_hand(self, kind: str, username: str) -> bool:
         return (kind, fold(username)) in self._mapped
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import closing
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from lms_bot.activities import Activity, ActivityType, Rejection
 from lms_bot.clock import to_utc, utc_now
-from lms_bot.lms.stream import Changes, Position, Stream
+from lms_bot.lms.stream import Changes, Position, Reading, Stream
 from lms_bot.store.models import Cursor, Fact, LMSActivityEvent
 from lms_bot.store.recording import Recipients, Recorder
 
@@ -54,16 +55,11 @@ class ActivityMonitor:
 
         Raises LMSUnavailable, LMSRefused or StoreUnavailable.
         """
-        found: list[dict[str, Any]] = []
         with self._lock:
-            for stream in self._app.source.streams:
-                position = self._get_position(stream) or self._app.source.fetch_first_position(stream)
-                for changes in self._changes(stream, position):
-                    fresh, _ = self._sort(changes, position.baseline_at is not None)
-                    recipients = self._recipients(fresh)
-                    found += [_event_fields(one, recipients[one.student_id]) for one in fresh]
-            self._app.source.forget()
-        return found
+            try:
+                return [event for stream in self._app.source.streams for event in self._peek(stream)]
+            finally:
+                self._app.source.forget()
 
     def process_activities(self) -> int:
         """One poll: records what happened in the LMS since the last. Returns how many events were created.
@@ -80,7 +76,7 @@ class ActivityMonitor:
                 self._app.source.forget()
                 raise
         if created:
-            logger.info("recorded %d events in %.2f s", created, monotonic() - began)
+            logger.info("recorded %d new event(s) in %.2f s", created, monotonic() - began)
         return created
 
     def create_activity_event(self, event_data: Mapping[str, Any]) -> LMSActivityEvent | None:
@@ -104,10 +100,59 @@ class ActivityMonitor:
             )
             return LMSActivityEvent.get_by_id(event_id)
 
+    def record_history(
+        self, stream: Stream, readings: Iterable[Reading], since: datetime, until: datetime, is_told: bool
+    ) -> int:
+        """Stores older activities, from `since` on and before `until`, that are not stored yet. Returns how many.
+
+        No position moves: this is beside the polls. Raises what `process_activities` does.
+        """
+        activities = [
+            one.activity
+            for one in readings
+            if one.activity is not None
+            and one.activity.event_type.value in self._app.settings.event_types
+            and one.activity.happened_at is not None
+            and since <= one.activity.happened_at < until
+        ]
+        recipients = self._recipients(activities)
+        with self._app.store.transaction():
+            return self._insert(stream.name, activities, recipients, utc_now(), is_told)
+
+    def _insert(
+        self,
+        stream: str,
+        activities: list[Activity],
+        recipients: dict[int, Recipients],
+        now: datetime,
+        is_told: bool,
+    ) -> int:
+        """Those of the activities that are not stored yet, oldest first; within a transaction."""
+        recorder = self._recorder
+        recorder.lock_stream(stream)
+        stored = recorder.get_stored([one.source_key for one in activities]) if activities else set()
+        fresh = [one for one in activities if one.source_key not in stored]
+        fresh.sort(key=lambda one: one.happened_at or now)
+        is_decided = not self._app.events.decides_one_by_one
+        is_told = is_told and self._app.settings.lms_notify_mentors_enabled
+        return len(recorder.insert_events(fresh, recipients, now=now, is_told=is_told, is_decided=is_decided))
+
+    def _peek(self, stream: Stream) -> Iterator[dict[str, Any]]:
+        position = self.get_position(stream) or self._app.source.fetch_first_position(stream)
+        with closing(self._changes(stream, position)) as pages:
+            for changes in pages:
+                fresh, _ = self._sort(changes, position.baseline_at is not None)
+                recipients = self._recipients(fresh)
+                yield from (_event_fields(one, recipients[one.student_id]) for one in fresh)
+
     def _process(self, stream: Stream) -> int:
-        position = self._get_position(stream) or self._begin(stream)
+        position = self.get_position(stream)
+        is_repeated = position is not None
+        position = position or self._begin(stream)
         is_baseline = position.baseline_at is not None
-        return sum(self._record(changes, is_baseline) for changes in self._changes(stream, position))
+        # Closed at once when a page fails: the first look keeps a transaction in the LMS open between pages.
+        with closing(self._changes(stream, position, is_repeated)) as pages:
+            return sum(self._record(changes, is_baseline) for changes in pages)
 
     def _begin(self, stream: Stream) -> Position:
         """The very first start: notes the moment before which everything is taken as known."""
@@ -116,14 +161,15 @@ class ActivityMonitor:
             Cursor.insert(stream=stream.name, position=position.to_json()).on_conflict_ignore().execute()
         return position
 
-    def _changes(self, stream: Stream, position: Position) -> Iterator[Changes]:
+    def _changes(self, stream: Stream, position: Position, is_repeated: bool = False) -> Generator[Changes, None, None]:
         if position.baseline_at is not None:
-            return self._app.source.fetch_baseline(stream, position)
+            return self._app.source.fetch_baseline(stream, position, is_repeated)
         with self._app.store.session():
             open_keys = self._recorder.get_open(stream.name, OPEN_ROWS_FOLLOWED)
         return self._app.source.fetch_changes(stream, position, open_keys)
 
-    def _get_position(self, stream: Stream) -> Position | None:
+    def get_position(self, stream: Stream) -> Position | None:
+        """How far the stream has been read; None if never."""
         with self._app.store.session():
             cursor = Cursor.get_or_none(Cursor.stream == stream.name)
         return None if cursor is None else Position(**cursor.position)
@@ -135,21 +181,11 @@ class ActivityMonitor:
             fresh, silent = self._sort(changes, is_baseline)
         recipients = self._recipients(fresh)  # asks the LMS and Zulip, so before the transaction
         with self._app.store.transaction():
-            recorder = self._recorder
-            recorder.lock_stream(stream)
-            stored = recorder.get_stored([one.source_key for one in fresh]) if fresh else set()
-            fresh = [one for one in fresh if one.source_key not in stored]
-            ids = recorder.insert_events(
-                fresh,
-                recipients,
-                now=now,
-                is_told=self._app.settings.lms_notify_mentors_enabled,
-                is_decided=not self._app.events.decides_one_by_one,
-            )
-            recorder.insert_known(stream, ((one.row_key, one.event_type.value) for one in silent))
+            created = self._insert(stream, fresh, recipients, now, is_told=True)
+            self._recorder.insert_known(stream, ((one.row_key, one.event_type.value) for one in silent))
             self._keep_account(changes, now)
             self._save(stream, changes.position, now)
-        return len(ids)
+        return created
 
     def _sort(self, changes: Changes, is_baseline: bool) -> tuple[list[Activity], list[Activity]]:
         """The page's activities that are news, oldest first, and those to be taken as known in silence."""
@@ -167,7 +203,6 @@ class ActivityMonitor:
             is_old = told_since is not None and (one.happened_at is None or one.happened_at < told_since)
             is_watched = one.event_type.value in self._app.settings.event_types
             (fresh if is_watched and not is_old else silent).append(one)
-        fresh.sort(key=lambda one: one.happened_at or changes.lms_now)
         return fresh, silent
 
     def _told_since(self, position: Position) -> datetime | None:

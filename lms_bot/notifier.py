@@ -7,20 +7,19 @@ tried again, since Zulip has no idempotent send.
 from __future__ import annotations
 
 import logging
-import os
 import random
-import socket
 import threading
 import uuid
-from collections import deque
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import TYPE_CHECKING
 
-from lms_bot.activities import ActivityType
+from lms_bot.alarm import Alarm
 from lms_bot.clock import utc_now
 from lms_bot.exceptions import (
     LMSBotError,
+    ZulipFailed,
     ZulipFateUnknown,
     ZulipForbidden,
     ZulipRateLimited,
@@ -28,24 +27,32 @@ from lms_bot.exceptions import (
     ZulipUnavailable,
 )
 from lms_bot.gateway import Gateway
-from lms_bot.store.models import Delivery, Fact, Message
-from lms_bot.store.outbox import ROUTINE, URGENT, Outbox
+from lms_bot.scribe import Scribe
+from lms_bot.store.leases import own_name
+from lms_bot.store.models import Fact, Message
+from lms_bot.store.outbox import Outbox
 
 if TYPE_CHECKING:
     from lms_bot.app import App
 
 logger = logging.getLogger(__name__)
 
-WRITTEN_AT_ONCE = 50
 MOST_TRIES = 8
-RETRY_SECONDS = (5, 15, 30, 60, 180, 300, 600, 600)  # about half an hour for all tries
+RETRY_SECONDS = (0, 15, 60, 180, 300, 600, 600)  # after the first try, the second, …: half an hour for all
 OUTAGE_SECONDS = (2, 5, 10, 20, 40, 60)  # between tries while Zulip is away; these use no tries up
 FORBIDDEN_SECONDS = 60
 PAUSE_FACT = "zulip_pause_until"
+LONGEST_WAIT_SECONDS = 15.0
 
-WINDOW_SECONDS = 60.0
-DEFAULT_LIMIT = 200  # requests a minute for one account: https://zulip.com/api/rest-error-handling#rate-limit-exceeded
-SHARE = 0.95  # of the limit is for notifications; the rest is left for the commands
+RESERVED_REQUESTS = 8  # of each minute's, left for answers to people
+CLOCKS_DIFFER = timedelta(minutes=10)  # ours and Zulip's, at most
+
+WHAT_TO_DO = {  # for the words with which Zulip refuses a message
+    "no longer using Zulip": "reactivate the account or give the student another mentor",
+    "Invalid user ID": "mend the user map",
+    "permission to initiate direct message": "let bots start conversations, or have the person write to the bot",
+    "Direct messages are disabled": "let people and bots write direct messages",
+}
 
 
 @dataclass(frozen=True)
@@ -71,8 +78,9 @@ class Notifier:
         self._app = app or get_app()
         self._patience = patience or Patience()
         self.outbox = Outbox(self._app.store)
-        self.name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-        self._pace = Pace()
+        self.scribe = Scribe(self._app, self.outbox)
+        self.alarm = Alarm(self._app, self.outbox)
+        self.name = f"{own_name()}:{uuid.uuid4().hex[:8]}"
         self._outage = 0
         self.awake = threading.Event()
 
@@ -88,57 +96,46 @@ class Notifier:
         now = now or utc_now()
         if self._app.gateway is None or not self._app.settings.lms_notify_mentors_enabled:
             return None
+        self.alarm.check(now)
         written = self.write_messages(now)
-        pause = self._pause_seconds(now)
+        pause = max(self._pause_seconds(now), self._gateway.pace.seconds_until_free(RESERVED_REQUESTS))
         if pause > 0:
             return pause
-        return self._look_up(now) or self._send(now) or (0.0 if written else None)
+        looked_up = self._look_up(now)
+        if looked_up:
+            return looked_up
+        sent = self._send(now)
+        if sent is not None:
+            return sent
+        return 0.0 if written or looked_up is not None else None
 
     def send_all_due(self, stop: threading.Event | None = None) -> int:
         """Steps until nothing is due now, waiting for Zulip's pace but for no outage. Returns how many steps."""
         steps = 0
         while (wait := self.step()) is not None and not (stop and stop.is_set()):
             steps += 1
-            if wait > WINDOW_SECONDS / 4:
+            if wait > LONGEST_WAIT_SECONDS:
                 break
             (stop or threading.Event()).wait(wait)
         return steps
 
     def write_messages(self, now: datetime) -> int:
         """Puts deliveries into messages, as they will be sent. Returns how many were written."""
-        with self._app.store.transaction():
-            deliveries = self.outbox.get_unwritten(WRITTEN_AT_ONCE)
-            for delivery in deliveries:
-                self._write(delivery, now)
-        return len(deliveries)
-
-    def _write(self, delivery: Delivery, now: datetime) -> None:
-        try:
-            content = self._app.formatter.format_notification_message(delivery.event)
-        except Exception as error:  # a formatter may be anybody's subclass
-            logger.exception("the formatter failed for event %s", delivery.event_id)
-            reason = f"the message could not be written: {type(error).__name__} in the formatter"
-            self.outbox.kill_delivery(delivery, reason, now)
-            return
-        is_urgent = delivery.event.event_type == ActivityType.EXAM_FAILED.value
-        self.outbox.write([delivery], content, URGENT if is_urgent else ROUTINE, now)
+        return self.scribe.write_messages(now)
 
     def _send(self, now: datetime) -> float | None:
-        wait = self._pace.seconds_until_free(now)
-        if wait > 0:
-            return wait
         with self._app.store.session():
             message = self.outbox.claim(self.name, now)
         if message is None:
             return None
-        self._pace.note(now)
+        began = monotonic()
         try:
             zulip_message_id = self._gateway.send_direct(message.zulip_user_id, message.content)
         except LMSBotError as error:
-            return self._failed(message, error, utc_now())
+            return self._failed(message, error, _later(now, began))
         self._outage = 0
         with self._app.store.session():
-            self.outbox.mark_sent(message, zulip_message_id, utc_now())
+            self.outbox.mark_sent(message, zulip_message_id, _later(now, began))
         logger.info("told Zulip user %s (Zulip message %s)", message.zulip_user_id, zulip_message_id)
         return 0.0
 
@@ -146,12 +143,13 @@ class Notifier:
         """Decides what a failure means for the message: see the classes of exceptions."""
         with self._app.store.session():
             if isinstance(error, ZulipRefused):
-                logger.warning("Zulip refuses message %s for good: %s", message.message_id, error)
-                self.outbox.mark_dead(message, f"Zulip says: {error}", now)
+                logger.warning("Zulip refuses message %s for good; see `errors`", message.message_id)
+                self.outbox.mark_dead(message, f"Zulip says: {error}{_what_to_do(str(error))}", now)
                 return 0.0
             if isinstance(error, ZulipFateUnknown):
                 logger.warning("message %s may or may not be sent: %s", message.message_id, error)
-                self.outbox.mark_unknown(message, now, str(error))
+                grace = self._patience.failed if isinstance(error, ZulipFailed) else self._patience.lost
+                self.outbox.mark_unknown(message, now, str(error), now + timedelta(seconds=grace))
                 return 0.0
             logger.warning("message %s not sent: %s", message.message_id, error)
             self.outbox.mark_ready(message, now, str(error), message.tries)
@@ -160,17 +158,22 @@ class Notifier:
     def _look_up(self, now: datetime) -> float | None:
         """Finds out what became of a message in doubt."""
         with self._app.store.session():
-            message = self.outbox.get_unknown(now)
+            message = self.outbox.get_unknown(now, timedelta(seconds=self._patience.lost))
         if message is None:
             return None
-        self._pace.note(now)
+        began = monotonic()
         try:
-            # A minute's slack: the clocks of the two machines may differ.
-            since = (message.claimed_at - timedelta(seconds=60)).timestamp()
+            since = (message.claimed_at - CLOCKS_DIFFER).timestamp()
             found = self._gateway.find_sent(
                 message.zulip_user_id, message.content, since, self._sent_before(message)
             )
+        except ZulipRefused as error:
+            logger.warning("Zulip refuses to look up message %s; see `errors`", message.message_id)
+            with self._app.store.session():
+                self.outbox.mark_dead(message, f"sent perhaps, but Zulip cannot look it up: {error}", now)
+            return 0.0
         except LMSBotError as error:
+            now = _later(now, began)
             with self._app.store.session():
                 self.outbox.mark_unknown(message, now + timedelta(seconds=5), message.reason)
             return self._pause_for(error, now)
@@ -184,9 +187,7 @@ class Notifier:
 
     def _not_found(self, message: Message, now: datetime) -> None:
         """Not there: wait while Zulip may still be finishing, then try again, but not for ever."""
-        has_answered = "error of its own" in (message.reason or "")
-        grace = self._patience.failed if has_answered else self._patience.lost
-        if now < message.claimed_at + timedelta(seconds=grace):
+        if now < message.lease_until:
             later = now + timedelta(seconds=self._patience.between_lookups)
             self.outbox.mark_unknown(message, later, message.reason)
             return
@@ -194,7 +195,7 @@ class Notifier:
         if tries >= MOST_TRIES:
             self.outbox.mark_dead(message, f"given up after {tries} tries: {message.reason}", now)
             return
-        delay = _jittered(RETRY_SECONDS[tries - 1] if tries > 1 else 0)
+        delay = _jittered(RETRY_SECONDS[tries - 1])
         self.outbox.mark_ready(message, now + timedelta(seconds=delay), message.reason, tries)
 
     def _sent_before(self, message: Message) -> set[int]:
@@ -214,6 +215,8 @@ class Notifier:
         else:
             seconds = 1.0
         with self._app.store.transaction():
+            self.outbox.lock(PAUSE_FACT)
+            seconds = max(seconds, self._pause_seconds(now))  # another sender may have been told to wait longer
             Fact.put(PAUSE_FACT, (now + timedelta(seconds=seconds)).isoformat())
         return seconds
 
@@ -228,24 +231,15 @@ class Notifier:
         return self._app.gateway
 
 
-class Pace:
-    """Keeps us below what Zulip allows in any window of a minute, so that it never has to say 429."""
+def _later(now: datetime, began: float) -> datetime:
+    """The present, for a step that took `began` (monotonic seconds) for `now`."""
+    return now + timedelta(seconds=monotonic() - began)
 
-    def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
-        self.limit = limit
-        self._sent: deque[datetime] = deque()
 
-    def note(self, now: datetime) -> None:
-        self._sent.append(now)
-
-    def seconds_until_free(self, now: datetime) -> float:
-        window = timedelta(seconds=WINDOW_SECONDS)
-        while self._sent and self._sent[0] <= now - window:
-            self._sent.popleft()
-        allowed = max(1, int(self.limit * SHARE))
-        if len(self._sent) < allowed:
-            return 0.0
-        return (self._sent[-allowed] + window - now).total_seconds()
+def _what_to_do(said: str) -> str:
+    """What an admin can do about Zulip's refusal."""
+    advice = next((advice for words, advice in WHAT_TO_DO.items() if words in said), None)
+    return f" What helps: {advice}, then `retry`." if advice else ""
 
 
 def _jittered(seconds: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from time import monotonic
 
 import schedule
 
@@ -19,6 +20,7 @@ class Poller:
     def __init__(self) -> None:
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
+        self._awakers: list[threading.Event] = []
 
     @property
     def is_stopping(self) -> bool:
@@ -50,15 +52,16 @@ class Poller:
                     awake.wait(LONGEST_NAP_SECONDS if not isinstance(wait, float) else min(wait, LONGEST_NAP_SECONDS))
 
         self._start(run, name)
-        self._wakers = [*getattr(self, "_wakers", []), awake]
+        self._awakers.append(awake)
 
     def stop(self, timeout_seconds: float) -> bool:
         """Ends the threads after what they have in hand. True if all ended in time."""
         self._stop.set()
-        for awake in getattr(self, "_wakers", []):
+        for awake in self._awakers:
             awake.set()
+        deadline = monotonic() + timeout_seconds
         for thread in self._threads:
-            thread.join(timeout_seconds)
+            thread.join(max(0.0, deadline - monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
 
     def _start(self, run: Callable[[], None], name: str) -> None:

@@ -43,6 +43,7 @@ class Polling:
                 created = self._app.monitor.process_activities()
                 self._succeeded()
                 if created:
+                    self._app.events.decide_pending_events()  # those a subclass's `handle_event` is to decide
                     self._app.notifier.wake()
         except LMSBotError as error:
             self._failed(error, now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -74,6 +74,21 @@ class UserMapper:
             return [("nobody", NO_MENTOR)]
         matches = ((mentor, self._match_mentor(mentor)) for mentor in mentors)
         return [(f"mentor:{mentor.key}", match.reason) for mentor, match in matches if match.user is None]
+
+    def get_fallback_recipients(self) -> list[ZulipUser]:
+        """The Zulip users of LMS_FALLBACK_RECIPIENTS, those that could be found."""
+        return self._find_people(self._app.settings.lms_fallback_recipients)
+
+    def get_admins(self) -> list[ZulipUser]:
+        """Who is told of the bot's own troubles: LMS_ADMINS, else the organization's owners and administrators."""
+        users = self._matcher().by_id.values()
+        return self._find_people(self._app.settings.admins) or [
+            user for user in users if user.is_admin and user.is_active and not user.is_bot
+        ]
+
+    def _find_people(self, names: Iterable[int | str]) -> list[ZulipUser]:
+        found = (self._matcher().find_person(name) for name in sorted(names, key=str))
+        return [user for user in found if user is not None]
 
     def get_mentor_for_student(self, student_id: int) -> tuple[int | None, str] | None:
         """(mentor_id, username) of the student's first mentor by mentors.id, or None."""

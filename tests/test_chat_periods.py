@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lms_bot.chat.periods import find_zone, parse_period
+from lms_bot.chat.periods import parse_period
+from lms_bot.clock import find_zone
 
 UTC = timezone.utc
 KOLKATA = ZoneInfo("Asia/Kolkata")  # +05:30

@@ -232,7 +232,7 @@ def test_each_mistake_in_the_settings_is_one_line_and_stops_the_start(town: Town
     assert len(lines) == 8
     assert all(line.startswith("lms_bot: ") for line in lines)
     for name in ("LMS_NOTIFY_MENTORS_ENABLED", "lms_db_url", "lms_activity_poll_interval", "lms_admins"):
-        assert sum(name in line for line in lines) == 1
+        assert sum(line.startswith(f"lms_bot: {name} (") for line in lines) == 1
     (line,) = (line for line in lines if "exam_pased" in line)
     assert all(kind in line for kind in ("lms_event_types_to_monitor", "exam_failed", "content_watched"))
     for secret in ("s3cr3t", "w0rd", "h1dden", "Traceback"):

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, timezone, tzinfo
-from zoneinfo import ZoneInfo
+from datetime import date, datetime, time, timedelta, tzinfo
 
 from lms_bot.clock import to_utc
 
@@ -24,14 +23,6 @@ class Period:
     start: datetime
     end: datetime
     label: str
-
-
-def find_zone(name: str | None) -> tzinfo:
-    """The time zone of that IANA name; UTC where there is no such zone."""
-    try:
-        return ZoneInfo(name) if name else timezone.utc
-    except (LookupError, ValueError, OSError):  # unknown, absurd, or the name of a folder of zones
-        return timezone.utc
 
 
 def parse_period(text: str, now: datetime, zone: tzinfo) -> Period | None:

@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from lms_bot.chat.access import Asker
-from lms_bot.chat.periods import Period, find_zone, parse_period
+from lms_bot.chat.periods import Period, parse_period
+from lms_bot.clock import find_zone
 from lms_bot.chat.words import strip_fillers
 
 if TYPE_CHECKING:

@@ -14,16 +14,19 @@ Looks overlap and repeat; what was recorded before is told apart by the store.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from time import monotonic
 from typing import Any
 
 from lms_bot.lms.connection import LMSConnection, Snapshot
-from lms_bot.lms.stream import Changes, Position, Reading, Stream
+from lms_bot.lms.stream import Changes, History, Position, Reading, Stream
+
+PagesOfChanges = Generator[Changes, None, None]
 
 PAGE_ROWS = 2000
+HISTORY_SLICE_BLOCKS = 32  # about three thousand rows
 FIRST_SLICE_BLOCKS = 256
 SMALLEST_SLICE_BLOCKS, LARGEST_SLICE_BLOCKS = 8, 65_536
 SLICES_PER_BUDGET = 4  # a slice aims at this part of the budget, so that one slow slice cannot overrun it by much
@@ -74,27 +77,51 @@ class Source:
             table_id, _, _ = snapshot.fetch_one(TABLE_SQL, (stream.table,))
             return Position(table_id, None, horizon=moment.xmin, baseline_at=moment.lms_now.isoformat())
 
-    def fetch_baseline(self, stream: Stream, first: Position) -> Iterator[Changes]:
-        """All rows written before `first`; with the last page comes the position to go on from.
+    def fetch_baseline(self, stream: Stream, first: Position, is_repeated: bool = False) -> PagesOfChanges:
+        """All rows there are; with the last page comes the position to go on from.
 
-        May be repeated: what was written since the first attempt is left to the polls. The LMS's transaction
-        stays open between pages, so that all of them show one moment.
+        Repeated after a first attempt broke off, it gives only those written before `first`: what came since is
+        left to the polls. The LMS's transaction stays open between pages, so that all of them show one moment.
         """
         with self.connection.snapshot() as snapshot:
             moment = fetch_moment(snapshot)
             high_key = self._fetch_high_key(snapshot, stream)
-            before = f"{stream.select} WHERE NOT ({written_since(first.horizon, moment, stream.alias)})"
-            for page in snapshot.fetch_pages(before, {}, PAGE_ROWS):
+            since = written_since(first.horizon, moment, stream.alias)
+            sql = f"{stream.select} WHERE NOT ({since})" if is_repeated else stream.select
+            for page in snapshot.fetch_pages(sql, {}, PAGE_ROWS):
                 yield Changes(stream, [stream.read(row, moment.lms_now) for row in page], first, moment.lms_now)
         yield Changes(stream, [], replace(first, high_key=high_key, baseline_at=None), moment.lms_now)
 
-    def fetch_changes(self, stream: Stream, position: Position, open_keys: Sequence[str]) -> Iterator[Changes]:
+    def fetch_changes(self, stream: Stream, position: Position, open_keys: Sequence[str]) -> PagesOfChanges:
         """One poll: rows that may have changed, in pages. No transaction is open while a page is handled."""
         poll = _Poll(self, stream, position, list(open_keys))
         while not poll.is_done:
             with self.connection.snapshot() as snapshot:
                 changes = poll.step(snapshot)
             yield changes
+
+    def fetch_history(self, stream: Stream, since: datetime, position: Position | None) -> Iterator[History]:
+        """Rows with a time at `since` or later, a slice of the table after the other, each its own transaction.
+
+        What was written after the polls' last complete look (`position`) is left to the polls, lest news be
+        stored in silence.
+        """
+        first, blocks = 0, 1
+        while first < blocks:
+            last = first + HISTORY_SLICE_BLOCKS
+            with self.connection.snapshot() as snapshot:
+                moment = fetch_moment(snapshot)
+                _, _, blocks = snapshot.fetch_one(TABLE_SQL, (stream.table,))
+                rows = snapshot.fetch_all(
+                    f"SELECT {stream.key} FROM {stream.table}"
+                    f" WHERE ctid >= '({first},0)'::tid AND ctid < '({last},0)'::tid"
+                    f" AND {stream.latest_moment} >= %(since)s"
+                    + (f" AND NOT ({written_since(position.horizon, moment)})" if position else ""),
+                    {"since": since},
+                )
+                readings = read_by_keys(snapshot, stream, [key for (key,) in rows], moment)
+            first = last
+            yield History(readings, min(last, blocks), blocks)
 
     def forget(self) -> None:
         """What was read last was not recorded: the next poll looks again, without relying on memory."""
@@ -145,7 +172,7 @@ class _Poll:
             keys += self._open(snapshot, moment)
         if self._tail_is_done:
             keys += self._sweep(snapshot, moment, PAGE_ROWS - len(keys))
-        return Changes(self._stream, self._read(snapshot, moment, keys), self._position, moment.lms_now)
+        return Changes(self._stream, read_by_keys(snapshot, self._stream, keys, moment), self._position, moment.lms_now)
 
     def _begin(self, snapshot: Snapshot, moment: Moment) -> None:
         self._horizon = moment.xmin
@@ -252,15 +279,15 @@ class _Poll:
         if self._budget_seconds <= 0:
             self._sweep_is_done = True
 
-    def _read(self, snapshot: Snapshot, moment: Moment, keys: list[Any]) -> list[Reading]:
-        if not keys:
-            return []
-        stream = self._stream
-        rows = snapshot.fetch_all(
-            f"{stream.select} WHERE {stream.alias}.{stream.key} = ANY(%(keys)s::{stream.key_type}[])",
-            {"keys": list(dict.fromkeys(keys))},
-        )
-        return [stream.read(row, moment.lms_now) for row in rows]
+
+def read_by_keys(snapshot: Snapshot, stream: Stream, keys: Sequence[Any], moment: Moment) -> list[Reading]:
+    if not keys:
+        return []
+    rows = snapshot.fetch_all(
+        f"{stream.select} WHERE {stream.alias}.{stream.key} = ANY(%(keys)s::{stream.key_type}[])",
+        {"keys": list(dict.fromkeys(keys))},
+    )
+    return [stream.read(row, moment.lms_now) for row in rows]
 
 
 def fetch_moment(snapshot: Snapshot) -> Moment:

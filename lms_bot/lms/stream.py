@@ -30,7 +30,7 @@ class Stream:
     `select` is without WHERE; its first column is the key. `read` turns one of its rows into a Reading; it gets
     the LMS's present time too. `key_grows` says that new rows mostly have the highest keys, so that looking past
     the last one finds them soonest; without it, only the complete look finds them. `alias` is the watched table's
-    name within `select`.
+    name within `select`. `latest_moment` is SQL: the latest time in a row of `table`, for looking back in history.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Stream:
     key_grows: bool
     alias: str
     select: str
+    latest_moment: str
     read: Callable[[tuple[Any, ...], datetime], Reading]
 
 
@@ -64,6 +65,15 @@ class Position:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class History:
+    """Older rows, and how many of the table's blocks have been looked at for them."""
+
+    readings: list[Reading]
+    blocks_done: int
+    blocks_total: int
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,9 @@ class Store:
         try:
             self.database.connect(reuse_if_open=True)
             yield self.database
-        except CONNECTION_ERRORS as error:
+        except peewee.DatabaseError as error:
+            if not _is_about_connection(error):
+                raise
             self.close_thread()
             raise StoreUnavailable(f"the store does not answer: {_first_line(error)}") from error
 
@@ -102,10 +104,18 @@ def open_store(url: str) -> Store:
 
     Raises StoreUnavailable where it cannot be reached.
     """
-    store = Store(url)
-    store.migrate()
+    try:
+        store = Store(url)
+        store.migrate()
+    except peewee.PeeweeException as error:  # a file that is no database, a role that may not create tables, …
+        raise StoreUnavailable(f"the store cannot be opened: {_first_line(error)}") from error
     database.initialize(store.database)
     return store
+
+
+def _is_about_connection(error: peewee.DatabaseError) -> bool:
+    """Also SQLite's plain DatabaseError, for a file that is no database; not its subclasses, which are our mistakes."""
+    return isinstance(error, CONNECTION_ERRORS) or type(error) is peewee.DatabaseError
 
 
 def rows(query: Any) -> list[tuple[Any, ...]]:

@@ -28,7 +28,7 @@ class Leases:
             if held is None:
                 fresh = Lease.insert(duty=duty, holder=self._holder, expires_at=until).on_conflict_ignore()
                 return bool(fresh.as_rowcount().execute())
-            if held.holder != self._holder and held.expires_at > now and not _is_dead(held.holder):
+            if held.holder != self._holder and held.expires_at > now and not is_dead(held.holder):
                 return False
             seen = (Lease.duty == duty) & (Lease.holder == held.holder) & (Lease.expires_at == held.expires_at)
             return bool(Lease.update(holder=self._holder, expires_at=until).where(seen).execute())
@@ -38,7 +38,7 @@ class Leases:
             Lease.delete().where(Lease.duty == duty, Lease.holder == self._holder).execute()
 
 
-def _is_dead(holder: str) -> bool:
+def is_dead(holder: str) -> bool:
     """Whether a process of this machine is gone, so that nobody need wait for its lease to run out."""
     host, _, pid = holder.rpartition(":")
     if host != socket.gethostname():

@@ -156,6 +156,7 @@ class DeliveryState(_State):
     UNMAPPED = "unmapped"  # owed, but nobody in Zulip could be found yet
     SENT = "sent"
     DEAD = "dead"  # given up; an admin may retry it
+    UNWANTED = "unwanted"  # the person, or an admin, wants it not told
 
 
 class MessageState(_State):
@@ -185,6 +186,8 @@ class Message(BaseModel):
     reason = TextField(null=True)
     created_at = UTCDateTimeField(default=utc_now)
     sent_at = UTCDateTimeField(null=True)
+    is_gathered = BooleanField(default=False)
+    """It carries events that were gathered for some time."""
 
     class Meta:
         table_name = "lms_messages"
@@ -291,6 +294,17 @@ class AnsweredMessage(BaseModel):
 
     class Meta:
         table_name = "lms_answered_messages"
+
+
+class Preference(BaseModel):
+    """What one person chose: see `Preferences`."""
+
+    zulip_user_id = IntegerField(primary_key=True)
+    choices = JSONField()
+    updated_at = UTCDateTimeField(default=utc_now)
+
+    class Meta:
+        table_name = "lms_preferences"
 
 
 class Fact(BaseModel):

@@ -6,10 +6,14 @@ Every change of state is a conditional update whose row count decides, so that a
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from peewee import fn
+
 from lms_bot.store.database import Store, rows
+from lms_bot.store.leases import is_dead
 from lms_bot.store.models import (
     Delivery,
     DeliveryState,
@@ -19,8 +23,19 @@ from lms_bot.store.models import (
     MessageState,
 )
 
+_UNWRITTEN = (Delivery.state == DeliveryState.PENDING) & Delivery.message.is_null()
+
 LEASE = timedelta(seconds=60)  # longer than a send may take; after it the sender counts as dead
 URGENT, ROUTINE = 0, 1
+
+
+@dataclass(frozen=True)
+class Recent:
+    """A person's latest message, the latest that carried gathered events, and whether one is on its way."""
+
+    last_at: datetime | None = None
+    last_gathered_at: datetime | None = None
+    is_one_on_its_way: bool = False
 
 
 class Outbox:
@@ -29,23 +44,62 @@ class Outbox:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def get_unwritten(self, limit: int) -> list[Delivery]:
-        """Deliveries owed to a known person and in no message yet, oldest first; locked for the transaction."""
+    def lock(self, duty: str) -> None:
+        """Within a transaction: one process at a time. SQLite's transactions take turns anyway."""
+        if self._store.is_postgresql:
+            self._store.database.execute_sql("SELECT pg_advisory_xact_lock(hashtext(%s))", ("lms_bot:" + duty,))
+
+    def discard(self, event_ids: Collection[int] | None, reason: str, now: datetime) -> list[int]:
+        """Gives up for good what failed, of these events or of all. Returns the events it was done for."""
+        with self._store.transaction():
+            failed = Delivery.select().where(Delivery.state.in_([DeliveryState.DEAD, DeliveryState.UNMAPPED]))
+            if event_ids is not None:
+                failed = failed.where(Delivery.event.in_(list(event_ids)))
+            found = list(failed)
+            if found:
+                self.end_deliveries(found, DeliveryState.UNWANTED, reason, now)
+            return sorted({one.event_id for one in found})
+
+    def get_waiting_people(self) -> dict[int, tuple[int, int]]:
+        """Who is owed something that is in no message yet: (how many, the latest delivery's id) by Zulip user id."""
+        query = Delivery.select(
+            Delivery.zulip_user_id, fn.COUNT(Delivery.delivery_id), fn.MAX(Delivery.delivery_id)
+        ).where(_UNWRITTEN)
+        return {person: (count, last) for person, count, last in rows(query.group_by(Delivery.zulip_user_id))}
+
+    def get_unwritten(self, zulip_user_id: int, limit: int) -> list[Delivery]:
+        """One person's deliveries in no message yet, with their events, oldest first; locked for the transaction."""
         query = (
             Delivery.select(Delivery, LMSActivityEvent)
             .join(LMSActivityEvent)
-            .where(Delivery.state == DeliveryState.PENDING, Delivery.message.is_null())
+            .where(_UNWRITTEN, Delivery.zulip_user_id == zulip_user_id)
             .order_by(Delivery.delivery_id)
             .limit(limit)
         )
         return list(query.for_update(of=Delivery, skip_locked=True) if self._store.is_postgresql else query)
 
-    def write(self, deliveries: Sequence[Delivery], content: str, priority: int, now: datetime) -> Message:
+    def get_recent(self, zulip_user_id: int) -> Recent:
+        """What a person was written last."""
+        to_them = Message.zulip_user_id == zulip_user_id
+        ((last_at,),) = rows(Message.select(fn.MAX(Message.created_at)).where(to_them))
+        ((gathered_at,),) = rows(Message.select(fn.MAX(Message.created_at)).where(to_them, Message.is_gathered))
+        on_its_way = to_them & Message.state.in_([MessageState.READY, MessageState.SENDING, MessageState.UNKNOWN])
+        return Recent(last_at, gathered_at, Message.select().where(on_its_way).exists())
+
+    def write(
+        self,
+        deliveries: Sequence[Delivery],
+        content: str,
+        priority: int,
+        now: datetime,
+        is_gathered: bool = False,
+    ) -> Message:
         """Writes down the message that carries these deliveries, all to one person."""
         message = Message.create(
             zulip_user_id=deliveries[0].zulip_user_id,
             content=content,
             priority=priority,
+            is_gathered=is_gathered,
             not_before=now,
             created_at=now,
         )
@@ -70,10 +124,13 @@ class Outbox:
             changes = {"state": MessageState.SENDING, "claimed_by": sender, "claimed_at": now}
             return message if self._change(message, MessageState.READY, lease_until=now + LEASE, **changes) else None
 
-    def get_unknown(self, now: datetime) -> Message | None:
-        """A message that may or may not have been sent and is due to be looked up, if any."""
+    def get_unknown(self, now: datetime, grace: timedelta) -> Message | None:
+        """A message that may or may not have been sent and is due to be looked up, if any.
+
+        `grace` is how long a request may still be carried out after the process that made it died.
+        """
         with self._store.transaction():
-            self._doubt_expired(now)
+            self._doubt_abandoned(now, grace)
             return (
                 Message.select()
                 .where(Message.state == MessageState.UNKNOWN, Message.not_before <= now)
@@ -124,19 +181,27 @@ class Outbox:
             tries=tries,
         )
 
-    def mark_unknown(self, message: Message, not_before: datetime, reason: str | None) -> bool:
-        """Perhaps sent: to be looked up in Zulip before anything else."""
+    def mark_unknown(
+        self, message: Message, not_before: datetime, reason: str | None, lease_until: datetime | None = None
+    ) -> bool:
+        """Perhaps sent: to be looked up in Zulip before anything else, and not sent again before `lease_until`."""
         return self._change(
-            message, MessageState(message.state), state=MessageState.UNKNOWN, not_before=not_before, reason=reason
+            message,
+            MessageState(message.state),
+            state=MessageState.UNKNOWN,
+            not_before=not_before,
+            reason=reason,
+            lease_until=lease_until or message.lease_until,
         )
 
-    def kill_delivery(self, delivery: Delivery, reason: str, now: datetime) -> None:
-        """Gives up a delivery that could not even be written down."""
+    def end_deliveries(
+        self, deliveries: Sequence[Delivery], state: DeliveryState, reason: str, now: datetime
+    ) -> None:
+        """Ends deliveries that were not even written down: given up, or unwanted."""
         with self._store.transaction():
-            Delivery.update(state=DeliveryState.DEAD, reason=reason, updated_at=now).where(
-                Delivery.delivery_id == delivery.delivery_id
-            ).execute()
-            self.settle([delivery.event_id], now)
+            ids = [one.delivery_id for one in deliveries]
+            Delivery.update(state=state, reason=reason, updated_at=now).where(Delivery.delivery_id.in_(ids)).execute()
+            self.settle({one.event_id for one in deliveries}, now)
 
     def revive(self, event_ids: Collection[int] | None, now: datetime) -> list[int]:
         """Owes again what was given up; of these events, or of all. Returns the events it was done for.
@@ -172,21 +237,21 @@ class Outbox:
             for event_id, deliveries in of_event.items():
                 _write_log(event_id, deliveries, now)
 
-    def count_open(self) -> int:
-        """How many deliveries are owed to known people and not settled."""
-        return Delivery.select().where(Delivery.state == DeliveryState.PENDING).count()
-
     def _settle_deliveries(self, message: Message, state: DeliveryState, reason: str | None, now: datetime) -> None:
         carried = Delivery.message == message.message_id
         Delivery.update(state=state, reason=reason, updated_at=now).where(carried).execute()
         events = rows(Delivery.select(Delivery.event).where(carried))
         self.settle([event_id for (event_id,) in events], now)
 
-    def _doubt_expired(self, now: datetime) -> None:
-        """A sender that let its lease run out died between sending and marking."""
-        Message.update(
-            state=MessageState.UNKNOWN, not_before=now, reason="the bot stopped while sending it"
-        ).where(Message.state == MessageState.SENDING, Message.lease_until < now).execute()
+    def _doubt_abandoned(self, now: datetime, grace: timedelta) -> None:
+        """A sender that let its lease run out, or is a dead process of this machine, may or may not have sent."""
+        is_claimed = Message.state == MessageState.SENDING
+        in_doubt = {"state": MessageState.UNKNOWN, "not_before": now, "reason": "the bot stopped while sending it"}
+        Message.update(in_doubt).where(is_claimed, Message.lease_until < now).execute()
+        senders = [sender for (sender,) in rows(Message.select(Message.claimed_by).where(is_claimed).distinct())]
+        if dead := [sender for sender in senders if is_dead(sender.rpartition(":")[0])]:
+            is_abandoned = is_claimed & Message.claimed_by.in_(dead)
+            Message.update({**in_doubt, "lease_until": now + grace}).where(is_abandoned).execute()
 
     def _change(self, message: Message, present: MessageState, **changes: Any) -> bool:
         """Updates the message if it still is as we saw it, state and claim; the row count decides."""

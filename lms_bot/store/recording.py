@@ -142,8 +142,9 @@ class Recorder:
 
     def _take_event_ids(self, count: int) -> list[int]:
         if self._store.is_postgresql:
-            sequence = "pg_get_serial_sequence('lms_activity_events', 'event_id')"
-            rows = self._execute(f"SELECT nextval({sequence}) FROM generate_series(1, %s)", (count,))
+            sequence = "pg_get_serial_sequence('lms_activity_events', 'event_id')::regclass"
+            named_once = f"(SELECT {sequence} AS name OFFSET 0) AS sequence"  # not looked up for each row
+            rows = self._execute(f"SELECT nextval(name) FROM {named_once}, generate_series(1, %s)", (count,))
             return sorted(event_id for (event_id,) in rows)
         ((last,),) = self._execute("SELECT coalesce(max(event_id), 0) FROM lms_activity_events", ())
         return list(range(last + 1, last + count + 1))
@@ -157,9 +158,10 @@ class Recorder:
         return found.fetchall() if found.description else []
 
     def _in_list(self, column: str, values: Sequence[str]) -> tuple[str, tuple[Any, ...]]:
+        listed = json.dumps(list(values))  # one parameter: thousands cost more to parse than to look up
         if self._store.is_postgresql:
-            return f"{column} = ANY(%s)", (list(values),)
-        return f"{column} IN (SELECT value FROM json_each(?))", (json.dumps(list(values)),)
+            return f"{column} = ANY(ARRAY(SELECT json_array_elements_text(%s)))", (listed,)
+        return f"{column} IN (SELECT value FROM json_each(?))", (listed,)
 
     def _find(self, table: str, column: str, values: Sequence[str]) -> set[str]:
         condition, parameters = self._in_list(column, values)

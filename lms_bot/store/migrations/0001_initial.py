@@ -36,6 +36,7 @@ INDEXES = (
     " WHERE state = 'pending' AND message_id IS NULL",
     "CREATE INDEX lms_deliveries_failed ON lms_deliveries (state, delivery_id) WHERE state IN ('dead', 'unmapped')",
     "CREATE INDEX lms_deliveries_message ON lms_deliveries (message_id)",
+    "CREATE INDEX lms_messages_person ON lms_messages (zulip_user_id, created_at)",
     "CREATE INDEX lms_messages_due ON lms_messages (priority, not_before, message_id)"
     " WHERE state IN ('ready', 'sending', 'unknown')",
 )
@@ -93,6 +94,7 @@ def up(migrator: object, db: Any) -> None:
         reason = TextField(null=True)
         created_at = MomentField()
         sent_at = MomentField(null=True)
+        is_gathered = BooleanField()
 
         class Meta:
             table_name = "lms_messages"
@@ -175,6 +177,14 @@ def up(migrator: object, db: Any) -> None:
         class Meta:
             table_name = "lms_answered_messages"
 
+    class Preference(Base):
+        zulip_user_id = IntegerField(primary_key=True)
+        choices = JSONField()
+        updated_at = MomentField()
+
+        class Meta:
+            table_name = "lms_preferences"
+
     class Fact(Base):
         name = TextField(primary_key=True)
         value = JSONField(null=True)
@@ -196,6 +206,7 @@ def up(migrator: object, db: Any) -> None:
             KnownStudents,
             Lease,
             AnsweredMessage,
+            Preference,
             Fact,
         ]
     )

@@ -1,0 +1,45 @@
+"""Filling the store from older LMS rows, for history and AI. Interrupt and repeat at will."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lms_bot.app import App
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a backfill is: the part of the LMS's tables looked at (0 to 1), rows read and events created."""
+
+    part: float
+    rows: int
+    events: int
+
+
+def run_backfill(
+    app: App,
+    since: datetime,
+    until: datetime,
+    notify: bool = False,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+) -> int:
+    """Stores what happened from `since` on and before `until` (aware) and is not stored. Returns how many events.
+
+    Nobody is told unless `notify`. What is stored stays when it is interrupted. Raises LMSUnavailable, LMSRefused
+    or StoreUnavailable.
+    """
+    streams = app.source.streams
+    rows = events = 0
+    for number, stream in enumerate(streams):
+        position = app.monitor.get_position(stream)
+        for history in app.source.fetch_history(stream, since, position):
+            rows += len(history.readings)
+            events += app.monitor.record_history(stream, history.readings, since, until, notify)
+            part = (number + history.blocks_done / max(1, history.blocks_total)) / len(streams)
+            on_progress(Progress(part, rows, events))
+    app.notifier.wake()
+    return events

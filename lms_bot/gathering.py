@@ -1,0 +1,62 @@
+"""Which of the things waiting for a person are told now, and which are gathered for later. Pure.
+
+The first news goes out at once. What follows within the gathering time is gathered, and one message carries it
+when that time is over. A message of routine events only waits longer. While a message is on its way (or cannot be,
+since Zulip is away) all that comes is gathered for the next, so that nobody gets a flood afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from lms_bot.activities import ActivityType
+from lms_bot.store.outbox import Recent
+
+ROUTINE_EVERY = timedelta(minutes=5)
+ROUTINE_TYPES = frozenset(
+    one.value for one in (ActivityType.EXAM_STARTED, ActivityType.CONTENT_STARTED, ActivityType.CONTENT_WATCHED)
+)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """One event owed to the person; `due_at` is when their preferences let it be told."""
+
+    delivery_id: int
+    event_type: str
+    due_at: datetime
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What to tell now, in one message if `is_gathered` or each in its own; and when to look again (None: unknown)."""
+
+    now: tuple[Waiting, ...] = ()
+    is_gathered: bool = False
+    look_again_at: datetime | None = None
+
+
+def choose(waiting: Sequence[Waiting], recent: Recent, group_seconds: float, now: datetime) -> Choice:
+    due = tuple(one for one in waiting if one.due_at <= now)
+    if not due:
+        return Choice(look_again_at=min((one.due_at for one in waiting), default=None))
+    if group_seconds <= 0:
+        return Choice(due)
+    if recent.is_one_on_its_way:
+        return Choice()
+    hold_until = _hold_until(due, recent, timedelta(seconds=group_seconds))
+    if hold_until is not None and now < hold_until:
+        return Choice(look_again_at=hold_until)
+    return Choice(due, is_gathered=len(due) > 1 or hold_until is not None)
+
+
+def _hold_until(due: Sequence[Waiting], recent: Recent, gathering: timedelta) -> datetime | None:
+    """Until when these are gathered; None if they are the first news after a silence."""
+    if recent.last_at is None or min(one.due_at for one in due) >= recent.last_at + gathering:
+        return None
+    is_routine = all(one.event_type in ROUTINE_TYPES for one in due)
+    if is_routine and recent.last_gathered_at is not None:
+        return max(recent.last_at + gathering, recent.last_gathered_at + ROUTINE_EVERY)
+    return recent.last_at + gathering

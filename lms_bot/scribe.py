@@ -1,0 +1,121 @@
+"""Deliveries -> messages: what each person is told now, in which words, and what waits.
+
+Written down before it is sent, so that what is sent twice or not at all can be told afterwards.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from lms_bot.activities import ActivityType
+from lms_bot.clock import find_zone
+from lms_bot.exceptions import LMSBotError
+from lms_bot.gathering import Choice, Waiting, choose
+from lms_bot.preferences import PreferenceBook
+from lms_bot.store.models import Delivery, DeliveryState
+from lms_bot.store.outbox import ROUTINE, URGENT, Outbox
+
+if TYPE_CHECKING:
+    from lms_bot.app import App
+
+logger = logging.getLogger(__name__)
+
+MOST_AT_ONCE = 2000
+LOOK_AGAIN = timedelta(seconds=30)  # preferences change, also in other processes
+UNWANTED = "this person wants no such events"
+
+
+class Scribe:
+    """Writes messages for whoever is owed something. One process at a time does it for a person."""
+
+    def __init__(self, app: App, outbox: Outbox) -> None:
+        self._app = app
+        self._outbox = outbox
+        self._seen: dict[int, tuple[tuple[int, int], datetime]] = {}
+        self.preferences = PreferenceBook(app.store, app.settings.default_notify)
+
+    def write_messages(self, now: datetime) -> int:
+        """Writes what is to be told now. Returns how many messages that were."""
+        with self._app.store.session():
+            waiting = self._outbox.get_waiting_people()
+            due = {person: news for person, news in waiting.items() if self._is_due(person, news, now)}
+            if self._app.settings.lms_group_seconds > 0:
+                due = {one: news for one, news in due.items() if not self._outbox.get_recent(one).is_one_on_its_way}
+        return sum(self._write_to(person, news, now) for person, news in due.items())
+
+    def look_again(self) -> None:
+        """Something changed that may change what is due, e.g. preferences."""
+        self._seen.clear()
+
+    def _is_due(self, person: int, news: tuple[int, int], now: datetime) -> bool:
+        """Whether there is something new for this person, or it is time to look again."""
+        seen = self._seen.get(person)
+        return seen is None or seen[0] != news or now >= seen[1]
+
+    def _write_to(self, person: int, news: tuple[int, int], now: datetime) -> int:
+        zone = find_zone(self._zone_name(person))  # may ask Zulip, so before the transaction
+        with self._app.store.transaction():
+            deliveries = {one.delivery_id: one for one in self._outbox.get_unwritten(person, MOST_AT_ONCE)}
+            preferences = self.preferences.get(person)
+            waiting, unwanted = [], []
+            for one in deliveries.values():
+                due = preferences.get_due(one.event.event_type, one.event.student_id, one.created_at, zone)
+                if due is None:
+                    unwanted.append(one)
+                else:
+                    waiting.append(Waiting(one.delivery_id, one.event.event_type, due))
+            if unwanted:
+                self._outbox.end_deliveries(unwanted, DeliveryState.UNWANTED, UNWANTED, now)
+            recent = self._outbox.get_recent(person)
+            choice = choose(waiting, recent, self._app.settings.lms_group_seconds, now)
+            written = self._write([deliveries[one.delivery_id] for one in choice.now], choice, now)
+        look_again_at = now if written else choice.look_again_at or now
+        self._seen[person] = (news, min(look_again_at, now + LOOK_AGAIN))
+        return written
+
+    def _write(self, deliveries: Sequence[Delivery], choice: Choice, now: datetime) -> int:
+        if choice.is_gathered and len(deliveries) > 1:
+            return self._write_gathered(deliveries, now)
+        for one in deliveries:
+            self._write_single(one, now, choice.is_gathered)
+        return len(deliveries)
+
+    def _write_gathered(self, deliveries: Sequence[Delivery], now: datetime) -> int:
+        of_event = {one.event_id: one for one in deliveries}
+        try:
+            pages = self._app.formatter.format_group_messages([one.event for one in deliveries])
+        except Exception as error:  # a formatter may be anybody's subclass
+            self._give_up(deliveries, error, now)
+            return 0
+        for content, event_ids in pages:
+            carried = [of_event[event_id] for event_id in event_ids]
+            self._outbox.write(carried, content, _priority(carried), now, is_gathered=True)
+        return len(pages)
+
+    def _write_single(self, delivery: Delivery, now: datetime, is_gathered: bool) -> None:
+        try:
+            content = self._app.formatter.format_notification_message(delivery.event)
+        except Exception as error:
+            self._give_up([delivery], error, now)
+            return
+        self._outbox.write([delivery], content, _priority([delivery]), now, is_gathered)
+
+    def _give_up(self, deliveries: Sequence[Delivery], error: Exception, now: datetime) -> None:
+        logger.error("the formatter failed for events %s", [one.event_id for one in deliveries], exc_info=error)
+        reason = f"the message could not be written: {type(error).__name__} in the formatter"
+        self._outbox.end_deliveries(deliveries, DeliveryState.DEAD, reason, now)
+
+    def _zone_name(self, person: int) -> str:
+        try:
+            user = self._app.users.get_zulip_user(person)
+        except LMSBotError:
+            return ""
+        return user.timezone if user is not None else ""
+
+
+def _priority(deliveries: Sequence[Delivery]) -> int:
+    is_urgent = any(one.event.event_type == ActivityType.EXAM_FAILED.value for one in deliveries)
+    return URGENT if is_urgent else ROUTINE
