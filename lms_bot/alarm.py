@@ -26,6 +26,10 @@ class Alarm:
         self._outbox = outbox
         self._next_look: datetime | None = None
 
+    def look_again(self) -> None:
+        """The next check looks, however short ago the last was."""
+        self._next_look = None
+
     def check(self, now: datetime) -> None:
         if self._next_look is not None and now < self._next_look:
             return

@@ -7,8 +7,10 @@ import os
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
+from lms_bot.clock import utc_now
 from lms_bot.config import Settings, load_settings, resolve
 from lms_bot.events import LMSActivityEventHandler
 from lms_bot.exceptions import ConfigError, LMSBotError
@@ -24,9 +26,12 @@ from lms_bot.notifier import Notifier
 from lms_bot.poller import Poller
 from lms_bot.polling import Polling
 from lms_bot.store.database import Store, open_store
+from lms_bot.store.models import AnsweredMessage
 from lms_bot.users import UserMapper
 
 MEND_SECONDS = 60.0
+TIDY_SECONDS = 3600.0
+ANSWERS_KEPT = timedelta(days=30)
 STOP_SECONDS = 4.0
 
 
@@ -54,7 +59,13 @@ class App:
         if settings.lms_activity_monitor_enabled:
             self.poller.every(settings.lms_activity_poll_interval, self.polling.step, "poller")
         self.poller.every(MEND_SECONDS, self.events.mend, "mender")
+        self.poller.every(TIDY_SECONDS, self.tidy, "tidier")
         self.poller.repeat(self.notifier.step, self.notifier.awake, "sender")
+
+    def tidy(self) -> None:
+        """Forgets what nobody needs any more."""
+        with suppress(LMSBotError), self.store.transaction():
+            AnsweredMessage.forget_before(utc_now() - ANSWERS_KEPT)
 
     def stop(self) -> None:
         """Finishes what is in hand and closes what is open. Takes less than five seconds."""

@@ -39,7 +39,8 @@ def run_backfill(
         for history in app.source.fetch_history(stream, since, position):
             rows += len(history.readings)
             events += app.monitor.record_history(stream, history.readings, since, until, notify)
-            part = (number + history.blocks_done / max(1, history.blocks_total)) / len(streams)
+            done = history.blocks_done / history.blocks_total if history.blocks_total else 1.0
+            part = (number + done) / len(streams)
             on_progress(Progress(part, rows, events))
     app.notifier.wake()
     return events

@@ -115,8 +115,7 @@ class LMSBotHandler:
             return False
         try:
             with self.app.store.transaction():
-                taken = AnsweredMessage.insert(zulip_message_id=message["id"], taken_at=utc_now())
-                return bool(taken.on_conflict_ignore().as_rowcount().execute())
+                return AnsweredMessage.take(message["id"], utc_now())
         except LMSBotError:
             return True  # the store is away: better two answers than none
 

@@ -8,31 +8,29 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from lms_bot.activities import ActivityType
+from lms_bot.digest import format_pages
 from lms_bot.markdown import disarm, event_ref, fit_lines, one_line, table_head, table_row, time_tag
+from lms_bot.wording import (
+    EMOJI,
+    LABELS,
+    UNKNOWN_TYPE_EMOJI,
+    count_of,
+    emoji_of,
+    kind_of,
+    label_of,
+    metadata_of,
+    percentage_of,
+    title_of,
+    value_of,
+)
 
-EMOJI: dict[str, str] = {
-    ActivityType.EXAM_STARTED.value: "📝",
-    ActivityType.EXAM_COMPLETED.value: "✅",
-    ActivityType.EXAM_PASSED.value: "🎉",
-    ActivityType.EXAM_FAILED.value: "❌",
-    ActivityType.CONTENT_STARTED.value: "📖",
-    ActivityType.CONTENT_COMPLETED.value: "📚",
-    ActivityType.CONTENT_WATCHED.value: "👀",
-}
-LABELS: dict[str, str] = {
-    ActivityType.EXAM_STARTED.value: "Exams started",
-    ActivityType.EXAM_COMPLETED.value: "Exams completed",
-    ActivityType.EXAM_PASSED.value: "Exams passed",
-    ActivityType.EXAM_FAILED.value: "Exams failed",
-    ActivityType.CONTENT_STARTED.value: "Contents started",
-    ActivityType.CONTENT_COMPLETED.value: "Contents completed",
-    ActivityType.CONTENT_WATCHED.value: "Contents viewed",
-}
+__all__ = ["EMOJI", "LABELS", "UNKNOWN_TYPE_EMOJI", "WORST_FIRST", "MessageFormatter"]
+
 WORST_FIRST: tuple[str, ...] = (
     ActivityType.EXAM_FAILED.value,
     ActivityType.EXAM_STARTED.value,
@@ -42,11 +40,10 @@ WORST_FIRST: tuple[str, ...] = (
     ActivityType.CONTENT_WATCHED.value,
     ActivityType.EXAM_PASSED.value,
 )
-UNKNOWN_TYPE_EMOJI = "🔔"
 
-_TITLE_LENGTH = 500
 _NAME_LENGTH = 200
 _VALUE_LENGTH = 200
+_REASON_LENGTH = 300
 _REFS_IN_A_ROW = 12
 _DURATION = re.compile(r"(?:(\d{1,4}) days?,? )?(\d{1,4}):(\d{1,2}):(\d{1,2})(?:\.\d*)?")
 
@@ -135,7 +132,7 @@ class MessageFormatter:
         return _compose(
             event,
             f"{emoji} **Student Activity**",
-            f"**{student_name}**: {_label(str(event.event_type))}, {_title(event)}",
+            f"**{student_name}**: {label_of(str(event.event_type))}, {_title(event)}",
             _when(event, "Happened"),
         )
 
@@ -146,6 +143,18 @@ class MessageFormatter:
         if not username:
             return display_name or f"Student {event.student_id}"
         return f"{display_name} ({username})" if display_name and display_name != username else username
+
+    def format_group_messages(self, events: Iterable[Any]) -> list[tuple[str, list[int]]]:
+        """All that is told to one person at a time, in as few messages as the length limit allows.
+
+        Each message comes with the ids of the events it carries; each event is in exactly one of them, named in
+        its text. One row per student and exam or content, worst first. A single event gets its own message,
+        no events get none.
+        """
+        all_events = list(events)
+        if len(all_events) == 1:
+            return [(self.format_notification_message(all_events[0]), [all_events[0].event_id])]
+        return format_pages(all_events, self.format_student_name)
 
     def format_summary_message(self, events: Iterable[Any], time_period: str = "recent") -> str:
         """Totals by type, then a row per student, worst first: with failures, without results, with passes.
@@ -158,14 +167,29 @@ class MessageFormatter:
             return "\n".join([*head, "No activities to report."])
         students = sorted(_by_student(all_events), key=_worst_first)
         head.append(
-            f"{_count(len(all_events), 'activity', 'activities')} of "
-            f"{_count(len(students), 'student', 'students')}"
+            f"{count_of(len(all_events), 'activity', 'activities')} of "
+            f"{count_of(len(students), 'student', 'students')}"
         )
         head += [_totals(all_events), "", *table_head(["Student", "Activities", "Events"])]
         return fit_lines(head, [self._summary_row(student_events) for student_events in students])
 
+    def format_alarm_message(self, reasons: Mapping[str, int]) -> str:
+        """For admins, when deliveries start failing: why (one reason at least), and how many for each reason."""
+        head = [f"⚠️ **Deliveries are failing** · {sum(reasons.values())} so far", ""]
+        head += table_head(["Reason", "How many"])
+        most_first = sorted(reasons.items(), key=lambda reason: -reason[1])
+        rows = [table_row([disarm(reason, max_length=_REASON_LENGTH), many]) for reason, many in most_first]
+        return fit_lines(head, rows, ["", "`errors` shows them, `retry` sends them again."])
+
+    def format_recovery_message(self) -> str:
+        """For admins, when deliveries work again."""
+        return (
+            "✅ **Deliveries work again**\n\n"
+            "`errors` shows what could not be delivered meanwhile, if anything; `retry` sends it again."
+        )
+
     def _summary_row(self, student_events: Sequence[Any]) -> str:
-        activities = " ".join(f"{_emoji(name)} {count}" for name, count in _counted(student_events))
+        activities = " ".join(f"{emoji_of(name)} {count}" for name, count in _counted(student_events))
         worst_first = sorted(student_events, key=_severity)
         refs = [event_ref(event.event_id) for event in worst_first[:_REFS_IN_A_ROW]]
         left_out = len(student_events) - len(refs)
@@ -181,12 +205,9 @@ def _compose(event: Any, *lines: str) -> str:
 
 
 def _title(event: Any) -> str:
-    """The activity's title in bold; where the LMS has none, what it is and its number."""
-    kind = "Exam" if str(event.event_type).startswith("exam") else "Content"
-    title = disarm(event.activity_title, max_length=_TITLE_LENGTH)
-    if not title and event.activity_id is None:
-        return f"an untitled {kind.lower()}"
-    return f"**{title or f'{kind} {disarm(event.activity_id)}'}**"
+    """The activity's title in bold."""
+    title = title_of(event)
+    return f"**{title}**" if title else f"an untitled {kind_of(event).lower()}"
 
 
 def _when(event: Any, happened: str) -> str:
@@ -194,37 +215,22 @@ def _when(event: Any, happened: str) -> str:
 
 
 def _score_line(event: Any) -> str:
-    known = _metadata(event)
-    percentage = _value(known, "percentage").removesuffix("%").rstrip()
     return _labelled(
         "📊",
-        ("Score", _value(known, "score")),
-        ("Percentage", percentage and f"{percentage}%"),
-        ("Result", _value(known, "result")),
-        ("Time Taken", _duration(one_line(known.get("time_taken")))),
+        ("Score", value_of(event, "score")),
+        ("Percentage", percentage_of(event)),
+        ("Result", value_of(event, "result")),
+        ("Time Taken", _duration(one_line(metadata_of(event).get("time_taken")))),
     )
 
 
 def _content_line(event: Any) -> str:
-    known = _metadata(event)
     return _labelled(
         "📚",
-        ("Course", _value(known, "course_title")),
-        ("Chapter", _value(known, "chapter_name")),
-        ("Type", _value(known, "content_type")),
+        ("Course", value_of(event, "course_title")),
+        ("Chapter", value_of(event, "chapter_name")),
+        ("Type", value_of(event, "content_type")),
     )
-
-
-def _metadata(event: Any) -> dict[str, Any]:
-    return event.activity_metadata if isinstance(event.activity_metadata, dict) else {}
-
-
-def _value(known: dict[str, Any], key: str) -> str:
-    """What the LMS said, disarmed; "" where it said nothing. 85.0 is 85."""
-    value = known.get(key)
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return disarm(value, max_length=_VALUE_LENGTH)
 
 
 def _labelled(emoji: str, *parts: tuple[str, str]) -> str:
@@ -241,14 +247,10 @@ def _duration(text: str) -> str:
     days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
     total = ((days * 24 + hours) * 60 + minutes) * 60 + seconds
     if total < 60:
-        return _count(total, "second", "seconds")
+        return count_of(total, "second", "seconds")
     hours, minutes = divmod(total // 60, 60)
-    parts = [_count(hours, "hour", "hours")] if hours else []
-    return " ".join([*parts, _count(minutes, "minute", "minutes")] if minutes else parts)
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
+    parts = [count_of(hours, "hour", "hours")] if hours else []
+    return " ".join([*parts, count_of(minutes, "minute", "minutes")] if minutes else parts)
 
 
 def _by_student(events: Iterable[Any]) -> list[list[Any]]:
@@ -278,13 +280,5 @@ def _counted(events: Sequence[Any]) -> list[tuple[str, int]]:
 
 
 def _totals(events: Sequence[Any]) -> str:
-    known = (f"{_emoji(name)} {_label(name)}: {count}" for name, count in _counted(events))
+    known = (f"{emoji_of(name)} {label_of(name)}: {count}" for name, count in _counted(events))
     return " | ".join(known)
-
-
-def _emoji(event_type: str) -> str:
-    return EMOJI.get(event_type, UNKNOWN_TYPE_EMOJI)
-
-
-def _label(event_type: str) -> str:
-    return LABELS.get(event_type) or disarm(event_type.replace("_", " "), max_length=_VALUE_LENGTH)

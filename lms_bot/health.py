@@ -14,7 +14,7 @@ from lms_bot.clock import utc_now
 from lms_bot.exceptions import LMSBotError
 from lms_bot.monitor import LAST_GOOD_POLL, LAST_POLL_ERROR
 from lms_bot.store.database import rows
-from lms_bot.store.models import Delivery, DeliveryState, Fact, RejectedRow
+from lms_bot.store.models import Delivery, DeliveryState, Fact, Message, MessageState, RejectedRow
 
 if TYPE_CHECKING:
     from lms_bot.app import App
@@ -83,13 +83,18 @@ class HealthChecks:
         return age <= allowed and not problem, f"{format_age(age)} ago{because}"
 
     def _oldest_pending(self) -> tuple[bool, str]:
+        """What is written and not sent must not grow old; what is being gathered or held back may."""
         with self._app.store.session():
-            query = Delivery.select(fn.MIN(Delivery.delivery_id), fn.COUNT(Delivery.delivery_id))
-            ((first, count),) = rows(query.where(Delivery.state == DeliveryState.PENDING))
-            if not count:
-                return True, "none is waiting"
-            age = utc_now() - Delivery.get_by_id(first).created_at
-        return age <= OVERDUE_DELIVERY, f"{count} waiting, the oldest for {format_age(age)}"
+            unsent = Message.state.in_([MessageState.READY, MessageState.SENDING, MessageState.UNKNOWN])
+            query = Message.select(fn.MIN(Message.created_at), fn.COUNT(Message.message_id)).where(unsent)
+            ((since, count),) = rows(query)
+            waiting = Delivery.message.is_null() & (Delivery.state == DeliveryState.PENDING)
+            held = Delivery.select().where(waiting).count()
+        if not count:
+            return True, f"none is overdue; {held} gathered or held back" if held else "none is waiting"
+        age = utc_now() - since
+        is_ok = age <= OVERDUE_DELIVERY
+        return is_ok, f"{count} message(s) to be sent, the oldest for {format_age(age)}; {held} gathered or held back"
 
     def _dead(self) -> tuple[bool, str]:
         with self._app.store.session():

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lms_bot.app import App
 
 PEOPLE_SECONDS = 60.0  # how old an answer about who belongs to whom may be
-ZULIP_USERS_SECONDS = 300.0
+ZULIP_USERS_SECONDS = 60.0
 ZULIP_AWAY_SECONDS = 5.0  # before Zulip's list is asked for again
 KNOWN_SERVE = timedelta(days=1)  # how long the last known pairs serve while the LMS is away
 MENTORS_FACT = "mentors"
@@ -129,9 +129,10 @@ class UserMapper:
     def get_zulip_user(self, user_id: int) -> ZulipUser | None:
         """Someone in Zulip by id. Asks Zulip again for a person it does not know."""
         user = self._matcher().by_id.get(user_id)
-        if user is None:
+        if user is None and not self._cache.get("unknown", user_id):
             self._cache.forget("matcher")
             user = self._matcher().by_id.get(user_id)
+            self._cache.put("unknown", user_id, value=True, seconds=PEOPLE_SECONDS)
         if user is None and self._matcher().problem == ZULIP_UNREAD:
             raise ZulipUnavailable(ZULIP_UNREAD)  # who this is cannot be said, which is not: nobody
         return user
@@ -202,7 +203,7 @@ class UserMapper:
         is_shared: bool | None = self._cache.get("shared by students", address)
         if is_shared is None:
             is_shared = bool(self._app.people.fetch_shared_student_emails([address]))
-            self._cache.put("shared by students", address, value=is_shared, seconds=ZULIP_USERS_SECONDS)
+            self._cache.put("shared by students", address, value=is_shared, seconds=10 * PEOPLE_SECONDS)
         return is_shared
 
     def _people_around(self, student_id: int) -> tuple[Student | None, list[Mentor]]:

@@ -178,6 +178,7 @@ class Town:
             "lms_db_url": self.lms.url,
             "lms_bot_store": self.store_url,
             "lms_activity_poll_interval": 0.2,
+            "lms_group_seconds": 0,
         }
 
     def write_config(self, **settings: object) -> Path:

@@ -8,7 +8,6 @@ events stored must equal those of a model that simply looks at all rows.
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timezone
@@ -284,11 +283,12 @@ def machine(postgres: EmbeddedPostgres, lms: School, tmp_path: Path) -> type[LMS
     return type("Machine", (LMSMachine,), {"url": lms.url, "folder": tmp_path})
 
 
+@pytest.mark.timeout(400)
 def test_events_equal_a_model_that_looks_at_everything(machine: type[LMSMachine]) -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         machine,
         settings=settings(
-            max_examples=int(os.environ.get("EX","200")),
+            max_examples=200,
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -295,6 +295,16 @@ class AnsweredMessage(BaseModel):
     class Meta:
         table_name = "lms_answered_messages"
 
+    @classmethod
+    def take(cls, zulip_message_id: int, now: datetime) -> bool:
+        """True for the one process that is to answer this message."""
+        query = cls.insert(zulip_message_id=zulip_message_id, taken_at=now).on_conflict_ignore()
+        return bool(query.as_rowcount().execute())
+
+    @classmethod
+    def forget_before(cls, moment: datetime) -> None:
+        cls.delete().where(cls.taken_at < moment).execute()
+
 
 class Preference(BaseModel):
     """What one person chose: see `Preferences`."""

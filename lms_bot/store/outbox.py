@@ -97,7 +97,7 @@ class Outbox:
         """Writes down the message that carries these deliveries, all to one person."""
         message = Message.create(
             zulip_user_id=deliveries[0].zulip_user_id,
-            content=content,
+            content=content.replace("\0", "\N{REPLACEMENT CHARACTER}"),  # neither Zulip nor PostgreSQL takes NUL
             priority=priority,
             is_gathered=is_gathered,
             not_before=now,
