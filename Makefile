@@ -26,6 +26,7 @@ bench-smoke: $(VENV)/.installed-test
 
 docs: $(VENV)/.installed-test  ## README's table of settings and lms_bot.conf.example
 	$(BIN)/python -m lms_bot.config_docs
+	$(BIN)/python -m tests.written_docs
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import idle_poll, ingest, memory, sweep
+from benchmarks import delivery, idle_poll, ingest, memory, sweep
 from benchmarks.world import StoreKind, open_world
 
 BENCHMARKS = {
@@ -12,6 +12,7 @@ BENCHMARKS = {
     "idle_poll": idle_poll.run,
     "sweep": sweep.run,
     "memory": memory.run,
+    "delivery": delivery.run,
 }
 STORES: dict[str, list[StoreKind]] = {
     "sqlite": ["sqlite"],

@@ -29,7 +29,7 @@ def run(world: World, stores: Sequence[StoreKind], is_smoke: bool) -> Report:
         "sweep_seconds_per_million_rows": spread(sum(polls) * per_million for polls in passes),
         "count_seconds_per_million_rows": spread(count * per_million for count in counts),
         "polls_to_complete": spread(len(polls) for polls in passes),
-        "milliseconds_of_each_poll": spread(1000 * poll for polls in passes for poll in polls),
+        "each_poll_milliseconds": spread(1000 * poll for polls in passes for poll in polls),
         "sweep_to_count_ratio": rounded(ratio),
     }
     sizes = {"attempts": attempts, "repeats": repeats, "budget_milliseconds": app.settings.lms_sweep_budget}

@@ -152,7 +152,8 @@ class ActivityMonitor:
         is_baseline = position.baseline_at is not None
         # Closed at once when a page fails: the first look keeps a transaction in the LMS open between pages.
         with closing(self._changes(stream, position, is_repeated)) as pages:
-            return sum(self._record(changes, is_baseline) for changes in pages)
+            news = (changes for changes in pages if changes.readings or changes.position != position)
+            return sum(self._record(changes, is_baseline) for changes in news)
 
     def _begin(self, stream: Stream) -> Position:
         """The very first start: notes the moment before which everything is taken as known."""

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import datetime, time, timedelta, tzinfo
 from enum import Enum
 from typing import Any
 
 from lms_bot.activities import ActivityType
-from lms_bot.clock import utc_now
+from lms_bot.clock import UTC, to_utc, utc_now
 from lms_bot.store.database import Store
 from lms_bot.store.models import Preference
 
 DAILY_AT = time(18, 0)  # local time of the daily message: when the day's work is done
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 FOR_EVER = "for ever"
+FAR_FUTURE = datetime(9000, 1, 1, tzinfo=UTC)
+"""Later than anything; far enough from the end of the calendar for time zones and weekends."""
+
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 
 class When(str, Enum):
@@ -47,42 +52,70 @@ class Preferences:
     def get_when(self, event_type: str) -> When:
         return When(self.notify.get(event_type) or self.default.get(event_type) or When.NOW)
 
-    def get_due(self, event_type: str, student_id: int, since: datetime, zone: tzinfo) -> datetime | None:
-        """When an event that could be told at `since` is to be told at the earliest; None: not at all.
+    @property
+    def depend_on_zone(self) -> bool:
+        """Whether it matters where the person lives."""
+        rounds = {When.HOURLY.value, When.DAILY.value}
+        is_rounded = not rounds.isdisjoint([*self.default.values(), *self.notify.values()])
+        return bool(self.quiet or self.workdays or is_rounded)
 
-        What is held back by a mute without an end is due in the far future.
+    def get_due(
+        self, event_type: str, student_id: int, since: datetime, zone: tzinfo, now: datetime | None = None
+    ) -> datetime | None:
+        """When an event that could be told at `since` is to be told at the earliest, in UTC; None: not at all.
+
+        What is due at `now` already but was not told, since the bot or Zulip was away, keeps quiet times, too.
+        What is held back by a mute without an end is due at FAR_FUTURE or later.
         """
         when = self.get_when(event_type)
         if when is When.OFF:
             return None
-        due = _next_round(since.astimezone(zone), when)
-        due = max(due, self._end_of_mutes(student_id, since))
+        due = self._next_round(max(since, self._end_of_mutes(student_id, since)).astimezone(zone), when)
         if self.failed_pass and event_type == ActivityType.EXAM_FAILED.value:
-            return due
-        return self._end_of_quiet(due.astimezone(zone))
+            return to_utc(due)
+        due = to_utc(self._end_of_quiet(due))
+        if now is not None and due < now:
+            later = to_utc(self._end_of_quiet(now.astimezone(zone)))
+            return later if later > now else due
+        return due
 
     def _end_of_mutes(self, student_id: int, since: datetime) -> datetime:
         ends = [since]
         for until in (self.muted_until, self.mutes.get(str(student_id))):
             if until is not None:
-                ends.append(_FAR if until == FOR_EVER else datetime.fromisoformat(until))
+                ends.append(get_end_of_mute(until))
         return max(ends)
 
+    def _next_round(self, since: datetime, when: When) -> datetime:
+        """The next full hour, or the next time of the daily message on a work day; local time."""
+        if when is When.HOURLY:
+            into_hour = timedelta(minutes=since.minute, seconds=since.second, microseconds=since.microsecond)
+            # Real time, not the clock's: it may be put back within the hour.
+            return since if not into_hour else (to_utc(since) + _HOUR - into_hour).astimezone(since.tzinfo)
+        if when is When.DAILY:
+            today = datetime.combine(since.date(), DAILY_AT, since.tzinfo)
+            return self._after_free_days(today if since <= today else today + _DAY, DAILY_AT)
+        return since
+
     def _end_of_quiet(self, due: datetime) -> datetime:
-        """The first moment from `due` on (local time) that is neither quiet nor outside the work days."""
+        """The first moment from `due` on (local time) that is neither quiet nor outside the work days.
+
+        Where the clock is put forward over the end of a quiet time, that ends so much later.
+        """
         for _ in range(16):  # a night and a weekend at a time; the days of a week suffice
-            later = self._after_quiet_time(self._after_free_days(due))
+            later = self._after_quiet_time(self._after_free_days(due, time(0)))
             if later == due:
                 break
             due = later
         return due
 
-    def _after_free_days(self, due: datetime) -> datetime:
-        if not self.workdays:
+    def _after_free_days(self, due: datetime, at: time) -> datetime:
+        """`due`, or on the next work day `at` that time."""
+        days = [due.date() + timedelta(days=ahead) for ahead in range(len(WEEKDAYS))]
+        works = [day for day in days if WEEKDAYS[day.weekday()] in (self.workdays or WEEKDAYS)]
+        if not works or works[0] == due.date():
             return due
-        while WEEKDAYS[due.weekday()] not in self.workdays:
-            due = datetime.combine(due.date() + timedelta(days=1), time(0), due.tzinfo)
-        return due
+        return datetime.combine(works[0], at, due.tzinfo)
 
     def _after_quiet_time(self, due: datetime) -> datetime:
         if self.quiet is None:
@@ -91,25 +124,36 @@ class Preferences:
         now = due.time()
         if start == end or not (start <= now < end if start < end else now >= start or now < end):
             return due
-        day = due.date() + timedelta(days=1 if start > end and now >= start else 0)
-        return datetime.combine(day, end, due.tzinfo)
+        if start > end and now >= start:
+            return datetime.combine(due.date() + _DAY, end, due.tzinfo)
+        # An hour that comes twice, since the clock is put back, has a second end, too.
+        return datetime.combine(due.date(), end, due.tzinfo).replace(fold=due.fold)
 
 
-_FAR = datetime(9999, 1, 1, tzinfo=utc_now().tzinfo)
+def get_end_of_mute(until: str) -> datetime:
+    """When a mute ends, in UTC; FAR_FUTURE where that is only when the person says so."""
+    return FAR_FUTURE if until == FOR_EVER else min(to_utc(datetime.fromisoformat(until)), FAR_FUTURE)
 
 
-def _next_round(since: datetime, when: When) -> datetime:
-    """The next full hour, or the next time of the daily message, in the zone of `since`."""
-    if when is When.HOURLY:
-        return since.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
-    if when is When.DAILY:
-        today = datetime.combine(since.date(), DAILY_AT, since.tzinfo)
-        return today if since <= today else _on(since.date() + timedelta(days=1), since.tzinfo)
-    return since
+def _read_until(until: str) -> str:
+    get_end_of_mute(until)
+    return until
 
 
-def _on(day: date, zone: tzinfo | None) -> datetime:
-    return datetime.combine(day, DAILY_AT, zone)
+def _read_quiet(quiet: Sequence[str]) -> tuple[str, str]:
+    start, end = (time.fromisoformat(one).strftime("%H:%M") for one in quiet)
+    return start, end
+
+
+_READERS: Mapping[str, Callable[[Any], Any]] = {
+    "notify": lambda notify: {kind: When(when).value for kind, when in notify.items()},
+    "mutes": lambda mutes: {str(int(key)): _read_until(until) for key, until in mutes.items()},
+    "muted_until": _read_until,
+    "quiet": _read_quiet,
+    "workdays": lambda days: tuple(day for day in WEEKDAYS if day in list(days)),
+    "failed_pass": bool,
+}
+"""How each choice is read from the store's JSON; what raises cannot be read."""
 
 
 class PreferenceBook:
@@ -136,8 +180,10 @@ class PreferenceBook:
         return changed
 
     def _of(self, choices: Mapping[str, Any]) -> Preferences:
-        known = {name: value for name, value in choices.items() if name in Preferences.__dataclass_fields__}
-        for name in ("quiet", "workdays"):
-            if known.get(name) is not None:
-                known[name] = tuple(known[name])
+        """What cannot be read, e.g. since a newer version wrote it, is as if it were not chosen."""
+        known: dict[str, Any] = {}
+        for name, read in _READERS.items():
+            if choices.get(name) is not None:
+                with suppress(TypeError, ValueError, AttributeError, OverflowError):
+                    known[name] = read(choices[name])
         return Preferences(default=self._default, **known)

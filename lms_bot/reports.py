@@ -100,6 +100,17 @@ class Waiting:
     since: datetime
 
 
+@dataclass(frozen=True)
+class Unwritten:
+    """A delivery that is in no message yet, owed since `created_at`."""
+
+    recipient: str
+    zulip_user_id: int
+    event_type: str
+    student_id: int
+    created_at: datetime
+
+
 def get_history(
     student_id: int, start: datetime | None = None, end: datetime | None = None, limit: int = 250
 ) -> History:
@@ -245,15 +256,33 @@ def get_rejected_groups() -> list[RejectedGroup]:
 
 
 def get_waiting() -> list[Waiting]:
-    """Deliveries not yet sent and not given up, by recipient and reason, longest wait first."""
+    """Deliveries in messages not yet sent, and to people not found yet, by recipient and reason.
+
+    Longest wait first. Those in no message yet are `get_unwritten`.
+    """
     delivery, message = Delivery, Message
     of_delivery, of_message = (delivery.state, delivery.reason), (message.state, message.reason)
     waiting = [
-        *_count_deliveries(delivery.select(), of_delivery, _IS_UNWRITTEN),
         *_count_deliveries(delivery.select(), of_delivery, delivery.state == DeliveryState.UNMAPPED.value),
         *_count_deliveries(delivery.select().join(message), of_message, message.state.in_(_UNSENT)),
     ]
     return sorted(waiting, key=lambda group: group.since)
+
+
+def get_unwritten(zulip_user_id: int | None = None) -> list[Unwritten]:
+    """Deliveries in no message yet, to one person if given, oldest first: held back, or to be written next."""
+    event = LMSActivityEvent
+    columns = (
+        Delivery.recipient,
+        Delivery.zulip_user_id,
+        event.event_type,
+        event.student_id,
+        Delivery.created_at,
+    )
+    query = Delivery.select(*columns).join(event).where(_IS_UNWRITTEN).order_by(Delivery.delivery_id)
+    if zulip_user_id is not None:
+        query = query.where(Delivery.zulip_user_id == zulip_user_id)
+    return [Unwritten(*row) for row in _rows(query)]
 
 
 def _count_deliveries(query: Any, state_and_reason: tuple[Any, Any], condition: Any) -> list[Waiting]:
@@ -270,12 +299,20 @@ def get_undecided() -> tuple[int, datetime | None]:
     return count, since
 
 
-def count_waiting_for(zulip_user_id: int) -> int:
-    """How many deliveries are on their way to one person."""
+def count_unsent(zulip_user_id: int) -> int:
+    """How many deliveries to one person are in messages not yet sent."""
     mine = Delivery.zulip_user_id == zulip_user_id
-    unwritten = Delivery.select().where(mine, _IS_UNWRITTEN)
-    unsent = Delivery.select().join(Message).where(mine, Message.state.in_(_UNSENT))
-    return unwritten.count() + unsent.count()
+    return Delivery.select().join(Message).where(mine, Message.state.in_(_UNSENT)).count()
+
+
+def get_stored_ids(event_ids: Collection[int]) -> set[int]:
+    """Those of the ids that are events."""
+    event = LMSActivityEvent
+    found: set[int] = set()
+    for chosen in _chunks(event_ids):
+        query = event.select(event.event_id).where(event.event_id.in_(chosen))
+        found.update(event_id for (event_id,) in _rows(query))
+    return found
 
 
 def get_moment(name: str) -> datetime | None:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING
 
 from lms_bot.activities import ActivityType
-from lms_bot.clock import find_zone
+from lms_bot.clock import UTC, find_zone
 from lms_bot.exceptions import LMSBotError
 from lms_bot.gathering import Choice, Waiting, choose
 from lms_bot.preferences import PreferenceBook
@@ -35,6 +35,7 @@ class Scribe:
         self._app = app
         self._outbox = outbox
         self._seen: dict[int, tuple[tuple[int, int], datetime]] = {}
+        self._kept: dict[int, int] = {}  # how many of a person's oldest news were not told when we looked last
         self.preferences = PreferenceBook(app.store, app.settings.default_notify)
 
     def write_messages(self, now: datetime) -> int:
@@ -56,23 +57,30 @@ class Scribe:
         return seen is None or seen[0] != news or now >= seen[1]
 
     def _write_to(self, person: int, news: tuple[int, int], now: datetime) -> int:
-        zone = find_zone(self._zone_name(person))  # may ask Zulip, so before the transaction
+        zone = self.get_zone(person)  # may ask Zulip, so before the transaction
+        limit = MOST_AT_ONCE + self._kept.get(person, 0)  # what is held back must not hide what is not
         with self._app.store.transaction():
-            deliveries = {one.delivery_id: one for one in self._outbox.get_unwritten(person, MOST_AT_ONCE)}
+            deliveries = {one.delivery_id: one for one in self._outbox.get_unwritten(person, limit)}
             preferences = self.preferences.get(person)
+            if zone is None and preferences.depend_on_zone:
+                self._seen[person] = (news, now + LOOK_AGAIN)
+                return 0
             waiting, unwanted = [], []
             for one in deliveries.values():
-                due = preferences.get_due(one.event.event_type, one.event.student_id, one.created_at, zone)
+                event = one.event
+                due = preferences.get_due(event.event_type, event.student_id, one.created_at, zone or UTC, now)
                 if due is None:
                     unwanted.append(one)
                 else:
-                    waiting.append(Waiting(one.delivery_id, one.event.event_type, due))
+                    waiting.append(Waiting(one.delivery_id, event.event_type, due))
             if unwanted:
                 self._outbox.end_deliveries(unwanted, DeliveryState.UNWANTED, UNWANTED, now)
             recent = self._outbox.get_recent(person)
             choice = choose(waiting, recent, self._app.settings.lms_group_seconds, now)
             written = self._write([deliveries[one.delivery_id] for one in choice.now], choice, now)
-        look_again_at = now if written else choice.look_again_at or now
+        self._kept[person] = len(waiting) - len(choice.now)
+        is_more_behind = len(deliveries) == limit
+        look_again_at = now if written or is_more_behind else choice.look_again_at or now
         self._seen[person] = (news, min(look_again_at, now + LOOK_AGAIN))
         return written
 
@@ -86,13 +94,17 @@ class Scribe:
     def _write_gathered(self, deliveries: Sequence[Delivery], now: datetime) -> int:
         of_event = {one.event_id: one for one in deliveries}
         try:
-            pages = self._app.formatter.format_group_messages([one.event for one in deliveries])
+            pages = [
+                (content, [of_event.pop(event_id) for event_id in event_ids])
+                for content, event_ids in self._app.formatter.format_group_messages([one.event for one in deliveries])
+            ]
         except Exception as error:  # a formatter may be anybody's subclass
             self._give_up(deliveries, error, now)
             return 0
-        for content, event_ids in pages:
-            carried = [of_event[event_id] for event_id in event_ids]
+        for content, carried in pages:
             self._outbox.write(carried, content, _priority(carried), now, is_gathered=True)
+        if of_event:
+            self._give_up(list(of_event.values()), LookupError("left out"), now)
         return len(pages)
 
     def _write_single(self, delivery: Delivery, now: datetime, is_gathered: bool) -> None:
@@ -108,12 +120,13 @@ class Scribe:
         reason = f"the message could not be written: {type(error).__name__} in the formatter"
         self._outbox.end_deliveries(deliveries, DeliveryState.DEAD, reason, now)
 
-    def _zone_name(self, person: int) -> str:
+    def get_zone(self, person: int) -> tzinfo | None:
+        """A person's time zone; UTC for who has none, None where that cannot be known now."""
         try:
             user = self._app.users.get_zulip_user(person)
         except LMSBotError:
-            return ""
-        return user.timezone if user is not None else ""
+            return None
+        return find_zone(user.timezone if user is not None else None)
 
 
 def _priority(deliveries: Sequence[Delivery]) -> int:

@@ -10,18 +10,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 from lms_bot.activities import ActivityType
+from lms_bot.app import App
 from lms_bot.chat import Reply, respond
 from lms_bot.config import load_settings
 from lms_bot.events import RetryOutcome
 from lms_bot.exceptions import LMSBotError
+from lms_bot.formatter import MessageFormatter
 from lms_bot.gateway import ZulipUser
 from lms_bot.health import Check
 from lms_bot.lms.people import Mentor, Student
+from lms_bot.scribe import Scribe
 from lms_bot.store.database import Store, open_store
 from lms_bot.store.models import Delivery, LMSActivityEvent, LMSEventLog, Message
+from lms_bot.store.outbox import Outbox
 from lms_bot.users import StudentsOfMentor, UnmappedMentor
 
 NOW = datetime(2026, 3, 18, 12, 0, tzinfo=timezone.utc)  # a Wednesday
@@ -122,9 +126,11 @@ class People:
 
 @dataclass
 class Events:
-    """What `retry` was asked, and what it answers."""
+    """What `retry` and `discard` were asked, and what they answer."""
 
     retried: list[Sequence[int] | None] = field(default_factory=list)
+    discarded: list[tuple[Sequence[int] | None, str]] = field(default_factory=list)
+    failed: set[int] = field(default_factory=set)
 
     def get_event_stats(self) -> dict[str, int]:
         return {"total_events": 5, "pending_events": 1}
@@ -132,6 +138,12 @@ class Events:
     def retry(self, event_ids: Sequence[int] | None) -> RetryOutcome:
         self.retried.append(event_ids)
         return RetryOutcome(retried=1, unknown_ids=[404], nothing_to_do_ids=[7])
+
+    def discard(self, event_ids: Sequence[int] | None, who: str) -> list[int]:
+        self.discarded.append((event_ids, who))
+        done = self.failed if event_ids is None else self.failed & set(event_ids)
+        self.failed = self.failed - done
+        return sorted(done)
 
 
 class World:
@@ -153,6 +165,7 @@ class World:
             users=self.people,
             events=self.events,
             monitor=SimpleNamespace(process_activities=self._poll),
+            formatter=MessageFormatter(),
             health=SimpleNamespace(
                 get_checks=lambda: [
                     Check("store", True, "answers"),
@@ -160,6 +173,13 @@ class World:
                 ]
             ),
         )
+
+        self.wakes = 0
+        scribe = Scribe(cast(App, self.app), Outbox(store))
+        self.app.notifier = SimpleNamespace(scribe=scribe, wake=self._wake)
+
+    def _wake(self) -> None:
+        self.wakes += 1
 
     def _poll(self) -> int:
         self.polls += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
@@ -71,6 +72,13 @@ class OutboxWorld:
     def new_notifier(self) -> Notifier:
         return Notifier(app=self.app, patience=PATIENCE)
 
+    def new_process(self) -> App:
+        """The bot as another process has it that works on the same store."""
+        app = copy(self.app)
+        app.gateway = self.new_gateway()
+        app.notifier = Notifier(app=app, patience=PATIENCE)
+        return app
+
     def restart(self) -> None:
         self.app = self.open_app()
         self.notifier = self.app.notifier
@@ -118,7 +126,15 @@ class OutboxWorld:
         while self.is_something_open() and self.now < give_up_at:
             waits = [sender.step(self.now) for sender in senders]
             if 0.0 not in waits:
-                self.pass_time(min((wait for wait in waits if wait), default=0.5))
+                self.pass_time(max(0.1, min((wait for wait in waits if wait), default=self._seconds_until_due())))
+
+    def _seconds_until_due(self) -> float:
+        """Until the next message may be sent or looked up, or is nobody's any more."""
+        with self.app.store.session():
+            is_waiting = Message.state.in_((MessageState.READY, MessageState.UNKNOWN))
+            dues = [one.not_before for one in Message.select().where(is_waiting)]
+            dues += [one.lease_until for one in Message.select().where(Message.state == MessageState.SENDING)]
+        return (min(dues, default=self.now) - self.now).total_seconds()
 
     def is_something_open(self) -> bool:
         with self.app.store.session():

@@ -256,16 +256,16 @@ def test_a_key_that_is_refused_for_a_while_gives_nothing_up(world: OutboxWorld) 
     world.check()
 
 
-def test_a_text_zulip_cannot_show_is_given_up_and_the_others_go_out(
+def test_a_text_zulip_does_not_take_is_given_up_and_the_others_go_out(
     new_world: Callable[..., OutboxWorld], sqlite_url: str
 ) -> None:
-    world = new_world(sqlite_url, lms_message_formatter=f"{__name__}.Extravagant")
+    world = new_world(sqlite_url, lms_message_formatter=f"{__name__}.Speechless")
     first = world.owe(world.anna)
     world.owe(world.anna, event_type="exam_failed")
     world.run()
     anna = Owing(first, world.anna.user_id)
     world.check(dead={anna})
-    assert "Unable to render message" in world.reasons()[anna]
+    assert "Message must not be empty" in world.reasons()[anna]
 
 
 def test_a_text_with_nul_stops_nobody(new_world: Callable[..., OutboxWorld], store_url: str) -> None:
@@ -575,12 +575,12 @@ def busiest_minute(zulip: SandboxZulip, user_id: int) -> int:
     return max(sum(start <= at < start + 60 for at in times[place : place + 1000]) for place, start in enumerate(times))
 
 
-@pytest.mark.parametrize(("allowed", "processes"), [(200, 1), (40, 1), (400, 1), (200, 3)])
+@pytest.mark.parametrize(("allowed", "processes"), [(100, 1), (30, 1), (60, 3)])
 def test_zulips_limit_is_learned_used_and_never_reached(sqlite_url: str, allowed: int, processes: int) -> None:
     clock = Clock()
     with SandboxZulip(requests_per_minute=allowed, now=clock) as zulip:
         world = OutboxWorld(zulip, sqlite_url)
-        apps = [world.app, *(world.open_app() for _ in range(processes - 1))]
+        apps = [world.app, *(world.new_process() for _ in range(processes - 1))]
         for app in apps:
             app.gateway.pace = Pace(clock)  # type: ignore[union-attr]
         for _ in range(allowed):
@@ -594,9 +594,8 @@ def test_zulips_limit_is_learned_used_and_never_reached(sqlite_url: str, allowed
                 world.pass_time(wait)
         world.check()
         assert {one.status for one in zulip.requests} == {200}
-        assert busiest_minute(zulip, world.bot.user_id) <= allowed
-        minutes = (clock.seconds - began) / 60
-        assert 2 * allowed / (minutes + 1) >= 0.9 * allowed - 10  # as many went out in the first of them as in a whole
+        assert allowed - 9 - processes <= busiest_minute(zulip, world.bot.user_id) <= allowed
+        assert clock.seconds - began <= 125
         world.close()
 
 
@@ -663,10 +662,10 @@ class Monotonous(MessageFormatter):
         return "something happened"
 
 
-class Extravagant(MessageFormatter):
+class Speechless(MessageFormatter):
     def format_notification_message(self, event: LMSActivityEvent) -> str:
         text = super().format_notification_message(event)
-        return "\U0001f4a5" * 10_000 if event.event_type == "exam_passed" else text
+        return " " if event.event_type == "exam_passed" else text
 
 
 class Nullifying(MessageFormatter):

@@ -241,8 +241,7 @@ def test_a_row_of_many_events_names_the_worst_and_counts_the_rest() -> None:
 
 def test_a_summary_is_cut_between_rows_and_says_how_many_are_missing() -> None:
     events = [
-        make_event(event_id=number, student_id=number, student_username=f"student_{number}")
-        for number in range(1000)
+        make_event(event_id=number, student_id=number, student_username=f"student_{number}") for number in range(1000)
     ]
     summary = MessageFormatter().format_summary_message(events)
     lines = summary.splitlines()
@@ -263,3 +262,35 @@ def test_no_text_of_the_lms_changes_what_a_summary_is_made_of(
         return MessageFormatter().format_summary_message(events, period)
 
     assert constructs(summary(username, event_type, time_period)) == constructs(summary("x", "x", "x"))
+
+
+def test_an_alarm_says_why_and_what_to_do() -> None:
+    assert MessageFormatter().format_alarm_message({"Invalid email 'a@b.c'": 3, "Zulip is away": 12}) == (
+        "⚠️ **Deliveries are failing** · 15 so far\n"
+        "\n"
+        "| Reason | How many |\n"
+        "|---|---|\n"
+        "| Zulip is away | 12 |\n"
+        "| Invalid email 'a@\u200bb.c' | 3 |\n"
+        "\n"
+        "`errors` shows them, `retry` sends them again."
+    )
+
+
+def test_an_alarm_of_very_many_reasons_fits_and_still_says_what_to_do() -> None:
+    alarm = MessageFormatter().format_alarm_message({f"{number} " + "x" * 1000: 1 for number in range(500)})
+    assert len(alarm) <= 10_000
+    assert re.search(r"\n\n… and \d+ more\n\n`errors` shows them, `retry` sends them again\.$", alarm)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.dictionaries(hostile_texts, st.integers(1, 99), min_size=1, max_size=5))
+def test_no_reason_changes_what_an_alarm_is_made_of(reasons: dict[str, int]) -> None:
+    found = constructs(MessageFormatter().format_alarm_message(reasons))
+    assert found == {"bold": 1, "code": 2, "bar": 3 * (2 + len(reasons))}
+
+
+def test_a_recovery_says_where_to_look() -> None:
+    recovery = MessageFormatter().format_recovery_message()
+    assert recovery.startswith("✅ **Deliveries work again**\n\n")
+    assert constructs(recovery) == {"bold": 1, "code": 2}

@@ -11,6 +11,7 @@ from chat_world import JANE, JOHN, JOSE, NOW, ZOE, World, close_world, open_worl
 
 from lms_bot import reports
 from lms_bot.activities import ActivityType
+from lms_bot.reports import Unwritten
 from lms_bot.store.models import DeliveryState, Fact, LMSActivityEvent, MessageState, RejectedRow
 
 DAY = timedelta(days=1)
@@ -173,11 +174,18 @@ def test_waiting_tells_recipient_state_and_reason_and_leaves_out_what_is_settled
     assert waiting == {
         ("mentor:3", "unmapped", "no e-mail address", 1),
         ("zulip:1", "ready", "Zulip was away", 1),
-        ("zulip:1", "pending", None, 1),
     }
-    assert reports.get_waiting()[-1].since == new.created_at
-    assert reports.count_waiting_for(1) == 2
-    assert reports.count_waiting_for(2) == 0
+    assert reports.get_waiting()[0].since == old.created_at
+    unwritten = Unwritten("zulip:1", 1, new.event_type, new.student_id, new.created_at)
+    assert reports.get_unwritten() == reports.get_unwritten(1) == [unwritten]
+    assert reports.get_unwritten(2) == []
+    assert (reports.count_unsent(1), reports.count_unsent(2)) == (1, 0)
+
+
+def test_ids_that_are_no_events_are_told_apart(world: World) -> None:
+    event = world.add_event(JOHN)
+    assert reports.get_stored_ids([event.event_id, event.event_id + 1]) == {event.event_id}
+    assert reports.get_stored_ids([]) == set()
 
 
 def test_events_nobody_decided_on_are_counted_with_the_oldest(world: World) -> None:

@@ -6,12 +6,12 @@ import json
 import shutil
 import signal
 import sys
-import sysconfig
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
@@ -27,9 +27,10 @@ from lms_bot.sandbox.zulip import Fault, SandboxZulip
 STARTED, PASSED = "📝 **Student Activity Alert**", "🎉 **Exam Passed!**"
 FAILED, WATCHED = "❌ **Exam Failed**", "👀 **Content Viewed**"
 
+INSTALLED = [entry for entry in sys.path if entry.endswith(("site-packages", "dist-packages"))]
 RUN_BOT_UNINSTALLED = f"""
 import sys
-sys.path[:] = [*filter(None, sys.path), {sysconfig.get_path("purelib")!r}]
+sys.path[:] = [*filter(None, sys.path), *{INSTALLED!r}]
 try:
     import lms_bot
     sys.exit(77)
@@ -100,15 +101,11 @@ def test_started_by_its_path_it_tells_both_mentors_once(town: Town) -> None:
         assert_both_mentors_are_told_once(town)
 
 
-@pytest.mark.parametrize(
-    ("folder", "path"), [("", "lms_bot/lms_bot.py"), ("lms_bot", "lms_bot.py"), ("other", "../lms_bot/lms_bot.py")]
-)
+@pytest.mark.parametrize(("folder", "path"), [("", "lms_bot/lms_bot.py"), ("lms_bot", "lms_bot.py")])
 def test_started_by_a_relative_path_the_package_found_there_is_the_one_that_runs(
     town: Town, copied_package: Path, folder: str, path: str
 ) -> None:
-    cwd = copied_package.parent / folder
-    cwd.mkdir(exist_ok=True)
-    with town.run_bot(path, cwd=cwd) as bot:
+    with town.run_bot(path, cwd=copied_package.parent / folder) as bot:
         assert_both_mentors_are_told_once(town)
         assert bot.end() == 0
     assert_all_was_loaded_from(copied_package, bot)
@@ -117,9 +114,10 @@ def test_started_by_a_relative_path_the_package_found_there_is_the_one_that_runs
 def test_started_by_path_it_needs_no_installed_package(town: Town, copied_package: Path) -> None:
     program = [sys.executable, "-S", "-c", RUN_BOT_UNINSTALLED]
     with town.run_bot(copied_package / "lms_bot.py", program=program, is_awaited=False) as bot:
-        wait_until(lambda: bot.exit_code == 77 or "starting message handling" in bot.output, "the bot is up")
+        wait_until(lambda: bot.exit_code is not None or "starting message handling" in bot.output, "the bot is up")
         if bot.exit_code == 77:
             pytest.skip("this package is installed in full, so that every interpreter finds it")
+        assert bot.exit_code is None, bot.output
         assert_both_mentors_are_told_once(town)
         assert bot.end() == 0
     assert_all_was_loaded_from(copied_package, bot)
@@ -155,7 +153,7 @@ def env_of(town: Town, **settings: object) -> dict[str, str]:
 
 
 @pytest.fixture
-def reader(postgres: EmbeddedPostgres, town: Town) -> Iterator[dict[str, str]]:
+def reader(postgres: EmbeddedPostgres, town: Town) -> Iterator[dict[str, Any]]:
     """A role with no right but to read what the bot reads, and a password full of trouble."""
     name, password = "reader_%d", "100%sure %(x)s$HOME'\\#;@/:%"
     with closing(psycopg2.connect(town.lms.url)) as connected, connected, connected.cursor() as sql:
@@ -174,16 +172,13 @@ def reader(postgres: EmbeddedPostgres, town: Town) -> Iterator[dict[str, str]]:
         sql.execute(SQL("DROP ROLE {}").format(Identifier(name)))
 
 
-@pytest.mark.parametrize("how", ["lms_bot", str(PACKAGE / "lms_bot.py")], ids=["by name", "by path"])
-def test_a_role_that_may_only_read_and_a_password_with_percent_signs_do(
-    town: Town, reader: dict[str, str], how: str
-) -> None:
-    with town.run_bot(how, lms_db_url=None, **reader) as bot:
+def test_a_role_that_may_only_read_and_a_password_with_percent_signs_do(town: Town, reader: dict[str, Any]) -> None:
+    with town.run_bot(PACKAGE / "lms_bot.py", lms_db_url=None, **reader) as bot:
         assert_both_mentors_are_told_once(town)
         assert reader["lms_db_password"] not in bot.output
 
 
-def test_the_environment_alone_is_enough(town: Town, reader: dict[str, str]) -> None:
+def test_the_environment_alone_is_enough(town: Town, reader: dict[str, Any]) -> None:
     program = [str(SCRIPTS / "zulip-run-bot"), "lms_bot", "-c", str(town.zuliprc)]
     with BotProcess(program, cwd=town.folder, env=env_of(town, lms_db_url=None, **reader), folder=town.folder) as bot:
         town.wait_until_listening(bot)
@@ -201,7 +196,10 @@ def test_a_dotenv_file_in_the_working_directory_is_read(town: Town) -> None:
 
 def test_the_environment_wins_over_the_file(town: Town) -> None:
     env = {"LMS_DB_URL": town.lms.url, "LMS_ACTIVITY_MONITOR_ENABLED": "TRUE"}
-    settings = {"lms_db_url": "postgresql://nobody@127.0.0.1:1/none", "lms_activity_monitor_enabled": "false"}
+    settings: dict[str, Any] = {
+        "lms_db_url": "postgresql://nobody@127.0.0.1:1/none",
+        "lms_activity_monitor_enabled": "false",
+    }
     with town.run_bot(env=env, **settings):
         assert_both_mentors_are_told_once(town)
 
@@ -209,7 +207,7 @@ def test_the_environment_wins_over_the_file(town: Town) -> None:
 # ---- settings that are wrong ----
 
 
-def run_to_the_end(town: Town, *how: str | Path, env: dict[str, str] | None = None, **settings: object) -> BotProcess:
+def run_to_the_end(town: Town, *how: str | Path, env: dict[str, str] | None = None, **settings: Any) -> BotProcess:
     with town.run_bot(*how, env=env, is_awaited=False, **settings) as bot:
         bot.wait()
     return bot
@@ -266,9 +264,7 @@ def test_a_store_that_cannot_be_opened_stops_the_start_in_a_line(town: Town, sto
 @pytest.mark.parametrize(
     ("dotted_path", "reason"),
     [
-        ("no_such_module.Formatter", "No module named"),
         ("broken.Formatter", "the module is broken"),
-        ("lms_bot.formatter.NoSuchClass", "has no NoSuchClass"),
         ("pathlib.Path", "must be a subclass of lms_bot.formatter.MessageFormatter"),
     ],
 )
@@ -456,7 +452,7 @@ def test_only_the_event_types_that_are_to_be_monitored_are_told(town: Town) -> N
 TITLES = ("100 minutes", "10 minutes", "4 minutes")
 
 
-@pytest.mark.parametrize(("lookback", "told"), [(None, ["4 minutes"]), (3600, ["10 minutes", "4 minutes"]), (0, [])])
+@pytest.mark.parametrize(("lookback", "told"), [(None, ["4 minutes"]), (3600, ["10 minutes", "4 minutes"])])
 def test_at_the_very_first_start_only_what_is_within_the_lookback_is_told(
     town: Town, lookback: int | None, told: list[str]
 ) -> None:
@@ -498,16 +494,15 @@ def test_the_user_map_overrides_addresses(town: Town) -> None:
         assert "john_doe" not in town.ask("anna", "students")
 
 
-@pytest.mark.parametrize("how", [("lms_bot",), (PACKAGE / "lms_bot.py",)], ids=["by name", "by path"])
 def test_both_stores_serve(
-    new_lms: Callable[[], School], zulip: SandboxZulip, tmp_path: Path, store_url: str, how: tuple[str | Path, ...]
+    new_lms: Callable[[], School], zulip: SandboxZulip, tmp_path: Path, store_url: str
 ) -> None:
     town = Town(new_lms(), zulip, tmp_path, store_url)
-    with town.run_bot(*how):
+    with town.run_bot():
         assert_both_mentors_are_told_once(town)
         assert "Exams passed | 1 |" in town.ask("anna", "stats")
         assert "Total events | 2 |" in town.ask("ada", "stats all")
-    with town.run_bot(*how):
+    with town.run_bot():
         town.wait_until_settled()
     assert town.titles("bob") == [STARTED, PASSED]
 
@@ -564,9 +559,8 @@ def python_path(town: Town) -> dict[str, str]:
     return {"PYTHONPATH": str(town.folder)}
 
 
-@pytest.mark.parametrize("how", ["lms_bot", str(PACKAGE / "lms_bot.py")], ids=["by name", "by path"])
-def test_a_formatter_of_ones_own_words_the_messages(town: Town, python_path: dict[str, str], how: str) -> None:
-    with town.run_bot(how, env=python_path, lms_message_formatter="ours.Formatter"):
+def test_a_formatter_of_ones_own_words_the_messages(town: Town, python_path: dict[str, str]) -> None:
+    with town.run_bot(PACKAGE / "lms_bot.py", env=python_path, lms_message_formatter="ours.Formatter"):
         attempt = town.lms.start_exam("john_doe", town.exam)
         assert town.wait_until_told("anna", "at it") == "📝 john_doe is at it (#1)"
         town.lms.finish_exam(attempt, "pass")
@@ -614,3 +608,16 @@ def test_the_shell_answers_without_a_zulip(town: Town) -> None:
         shell.type("stats all")
         wait_until(lambda: "| Total events | 0 |" in shell.output, "stats are answered")
         assert "Traceback" not in shell.output
+
+
+def test_what_happened_while_only_the_shell_ran_is_told_by_the_bot(town: Town) -> None:
+    config = town.write_config()
+    command = [str(SCRIPTS / "zulip-bot-shell"), str(PACKAGE / "lms_bot.py"), "-b", str(config)]
+    with BotProcess(command, cwd=town.folder, env={}, folder=town.folder):
+        town.wait_for_polls(1)
+        town.lms.start_exam("john_doe", town.exam)
+        wait_until(lambda: town.store.event_types, "the event is stored")
+    with town.run_bot():
+        town.wait_until_told("bob", STARTED)
+        town.wait_until_settled()
+    assert town.titles("anna") == town.titles("bob") == [STARTED]

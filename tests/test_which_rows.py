@@ -21,7 +21,7 @@ from lms_bot.store.models import Delivery, LMSActivityEvent, LMSEventLog
 NOON = datetime(2026, 1, 15, 12, 0, tzinfo=timezone.utc)
 ONE = timedelta(hours=1)
 
-STATES = {
+STATES: dict[str, list[str | None]] = {
     "exam_started": [
         "started",
         "STARTED",
@@ -35,13 +35,13 @@ STATES = {
     "exam_completed": ["completed", "Completed", "finished", "FINISHED", "ended", "Ended", "submitted", "Submitted"],
     "unknown": ["watched", "viewed", "", "paused", "start", "completed!", None],
 }
-CONTENT_STATES = {
+CONTENT_STATES: dict[str, list[str]] = {
     "content_started": ["started", "Started", "in_progress", "IN PROGRESS", "Running", "resumed"],
     "content_completed": ["completed", "COMPLETED", "finished", "Ended", "submitted"],
     "content_watched": ["watched", "Watched", "viewed", "VIEWED"],
     "unknown": ["", "seen", "passed"],
 }
-RESULTS = {
+RESULTS: dict[str, list[str | None]] = {
     "exam_passed": ["pass", "Pass", "PASSED", "passed", " pass "],
     "exam_failed": ["fail", "FAIL", "failed", "Failed"],
     "exam_completed": ["", None, "pending", "absent", "not passed", "passable"],
@@ -105,6 +105,10 @@ class Watch:
         usual = {"user_id": self.john, "course_id": self.course, "chapter_content_id": self.film, "created": utc()}
         usual |= {"chapter_id": 1, "content_type": "Video", "state": "started"}
         return self.lms.insert_content_attempt(**{**usual, **columns})
+
+    def error(self, event: LMSActivityEvent) -> str:
+        with self.app.store.session():
+            return LMSEventLog.get_by_id(event.event_id).error_message or ""
 
     def health(self, name: str) -> str:
         (text,) = (check.text for check in self.app.health.get_checks() if check.name == name)
@@ -462,9 +466,7 @@ def test_a_student_without_mentors_is_an_event_with_a_reason_and_told_when_a_men
     told.lms.start_exam(lone, told.exam)
     (event,) = told.poll()
     told.app.notifier.send_all_due()
-    with told.app.store.session():
-        log = LMSEventLog.get_by_id(event.event_id)
-    assert "no mentor in the LMS" in log.error_message
+    assert "no mentor in the LMS" in told.error(event)
     told.lms.pair(told.anna, lone)
     told.app.users.clear_cache()
     told.app.events.process_pending_events()
@@ -483,8 +485,7 @@ def test_an_address_that_two_people_share_matches_nobody_and_says_so(
     (event,) = told.poll()
     told.app.notifier.send_all_due()
     assert zulip.messages(sender=bot) == []
-    with told.app.store.session():
-        assert "shares the e-mail address" in LMSEventLog.get_by_id(event.event_id).error_message
+    assert "shares the e-mail address" in told.error(event)
     reasons = {one.mentor.username: one.reason for one in told.app.users.get_unmapped_mentors()}
     assert set(reasons) == {"anna", "anna_too"}
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from lms_bot.app import App, build_app
-from lms_bot.config import Settings
+from lms_bot.app import build_app
+from lms_bot.config import load_settings
 from lms_bot.lms.stream import Position
 from lms_bot.sandbox.school import School
+from lms_bot.store.database import rows
 from lms_bot.store.models import Cursor, LMSActivityEvent, RejectedRow
 
 Found = set[tuple[str, str]]  # (row key, event type)
@@ -60,9 +61,9 @@ class Watching:
     """The bot's reading half, on a store of its own. Remembers which events `poll` has given already."""
 
     def __init__(self, lms_url: str, store_url: str, **settings: Any) -> None:
-        self.settings = Settings(
-            lms_db_url=lms_url, lms_bot_store=store_url, **{"lms_initial_lookback": 0, **settings}
-        )
+        section = {"lms_db_url": lms_url, "lms_bot_store": store_url, "lms_initial_lookback": "0"}
+        section |= {name: str(value) for name, value in settings.items()}
+        self.settings = load_settings(section, environ={}, dotenv=None)
         self.app = build_app(self.settings)
         self._seen: Found = set()
 
@@ -76,7 +77,7 @@ class Watching:
 
     def events(self) -> Found:
         with self.app.store.session():
-            keys = [key.split(":") for (key,) in LMSActivityEvent.select(LMSActivityEvent.source_key).tuples()]
+            keys = [key.split(":") for (key,) in rows(LMSActivityEvent.select(LMSActivityEvent.source_key))]
         assert len(keys) == len({tuple(key) for key in keys})
         return {(row_key, event_type) for _, row_key, event_type in keys}
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from lms_bot import reports
 from lms_bot.chat import replies
 from lms_bot.chat.answers import read_summary_period
+from lms_bot.chat.holding import get_holdings
 from lms_bot.chat.question import Question, WrongArguments
 from lms_bot.chat.words import strip_fillers
 from lms_bot.exceptions import LMSBotError
 from lms_bot.markdown import disarm, event_ref, fit_lines, table_head, table_row
+from lms_bot.store.models import DeliveryState
 
 if TYPE_CHECKING:
     from lms_bot.users import Mentor
@@ -51,9 +54,20 @@ def answer_errors(question: Question) -> str:
 
 
 def answer_pending(question: Question) -> str:
-    waiting = reports.get_waiting()
+    waiting = [*reports.get_waiting(), *_get_unwritten(question)]
+    waiting.sort(key=lambda one: one.since)
     names = _recipient_names(question, {one.recipient for one in waiting})
     return replies.format_waiting([(names[one.recipient], one) for one in waiting], reports.get_undecided())
+
+
+def _get_unwritten(question: Question) -> Iterator[reports.Waiting]:
+    """What is in no message yet: due, and held back by what people chose."""
+    for one in get_holdings(question.app, reports.get_unwritten(), question.now):
+        if one.due:
+            yield reports.Waiting(one.recipient, DeliveryState.PENDING.value, None, one.due, one.since)
+        if one.held:
+            reason = replies.format_until(min(one.held))
+            yield reports.Waiting(one.recipient, replies.HELD, reason, one.held.total(), one.since)
 
 
 def _recipient_names(question: Question, recipients: set[str]) -> dict[str, str]:
@@ -88,8 +102,24 @@ def answer_retry(question: Question) -> str:
     return "\n".join(filter(None, lines)) or "✅ Nothing has failed, so there is nothing to send again."
 
 
+def answer_discard(question: Question) -> str:
+    """Gives up for good what failed: all of it, or the events named. Says what was done with each."""
+    if not question.words:
+        raise WrongArguments("Which events, or `all`?")
+    asked = _read_event_ids(question)
+    who = question.asker.zulip_user.full_name if question.asker.zulip_user else "an admin"
+    discarded = question.app.events.discard(asked, who)
+    stored = reports.get_stored_ids(asked or ())
+    untouched = [one for one in asked or () if one in stored and one not in discarded]
+    unknown = [one for one in asked or () if one not in stored]
+    lines = [f"🗑️ Given up for good: {_refs(discarded)}." if discarded else ""]
+    lines += [f"Nothing failed with {_refs(untouched)}."] if untouched else []
+    lines += [f"There is no event {_refs(unknown)}."] if unknown else []
+    return "\n".join(filter(None, lines)) or "✅ Nothing has failed, so there is nothing to discard."
+
+
 def _read_event_ids(question: Question) -> list[int] | None:
-    """The events named, or None for all; a bare `retry` is all as well."""
+    """The events named, or None for all; no word at all is all as well."""
     words = strip_fillers(question.words)
     if [word.casefold() for word in words] in ([], ["all"]):
         return None

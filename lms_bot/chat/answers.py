@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 
 from lms_bot import reports
 from lms_bot.chat import replies
+from lms_bot.chat.holding import get_holding
 from lms_bot.chat.names import Directory, fold
 from lms_bot.chat.periods import Period
+from lms_bot.chat.preference_replies import format_held, name_of
 from lms_bot.chat.question import Question, WrongArguments
 from lms_bot.chat.words import strip_fillers
 from lms_bot.lms.people import Student
@@ -55,7 +57,7 @@ def read_summary_period(question: Question) -> Period:
 def answer_history(question: Question) -> str:
     found, period = _read_history(question)
     if len(found) > 1:
-        return _which_one(found)
+        return ask_which_one(found, "history")
     if not found:
         return UNKNOWN_TO_ADMIN if question.asker.is_admin else UNKNOWN_STUDENT
     student = found[0]
@@ -65,20 +67,31 @@ def answer_history(question: Question) -> str:
 
 
 def _read_history(question: Question) -> tuple[list[Student], Period | None]:
-    """Whom and which time is meant. The name is as much as finds somebody; the rest must be a period."""
+    """Whom and which time is meant."""
     if not question.words:
         raise WrongArguments("Whose history?")
-    directory = Directory(get_students_in_sight(question))
+    students = get_students_in_sight(question)
+    found, rest = find_named(question.words, students, question.read_period, UNCLEAR_PERIOD)
+    return found, question.read_period(rest)
+
+
+def find_named(
+    words: tuple[str, ...], students: Iterable[Student], read: Callable[[tuple[str, ...]], object], unclear: str
+) -> tuple[list[Student], tuple[str, ...]]:
+    """Who is meant, and the words after the name, which `read` can read.
+
+    The name is as much as finds somebody. WrongArguments saying `unclear` where nothing after it can be read.
+    """
+    directory = Directory(students)
     is_unclear = False
-    for name, rest in _ways_to_split(question.words[:MOST_WORDS]):
+    for name, rest in _ways_to_split(words[:MOST_WORDS]):
         found = directory.find(" ".join(name))
-        period = question.read_period(rest) if found else None
-        if found and (period or not rest):
-            return found, period
+        if found and (not rest or read(rest)):
+            return found, rest
         is_unclear = is_unclear or bool(found)
     if is_unclear:
-        raise WrongArguments(UNCLEAR_PERIOD)
-    return [], None
+        raise WrongArguments(unclear)
+    return [], ()
 
 
 def _ways_to_split(words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
@@ -109,9 +122,10 @@ def _student_of(stored: reports.StoredStudent) -> Student:
     )
 
 
-def _which_one(students: Iterable[Student]) -> str:
+def ask_which_one(students: Iterable[Student], command: str, rest: Sequence[str] = ()) -> str:
+    """What to say instead, for each who may be meant."""
     lines = [
-        f"- {name_of(student)}: {code(f'history {student.username or student.student_id}')}"
+        f"- {name_of(student)}: {code(' '.join([command, student.username or str(student.student_id), *rest]))}"
         for student in students
     ]
     more = [f"… and {len(lines) - MOST_NAMES} more"] if len(lines) > MOST_NAMES else []
@@ -134,13 +148,19 @@ def answer_status(question: Question) -> str:
         lines.append(f"👥 You have {replies.count(len(asker.students), 'student')}.")
     elif asker.is_mentor:
         lines.append("👥 Who your students are cannot be known now.")
-    waiting = reports.count_waiting_for(asker.zulip_user.user_id) if asker.zulip_user else 0
-    lines.append(
-        f"📬 {replies.count(waiting, 'event')} on the way to you."
-        if waiting
-        else "📬 You have been told all."
-    )
+    lines.append(_format_way(question))
     return "\n".join(lines)
+
+
+def _format_way(question: Question) -> str:
+    """What is on its way to the asker, and what is held back."""
+    on_its_way = reports.count_unsent(question.zulip_user_id)
+    holding = get_holding(question)
+    on_its_way += holding.due if holding else 0
+    held = f" {format_held(holding)}" if holding and holding.held else ""
+    if not on_its_way:
+        return f"📬 You have been told all{' the rest' if held else ''}.{held}"
+    return f"📬 {replies.count(on_its_way, 'event')} on the way to you.{held}"
 
 
 def _format_watch(question: Question) -> str:
@@ -155,8 +175,3 @@ def _format_watch(question: Question) -> str:
     ):
         return f"⚠️ I could last look into the LMS {time_tag(last_at)}. I keep trying."
     return f"👁️ I am watching the LMS, last {time_tag(last_at)}."
-
-
-def name_of(student: Student) -> str:
-    """How a student is called in an answer. Disarmed."""
-    return replies.format_name(student.student_id, student.username, student.display_name)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from lms_bot.chat import admin_answers, answers
+from lms_bot.chat import admin_answers, answers, preference_answers
 from lms_bot.chat.access import Asker, Audience
 from lms_bot.chat.periods import PERIODS
 from lms_bot.chat.question import Question
@@ -127,6 +127,60 @@ COMMANDS: tuple[Command, ...] = (
         is_about_own_students=True,
     ),
     Command(
+        "notify",
+        "notify <type or all> now|hourly|daily|off",
+        "how soon you are told of events of a type",
+        Audience.KNOWN,
+        "notify content_watched daily",
+        preference_answers.answer_notify,
+    ),
+    Command(
+        "mute",
+        "mute <student>|all [N days|until tomorrow|until 18:00]",
+        "hold back the news of one student, or all, for some time",
+        Audience.KNOWN,
+        "mute {student} 3 days",
+        preference_answers.answer_mute,
+        is_about_own_students=True,
+    ),
+    Command(
+        "unmute",
+        "unmute <student>|all",
+        "end that",
+        Audience.KNOWN,
+        "unmute {student}",
+        preference_answers.answer_unmute,
+        is_about_own_students=True,
+    ),
+    Command(
+        "quiet",
+        "quiet <from>-<to>|off [except failed|except nothing]",
+        "hold back news at these times of the day, but perhaps failed exams",
+        Audience.KNOWN,
+        "quiet 21:00-07:00 except failed",
+        preference_answers.answer_quiet,
+        aliases=("quiet times", "quiet hours"),
+    ),
+    Command(
+        "workdays",
+        "workdays <days>|off",
+        "hold back news on other days of the week",
+        Audience.KNOWN,
+        "workdays mon-fri",
+        preference_answers.answer_workdays,
+        aliases=("workday", "work days", "working days"),
+    ),
+    Command(
+        "settings",
+        "settings",
+        "what you chose to be told and when, and what is held back now",
+        Audience.KNOWN,
+        "settings",
+        preference_answers.answer_settings,
+        aliases=("preferences", "setting"),
+        is_about_own_students=True,
+    ),
+    Command(
         "stats all",
         "stats all",
         "how many events there are, told and not, and how many people I know",
@@ -166,6 +220,14 @@ COMMANDS: tuple[Command, ...] = (
         Audience.ADMINS,
         "retry #12 #15",
         admin_answers.answer_retry,
+    ),
+    Command(
+        "discard",
+        "discard all|<event id>…",
+        "give up for good what failed",
+        Audience.ADMINS,
+        "discard #12 #15",
+        admin_answers.answer_discard,
     ),
     Command(
         "health",

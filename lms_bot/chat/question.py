@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from lms_bot.chat.access import Asker
 from lms_bot.chat.periods import Period, parse_period
-from lms_bot.clock import find_zone
 from lms_bot.chat.words import strip_fillers
+from lms_bot.clock import UTC, find_zone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +36,17 @@ class Question:
     def zone(self) -> tzinfo:
         """Where the asker's days begin."""
         return find_zone(self.asker.zulip_user.timezone if self.asker.zulip_user else None)
+
+    @property
+    def has_unknown_zone(self) -> bool:
+        """Whether UTC stands in for a zone that Zulip does not name, or that is not known here."""
+        return self.zone is UTC
+
+    @property
+    def zulip_user_id(self) -> int:
+        """The asker's, who is known to Zulip: strangers ask nothing."""
+        assert self.asker.zulip_user is not None
+        return self.asker.zulip_user.user_id
 
     @property
     def own_students(self) -> Mapping[int, Student]:

@@ -18,6 +18,7 @@ from lms_bot.markdown import (
     table_row,
     time_tag,
 )
+from lms_bot.preferences import FAR_FUTURE
 from lms_bot.reports import (
     ErrorGroup,
     History,
@@ -186,7 +187,8 @@ def format_errors(errors: Sequence[ErrorGroup], rejected: Sequence[RejectedGroup
     if errors:
         head = [f"❌ **Not told** · {count(sum(one.count for one in errors), 'event')}", ""]
         head += table_head(["Reason", "Count", "Last", "Events"])
-        tail = ["", f"{code('retry all')} or {code(f'retry {errors[0].event_ids[0]}')} sends again."]
+        give_up = f"{code('discard')} in place of {code('retry')} gives up for good."
+        tail = ["", f"{code('retry all')} or {code(f'retry {errors[0].event_ids[0]}')} sends again; {give_up}"]
         parts.append(fit_lines(head, [_error_row(one) for one in errors], tail, limit=MAX_LENGTH // 2))
     if rejected:
         head = [f"🧩 **LMS rows that could not be read** · {sum(one.count for one in rejected)}", ""]
@@ -229,13 +231,19 @@ def format_waiting(waiting: Sequence[tuple[str, Waiting]], undecided: tuple[int,
     return fit_lines(head, rows, limit=MAX_LENGTH)
 
 
+HELD = "held"
 _STATES = {
+    HELD: "held back, as they chose",
     "pending": "to be written next",
     "unmapped": "nobody in Zulip is known for them",
     "ready": "to be sent next",
     "sending": "being sent",
     "unknown": "sent perhaps; being looked up in Zulip",
 }
+
+
+def format_until(moment: datetime) -> str:
+    return "until they unmute" if moment >= FAR_FUTURE else f"the first until {moment:%Y-%m-%d %H:%M} UTC"
 
 
 def _why(group: Waiting) -> str:

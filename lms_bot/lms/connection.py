@@ -16,7 +16,6 @@ from psycopg2.extensions import (
     PYDATETIME,
     PYDATETIMETZ,
     TRANSACTION_STATUS_IDLE,
-    UNICODE,
     connection,
     cursor,
     new_type,
@@ -146,6 +145,7 @@ def _connect(dsn: str) -> connection:
     connected = psycopg2.connect(
         dsn,
         application_name=APPLICATION_NAME,
+        client_encoding="UTF8",
         connect_timeout=10,
         options=SESSION_OPTIONS,
         keepalives=1,
@@ -183,11 +183,11 @@ def _patient(convert: Any) -> Any:
     return cast
 
 
-def _text_of_any_bytes(value: Any, open_cursor: cursor) -> Any:
+def _text_of_any_bytes(value: str | None, open_cursor: cursor) -> Any:
     if value is None:
         return None
     try:
-        return UNICODE(value, open_cursor).encode("latin-1").decode("utf-8")
+        return value.encode("latin-1").decode("utf-8")
     except UnicodeDecodeError:
         return Unreadable("text that is not valid UTF-8")
 

@@ -25,7 +25,7 @@ from lms_bot.lms.stream import Changes, History, Position, Reading, Stream
 
 PagesOfChanges = Generator[Changes, None, None]
 
-PAGE_ROWS = 2000
+PAGE_ROWS = 2000  # more than any block can hold
 HISTORY_SLICE_BLOCKS = 32  # about three thousand rows
 FIRST_SLICE_BLOCKS = 256
 SMALLEST_SLICE_BLOCKS, LARGEST_SLICE_BLOCKS = 8, 65_536
@@ -237,7 +237,8 @@ class _Poll:
         first = position.pass_block
         last = first + self._source.slice_blocks[stream.name]
         rows = snapshot.fetch_all(
-            f"SELECT {stream.key}, ctid::text FROM {stream.table}"
+            # The alias keeps ORDER BY from meaning the text.
+            f"SELECT {stream.key}, ctid::text AS place FROM {stream.table}"
             f" WHERE ctid >= '({first},0)'::tid AND ctid < '({last},0)'::tid"
             f" AND {written_since(position.horizon, moment)} AND NOT ({self._was_in_tail(moment)})"
             f" ORDER BY ctid LIMIT {PAGE_ROWS}",
@@ -284,7 +285,8 @@ def read_by_keys(snapshot: Snapshot, stream: Stream, keys: Sequence[Any], moment
     if not keys:
         return []
     rows = snapshot.fetch_all(
-        f"{stream.select} WHERE {stream.alias}.{stream.key} = ANY(%(keys)s::{stream.key_type}[])",
+        f"{stream.select} WHERE {stream.alias}.{stream.key} = ANY(%(keys)s::{stream.key_type}[])"
+        f" ORDER BY {stream.alias}.{stream.key}",
         {"keys": list(dict.fromkeys(keys))},
     )
     return [stream.read(row, moment.lms_now) for row in rows]

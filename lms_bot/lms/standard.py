@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from lms_bot.activities import UNKNOWN_STATE, UNREADABLE, Activity, ActivityType, Rejection
@@ -30,6 +31,7 @@ CONTENT_TYPES = {
 }
 
 EARLIEST_YEAR = 1990
+LARGEST_ID = 2**31 - 1  # what the store's columns hold
 FURTHEST_AHEAD = timedelta(days=366)
 TITLE_LENGTH = 500
 UNQUESTIONED = frozenset((str, int, bool, type(None)))
@@ -85,7 +87,7 @@ READ_COLUMNS: dict[str, tuple[str, ...]] = {
     ),
     "students": ("id", "username", "display_name", "first_name", "last_name", "email"),
     "mentors": (
-        "id", "username", "email", "first_name", "last_name", "display_name", "user_id", "supervisor_id",
+        "id", "username", "email", "first_name", "last_name", "display_name", "user_id",
     ),
     '"_MentorToStudent"': ('"A"', '"B"'),
     "exams": ("id", "title"),
@@ -138,7 +140,7 @@ def _exam_activity(stream: str, row: dict[str, Any], lms_now: datetime) -> Activ
         happened_at = row["last_answer_updated_time"] or row["date"]
     else:
         raise RowProblem(UNKNOWN_STATE, f"an exam cannot be “{row['state']}”")
-    metadata = {name: row[name] for name in EXAM_METADATA}
+    metadata = {name: _plain(row[name]) for name in EXAM_METADATA}
     return _activity(stream, row, event_type, happened_at, metadata, is_echo=False)
 
 
@@ -146,9 +148,7 @@ def _content_activity(stream: str, row: dict[str, Any], lms_now: datetime) -> Ac
     _check_values(row, lms_now)
     state = _state(row["state"])
     happened_at = row["created"] if state == STARTED else row["completed_on"] or row["created"]
-    metadata = {name: row[name] for name in CONTENT_METADATA}
-    if metadata["completed_on"] is not None:
-        metadata["completed_on"] = to_utc(metadata["completed_on"]).isoformat()
+    metadata = {name: _plain(row[name]) for name in CONTENT_METADATA}
     is_echo = row["assessment_id"] is not None  # the same act as that attempt, which is told
     return _activity(stream, row, CONTENT_TYPES[state], happened_at, metadata, is_echo)
 
@@ -179,6 +179,15 @@ def _activity(
     )
 
 
+def _plain(value: Any) -> Any:
+    """As JSON can hold it; installations differ in the types of such columns."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() and abs(value) < 2**53 else float(value)
+    if isinstance(value, datetime):
+        return to_utc(value).isoformat()
+    return str(value) if isinstance(value, timedelta) else value
+
+
 def _state(word: str | None) -> str:
     known = STATES.get(" ".join((word or "").casefold().replace("_", " ").replace("-", " ").split()))
     if known is None:
@@ -194,8 +203,11 @@ def _check_values(row: Mapping[str, Any], lms_now: datetime) -> None:
             raise RowProblem(UNREADABLE, f"{name}: {value.problem}")
         if isinstance(value, datetime):
             _check_date(name, value, lms_now)
-        elif isinstance(value, float) and not math.isfinite(value):
+        elif isinstance(value, (float, Decimal)) and not math.isfinite(value):
             raise RowProblem(UNREADABLE, f"{name}: {value} is no number that can be kept")
+    for name in ("id", "user_id"):
+        if row[name] is not None and abs(row[name]) > LARGEST_ID:
+            raise RowProblem(UNREADABLE, f"{name}: {row[name]} is larger than can be kept")
 
 
 def _check_date(name: str, value: datetime, lms_now: datetime) -> None:

@@ -52,6 +52,7 @@ lms_db_name = lms
 lms_db_user = lms_bot_reader
 lms_db_password = {postgres.password}
 lms_activity_poll_interval = 0.5
+lms_group_seconds = 4
 lms_bot_store = sqlite:///{store}
 """
 
