@@ -57,13 +57,14 @@ class LMSActivityEventHandler:
             self._owe([row])
 
     def process_pending_events(self) -> int:
-        """Decides what is undecided, finds people who could not be found before, and sends all that is due.
+        """Decides what is undecided, finds people who could not be found before, and sends all that is due, ungathered.
 
         Returns how many events it settled, or newly decided. Raises LMSUnavailable, LMSRefused, StoreUnavailable.
         """
         before = self._count_unsettled()
         decided = self.decide_pending_events()
         found = self.deliver_unmapped()
+        self._app.notifier.scribe.hurry()
         self._app.notifier.send_all_due()
         return max(before - self._count_unsettled(), decided + found)
 
@@ -124,9 +125,17 @@ class LMSActivityEventHandler:
                 found = {event_id for (event_id,) in rows(query)}
             revived = set(self._app.notifier.outbox.revive(None if event_ids is None else found, now))
         revived |= self._retry_unmapped(event_ids)
+        self._app.notifier.scribe.hurry(self._get_waiting_for(revived))
         self._app.notifier.wake()
         unknown = sorted(set(event_ids or ()) - found)
         return RetryOutcome(len(revived), unknown, sorted(found - revived))
+
+    def _get_waiting_for(self, event_ids: Collection[int]) -> set[int]:
+        with self._app.store.session():
+            query = Delivery.select(Delivery.zulip_user_id).where(
+                Delivery.state == DeliveryState.PENDING, Delivery.event.in_(list(event_ids))
+            )
+            return {person for (person,) in rows(query)}
 
     def discard(self, event_ids: Collection[int] | None, who: str) -> list[int]:
         """Gives up for good what failed, of these events or of all, on the word of `who`. Returns their ids."""

@@ -45,7 +45,8 @@ _MARKER = re.compile(
     | (?<=[\w-])\.(?=[^\W\d_][^\s!:;?),.'">/])     # bare domain: dot, two letters (not `3.5`, `Ph.D.`)
     | \](?=\()                                     # [text](address)
     | \$(?=\$) | ~(?=~)                            # formula; strike, fence
-    | <(?=time:) | &(?=\#?\w+;)                    # local time; HTML entity, a way back for `_UNSEEN`
+    | <(?=time:)                                   # local time
+    | &(?=\#?\w+;|\#\w+$|\w{2,}$)                  # HTML entity (its `;` may be the template's), a way back for `_UNSEEN`
     """,
     re.VERBOSE | re.IGNORECASE,
 )

@@ -76,7 +76,8 @@ class ActivityMonitor:
                 self._app.source.forget()
                 raise
         if created:
-            logger.info("recorded %d new event(s) in %.2f s", created, monotonic() - began)
+            plural = "" if created == 1 else "s"
+            logger.info("recorded %d event%s in %.2f s", created, plural, monotonic() - began)
         return created
 
     def create_activity_event(self, event_data: Mapping[str, Any]) -> LMSActivityEvent | None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from lms_bot.clock import utc_now
-from lms_bot.exceptions import LMSBotError
+from lms_bot.exceptions import LMSBotError, StoreUnavailable
 from lms_bot.monitor import LAST_POLL_ERROR
 from lms_bot.store.leases import Leases
 from lms_bot.store.models import Fact
@@ -32,6 +32,7 @@ class Polling:
         self._failures = 0
         self._not_before: datetime | None = None
         self._said = ""
+        self._was_unreachable = False
 
     def step(self, now: datetime | None = None) -> None:
         """Polls, unless another process does or a failing LMS is to be left alone for a while."""
@@ -47,6 +48,9 @@ class Polling:
                     self._app.notifier.wake()
         except LMSBotError as error:
             self._failed(error, now)
+        except Exception as error:  # a mistake of ours; whoever runs us logs it, `health` tells of it
+            self._failed(LMSBotError(f"a mistake in the program ({type(error).__name__}); see its log"), now)
+            raise
 
     def stop(self) -> None:
         """Gives the duty back, so that another process need not wait."""
@@ -56,23 +60,27 @@ class Polling:
         """Within the backoff; ended early once an LMS that could not even be reached can be reached again."""
         if self._not_before is None or now >= self._not_before:
             return False
-        return not (self._was_unreachable and self._app.source.connection.is_reachable())
+        if not (self._was_unreachable and self._app.source.connection.is_reachable()):
+            return True
+        self._failures = 0  # so far it was only knocked at
+        return False
 
     def _lease_seconds(self) -> float:
         return max(SHORTEST_LEASE_SECONDS, 3 * self._app.monitor.poll_interval)
 
     def _succeeded(self) -> None:
-        if self._failures:
-            logger.info("the LMS answers again")
+        if self._said:
+            logger.info("polling works again")
+        with self._app.store.session():
+            is_known_to_fail = Fact.find(LAST_POLL_ERROR) is not None  # perhaps from another process
+        if is_known_to_fail:
             with self._app.store.transaction():
                 Fact.put(LAST_POLL_ERROR, None)
         self._failures, self._not_before, self._said = 0, None, ""
 
     def _failed(self, error: LMSBotError, now: datetime) -> None:
-        interval = self._app.monitor.poll_interval
-        delay = min(LONGEST_BACKOFF_SECONDS, interval * 2**min(self._failures, 16)) * random.uniform(0.8, 1.0)
+        self._not_before = now + timedelta(seconds=self._delay_seconds(error))
         self._failures += 1
-        self._not_before = now + timedelta(seconds=delay)
         self._was_unreachable = not self._app.source.connection.is_reachable()
         if str(error) != self._said:  # once for each trouble, not once a poll
             logger.warning("the poll failed: %s", error)
@@ -82,3 +90,10 @@ class Polling:
                 Fact.put(LAST_POLL_ERROR, str(error))
         except LMSBotError:
             logger.warning("nor could that be written down: the store does not answer")
+
+    def _delay_seconds(self, error: LMSBotError) -> float:
+        """How long to leave the LMS alone. Where it was not troubled at all, the next interval will do."""
+        if isinstance(error, StoreUnavailable) or error.retry_after_seconds is not None:
+            return error.retry_after_seconds or 0.0
+        delay = self._app.monitor.poll_interval * 2 ** min(self._failures, 16)
+        return min(LONGEST_BACKOFF_SECONDS, delay) * random.uniform(0.8, 1.0)

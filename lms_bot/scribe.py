@@ -6,7 +6,7 @@ Written down before it is sent, so that what is sent twice or not at all can be 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from lms_bot.exceptions import LMSBotError
 from lms_bot.gathering import Choice, Waiting, choose
 from lms_bot.preferences import PreferenceBook
 from lms_bot.store.models import Delivery, DeliveryState
-from lms_bot.store.outbox import ROUTINE, URGENT, Outbox
+from lms_bot.store.outbox import ROUTINE, URGENT, Outbox, Recent
 
 if TYPE_CHECKING:
     from lms_bot.app import App
@@ -36,6 +36,7 @@ class Scribe:
         self._outbox = outbox
         self._seen: dict[int, tuple[tuple[int, int], datetime]] = {}
         self._kept: dict[int, int] = {}  # how many of a person's oldest news were not told when we looked last
+        self._hurried: set[int] = set()
         self.preferences = PreferenceBook(app.store, app.settings.default_notify)
 
     def write_messages(self, now: datetime) -> int:
@@ -50,6 +51,12 @@ class Scribe:
     def look_again(self) -> None:
         """Something changed that may change what is due, e.g. preferences."""
         self._seen.clear()
+
+    def hurry(self, people: Collection[int] | None = None) -> None:
+        """Somebody asks for it: what waits for these people, or for all, is not gathered any longer."""
+        with self._app.store.session():
+            self._hurried.update(self._outbox.get_waiting_people() if people is None else people)
+        self.look_again()
 
     def _is_due(self, person: int, news: tuple[int, int], now: datetime) -> bool:
         """Whether there is something new for this person, or it is time to look again."""
@@ -75,9 +82,10 @@ class Scribe:
                     waiting.append(Waiting(one.delivery_id, event.event_type, due))
             if unwanted:
                 self._outbox.end_deliveries(unwanted, DeliveryState.UNWANTED, UNWANTED, now)
-            recent = self._outbox.get_recent(person)
+            recent = Recent() if person in self._hurried else self._outbox.get_recent(person)
             choice = choose(waiting, recent, self._app.settings.lms_group_seconds, now)
             written = self._write([deliveries[one.delivery_id] for one in choice.now], choice, now)
+        self._hurried.discard(person)
         self._kept[person] = len(waiting) - len(choice.now)
         is_more_behind = len(deliveries) == limit
         look_again_at = now if written or is_more_behind else choice.look_again_at or now

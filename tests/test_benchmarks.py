@@ -8,8 +8,7 @@ import sys
 from typing import Any
 
 import pytest
-
-from tests.conftest import REPOSITORY
+from conftest import REPOSITORY
 
 NAMES = ["ingest", "idle_poll", "sweep", "memory"]
 
@@ -21,7 +20,7 @@ def run_benchmarks(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def reports() -> list[dict[str, Any]]:
-    ended = run_benchmarks("--smoke")
+    ended = run_benchmarks(*NAMES, "--smoke")
     assert ended.returncode == 0, ended.stderr
     return [json.loads(line) for line in ended.stdout.splitlines()]
 

@@ -68,6 +68,7 @@ def maria(zulip: SandboxZulip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def watched_school(school: School, monkeypatch: pytest.MonkeyPatch) -> School:
     """The sample school, as the LMS of the settings."""
     monkeypatch.setenv("LMS_DB_URL", school.url)
+    monkeypatch.setenv("LMS_GROUP_SECONDS", "0")
     return school
 
 

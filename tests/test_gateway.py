@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import zulip as zulip_client
+
 from lms_bot.exceptions import (
     LMSBotError,
     ZulipFailed,
@@ -203,8 +204,10 @@ def answering(status: int, body: bytes, **headers: str) -> Iterator[Gateway]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        yield Gateway(Credentials("bot@example.com", "x" * 32, f"http://127.0.0.1:{server.server_port}"))
-        server.shutdown()
+        try:
+            yield Gateway(Credentials("bot@example.com", "x" * 32, f"http://127.0.0.1:{server.server_port}"))
+        finally:
+            server.shutdown()
 
 
 SETTINGS = b'{"result": "success", "msg": "", "zulip_version": "7.0", "zulip_feature_level": 179}'

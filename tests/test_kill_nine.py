@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from running_bot import BotProcess, Town, wait_until
+
 from lms_bot.sandbox.school import School
 from lms_bot.sandbox.zulip import Fault, SandboxZulip
-from running_bot import BotProcess, Town, wait_until
 
 KILLS = 50
 PAUSE_SECONDS = (0.01, 0.06)  # between two acts of the students

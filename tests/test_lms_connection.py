@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
+import os
+import pwd
+import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -18,6 +20,7 @@ from lms_bot.exceptions import LMSBotError, LMSRefused, LMSUnavailable
 from lms_bot.lms import connection
 from lms_bot.lms.connection import LMSConnection
 from lms_bot.lms.standard import grant_statements
+from lms_bot.sandbox.keeper import Keeper
 from lms_bot.sandbox.postgres import EmbeddedPostgres
 from lms_bot.sandbox.school import School
 from watching import Watching, add_attempts, fill, run
@@ -52,6 +55,7 @@ def own_server() -> Iterator[EmbeddedPostgres]:
 def own_lms(own_server: EmbeddedPostgres) -> Iterator[School]:
     with School(own_server.url("lms")) as lms:
         yield lms
+        run(lms, "TRUNCATE attempts, content_attempts")
 
 
 @pytest.fixture
@@ -193,7 +197,8 @@ def changed(lms: School, change: str, back: str) -> Iterator[None]:
 
 
 def end_sessions(lms: School) -> None:
-    ended = run(lms, "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'lms_bot'")
+    of_the_bot = "FROM pg_stat_activity WHERE application_name = 'lms_bot'"
+    ended = run(lms, f"SELECT pg_terminate_backend(pid, 5000) {of_the_bot}")
     assert ended == [(True,)]
 
 
@@ -219,15 +224,6 @@ class Trouble:
     def crashed(self) -> Iterator[None]:
         self.server.restart("immediate")
         yield
-
-    @contextmanager
-    def starting(self) -> Iterator[None]:
-        """A server that takes connections but is not ready: it recovers until told to go on."""
-        with self.server.away():
-            with fake_server(b"SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0", self.server.port):
-                with pytest.raises(LMSUnavailable):
-                    self.watching.poll()
-                yield
 
     @contextmanager
     def dropped(self) -> Iterator[None]:
@@ -259,13 +255,16 @@ class Trouble:
             yield
 
     def rights_revoked(self) -> Any:
+        add_attempts(self.lms, 1, 1)
         right = "SELECT (state) ON attempts"
         return changed(self.lms, f"REVOKE {right} FROM guest", f"GRANT {right} TO guest")
 
     def table_missing(self) -> Any:
+        add_attempts(self.lms, 1, 1)
         return changed(self.lms, "ALTER TABLE exams RENAME TO old", "ALTER TABLE old RENAME TO exams")
 
     def column_missing(self) -> Any:
+        add_attempts(self.lms, 1, 1)
         return changed(
             self.lms, "ALTER TABLE attempts RENAME state TO status", "ALTER TABLE attempts RENAME status TO state"
         )
@@ -275,7 +274,6 @@ class Trouble:
         self.renew_session("statement_timeout=30s", "statement_timeout=1ms")
         add_attempts(self.lms, 1, 20_000)
         yield
-        run(self.lms, "TRUNCATE attempts, content_attempts")
 
     @contextmanager
     def table_locked(self) -> Iterator[None]:
@@ -297,7 +295,6 @@ WORDS = {
     "restarted": "connection to the LMS broke",
     "crashed": "connection to the LMS broke",
     "dropped": "connection to the LMS broke",
-    "starting": "is restarting",
     "password_changed": "password or user name no longer works",
     "login_forbidden": "may not log in",
     "too_many_connections": "too many connections",
@@ -343,9 +340,9 @@ def test_a_lock_held_by_another_session_is_waited_for_five_seconds_only(
 
 
 @contextmanager
-def fake_server(answer: bytes, port: int = 0) -> Iterator[int]:
-    """Answers every attempt to connect with one error message; with none, takes connections and says nothing."""
-    with socket.create_server(("127.0.0.1", port)) as listening:
+def fake_server(answer: bytes) -> Iterator[int]:
+    """Answers every attempt to connect with one error message."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def serve() -> None:
             while True:
@@ -417,67 +414,94 @@ def test_an_old_server_is_named_as_such(own_server: EmbeddedPostgres, monkeypatc
 # ---- a physical replica ----
 
 
-@pytest.fixture
-def replica(own_server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
-    """The URL of a streaming replica of `own_server`; calling it waits until it has all that was written."""
-    binaries, folder = own_server.binaries, own_server.folder / "replica"
-    owner = (own_server.folder / "data").stat()
-    as_owner: dict[str, Any] = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": [], "cwd": "/"}
-    with closing(own_server.connect()) as admin, admin.cursor() as sql:
-        sql.execute("SHOW wal_level")
-        assert sql.fetchone() == ("replica",)
-    source = own_server.url(user="postgres")
-    subprocess.run(
-        [binaries / "pg_basebackup", "-d", source, "-D", folder, "-R", "-c", "fast", "-X", "stream", "--no-sync"],
-        check=True, capture_output=True, **as_owner,
-    )  # fmt: skip
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = subprocess.Popen(
-        [binaries / "postgres", "-D", folder, "-p", str(port), "-h", "127.0.0.1", "-k", folder,
-         "-c", "max_connections=100", "-c", "max_prepared_transactions=10", "-c", "hot_standby=on"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **as_owner,
-    )  # fmt: skip
-    url = own_server.url("lms", "guest", SECRET).replace(f":{own_server.port}/", f":{port}/")
+class Replica:
+    """A streaming replica of `server`, in its folder."""
 
-    def caught_up() -> str:
-        with closing(own_server.connect()) as admin, admin.cursor() as sql:
+    def __init__(self, server: EmbeddedPostgres, keeper: Keeper) -> None:
+        self.server = server
+        self.folder = server.folder / f"replica-{keeper.folder.name}"
+        self.port = _free_port()
+        owner = pwd.getpwuid((server.folder / "data").stat().st_uid)
+        binaries = server.binaries
+        subprocess.run(
+            [binaries / "pg_basebackup", "-d", server.url(), "-D", self.folder, "-R", "-c", "fast", "--no-sync"],
+            check=True, capture_output=True, cwd="/", user=owner.pw_uid, group=owner.pw_gid, extra_groups=[],
+        )  # fmt: skip
+        keeper.start(
+            [binaries / "postgres", "-D", self.folder, "-p", str(self.port), "-h", server.host, "-k", self.folder, "-c",
+             , "max_connections=100", "-c", "max_prepared_transactions=10"],
+            user=owner.pw_name if os.geteuid() == 0 else None, end_signal=signal.SIGQUIT,
+        )  # fmt: skip
+
+    def url(self, user: str = "guest", password: str = SECRET) -> str:
+        return self.server.url("lms", user, password).replace(f":{self.server.port}/", f":{self.port}/")
+
+    def wait(self) -> None:
+        """Until it has all that was written to its server."""
+        with closing(self.server.connect()) as admin, admin.cursor() as sql:
             sql.execute("SELECT pg_current_wal_lsn()")
             ((written,),) = sql.fetchall()
         deadline = monotonic() + 20
         while monotonic() < deadline:
-            try:
-                with closing(psycopg2.connect(url)) as reader, reader.cursor() as sql:
-                    sql.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", (written,))
-                    if sql.fetchone() == (True,):
-                        return url
-            except psycopg2.OperationalError:
-                pass
+            with suppress(psycopg2.OperationalError), closing(psycopg2.connect(self.url())) as reader:
+                sql = reader.cursor()
+                sql.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", (written,))
+                if sql.fetchone() == (True,):
+                    return
         raise AssertionError("the replica did not catch up")
 
-    yield caught_up
-    process.terminate()
-    process.wait(10)
-    shutil.rmtree(folder, ignore_errors=True)
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
-def test_a_read_replica_serves_as_well(
-    own_lms: School, replica: Callable[[], str], tmp_path: Path
-) -> None:
+@pytest.fixture
+def replica(own_server: EmbeddedPostgres) -> Iterator[Replica]:
+    keeper = Keeper()
+    yield Replica(own_server, keeper)
+    keeper.close()
+
+
+def test_a_read_replica_serves_as_well(own_lms: School, replica: Replica, tmp_path: Path) -> None:
     add_attempts(own_lms, 1, 300)
     add_attempts(own_lms, 301, 301, "started")
-    watching = Watching(replica(), f"sqlite:///{tmp_path / 'store.db'}")
+    replica.wait()
+    watching = Watching(replica.url(), f"sqlite:///{tmp_path / 'store.db'}")
     with closing(own_lms.connect()) as late, late.cursor() as sql:
         sql.execute("INSERT INTO attempts (id, user_id, state) VALUES (-5, 1, 'started')")
         assert watching.poll() == set()
         run(own_lms, "UPDATE attempts SET result = 'fail' WHERE id IN (7, 301)")
         run(own_lms, "UPDATE attempts SET state = 'ended' WHERE id = 301")
         add_attempts(own_lms, 400, 400)
-        replica()
+        replica.wait()
         assert watching.poll() == {("7", "exam_failed"), ("301", "exam_failed"), ("400", "exam_passed")}
         late.commit()
-    replica()
+    replica.wait()
     assert watching.poll() == {("-5", "exam_started")}
     assert watching.poll() == set()
     watching.close()
+
+
+def test_a_failover_loses_nothing_and_is_told_as_such(
+    own_server: EmbeddedPostgres, own_lms: School, replica: Replica, tmp_path: Path
+) -> None:
+    add_attempts(own_lms, 1, 300)
+    replica.wait()
+    hosts = f"127.0.0.1:{own_server.port},127.0.0.1:{replica.port}"
+    watching = Watching(f"postgresql://guest:{SECRET}@{hosts}/lms", f"sqlite:///{tmp_path / 'store.db'}")
+    watching.poll()
+    run(own_lms, "UPDATE attempts SET result = 'fail' WHERE id = 3")
+    replica.wait()
+    with own_server.away():
+        assert watching.app.source.connection.is_reachable()
+        with School(replica.url("postgres", own_server.password)) as promoted:
+            run(promoted, "SELECT pg_promote()")
+            add_attempts(promoted, 500, 500)
+            run(promoted, "UPDATE attempts SET result = 'fail' WHERE id = 4")
+        with pytest.raises(LMSUnavailable, match="broke"):
+            watching.poll()
+        assert watching.poll() == {("3", "exam_failed"), ("4", "exam_failed"), ("500", "exam_passed")}
+        assert "failover" in str(watching.app.source.connection.interruption)
+        watching.close()

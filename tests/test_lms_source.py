@@ -11,13 +11,13 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+from watching import Found, Watching, add_attempts, fill, run
 
 from lms_bot.lms import source
 from lms_bot.lms.source import Moment, written_since
 from lms_bot.lms.standard import STREAMS
 from lms_bot.sandbox.postgres import EmbeddedPostgres
 from lms_bot.sandbox.school import School
-from watching import Found, Watching, add_attempts, fill, run
 
 ATTEMPTS = STREAMS[0]
 ROWS_IN_BLOCKS = 900  # some ten blocks of 8 kB

@@ -11,6 +11,8 @@ from typing import Any
 
 import psycopg2
 import pytest
+from watching import Watching, add_attempts, fill, run
+
 from lms_bot.activities import UNKNOWN_STATE, UNREADABLE, ActivityType
 from lms_bot.exceptions import LMSBotError
 from lms_bot.lms.connection import Unreadable
@@ -26,9 +28,7 @@ from lms_bot.lms.standard import (
 from lms_bot.lms.stream import Reading
 from lms_bot.sandbox.postgres import EmbeddedPostgres
 from lms_bot.sandbox.school import School
-from lms_bot.store.database import rows
 from lms_bot.store.models import LMSActivityEvent
-from watching import Watching, add_attempts, fill, run
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=timezone.utc)
 
@@ -333,13 +333,11 @@ SECRETS = [("students", "password_hash"), ("students", "phone"), ("students", "p
 
 @pytest.mark.parametrize(("table", "column"), SECRETS)
 def test_a_guest_cannot_read_what_the_bot_has_no_business_with(guest: str, table: str, column: str) -> None:
-    with closing(psycopg2.connect(guest)) as connected, connected.cursor() as sql:
-        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
-            sql.execute(f"SELECT {column} FROM {table}")
+    with closing(psycopg2.connect(guest)) as connected, pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        connected.cursor().execute(f"SELECT {column} FROM {table}")
 
 
 def test_a_guest_cannot_write(guest: str) -> None:
     for statement in ("UPDATE attempts SET state = 'x'", "DELETE FROM attempts", "CREATE TABLE mine (id int)"):
-        with closing(psycopg2.connect(guest)) as connected, connected.cursor() as sql:
-            with pytest.raises(psycopg2.errors.InsufficientPrivilege):
-                sql.execute(statement)
+        with closing(psycopg2.connect(guest)) as connected, pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            connected.cursor().execute(statement)

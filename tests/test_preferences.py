@@ -330,4 +330,4 @@ def test_a_choice_that_cannot_be_read_is_as_if_it_were_not_made(store: Store, ke
 def test_who_chose_by_the_hour_or_by_the_day_needs_a_zone() -> None:
     assert not Preferences(notify={PASSED: "off"}, muted_until=FOR_EVER).depend_on_zone
     for choices in ({"quiet": ("21:00", "07:00")}, {"workdays": ("mon",)}, {"default": {PASSED: "daily"}}):
-        assert Preferences(**choices).depend_on_zone  # type: ignore[arg-type]
+        assert Preferences(**choices).depend_on_zone

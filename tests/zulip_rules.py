@@ -40,7 +40,7 @@ INLINE = {
     # After the last dot come a letter and something more; then, perhaps, a path.
     "domain": re.compile(rf"[\w-]\.[^\W\d_]{_ENDING}+(?:/\S*)?(?=[!:;?),.'\">]*(?:\s|$))"),
     "linkifier": re.compile(r"#\d+"),
-    "entity": re.compile(r"&#?\w+;"),
+    "entity": re.compile(r"&(?:#\w+|\w{2,});"),  # no name of one letter is known to HTML
     "bold": re.compile(r"\*\*([^\n]+?)\*\*"),
     "italic": re.compile(r"\*(?!\s)[^*\n]+(?<!\s)\*"),
     "strike": re.compile(r"~~[^~\n]+~~"),

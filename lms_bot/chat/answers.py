@@ -10,7 +10,7 @@ from lms_bot.chat import replies
 from lms_bot.chat.holding import get_holding
 from lms_bot.chat.names import Directory, fold
 from lms_bot.chat.periods import Period
-from lms_bot.chat.preference_replies import format_held, name_of
+from lms_bot.chat.preference_replies import format_held, name_of, word_for
 from lms_bot.chat.question import Question, WrongArguments
 from lms_bot.chat.words import strip_fillers
 from lms_bot.lms.people import Student
@@ -125,7 +125,7 @@ def _student_of(stored: reports.StoredStudent) -> Student:
 def ask_which_one(students: Iterable[Student], command: str, rest: Sequence[str] = ()) -> str:
     """What to say instead, for each who may be meant."""
     lines = [
-        f"- {name_of(student)}: {code(' '.join([command, student.username or str(student.student_id), *rest]))}"
+        f"- {name_of(student)}: {code(' '.join([command, word_for(student), *rest]))}"
         for student in students
     ]
     more = [f"… and {len(lines) - MOST_NAMES} more"] if len(lines) > MOST_NAMES else []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from lms_bot.chat import admin_answers, answers, preference_answers
 from lms_bot.chat.access import Asker, Audience
 from lms_bot.chat.periods import PERIODS
 from lms_bot.chat.question import Question
+from lms_bot.chat.replies import PLAIN_USERNAME
 from lms_bot.chat.words import strip_fillers
 from lms_bot.markdown import code
 
@@ -20,8 +20,6 @@ ALL = "all"
 
 SOMEBODY = "john_doe"
 """The student in an example where the asker has none."""
-
-_PLAIN_USERNAME = re.compile(r"[\w.@+-]{1,60}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ def format_usage(command: Command, student: str = SOMEBODY) -> str:
 def pick_student_for_example(asker: Asker) -> str:
     """A username of the asker's own that is easily typed."""
     usernames = (student.username for student in asker.students.values())
-    return next(filter(_PLAIN_USERNAME.fullmatch, usernames), SOMEBODY)
+    return next(filter(PLAIN_USERNAME.fullmatch, usernames), SOMEBODY)
 
 
 COMMANDS: tuple[Command, ...] = (
@@ -146,7 +144,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "unmute",
         "unmute <student>|all",
-        "end that",
+        "tell you again of a student, or of all, that you muted",
         Audience.KNOWN,
         "unmute {student}",
         preference_answers.answer_unmute,

@@ -8,7 +8,7 @@ from datetime import datetime
 from lms_bot.activities import ActivityType
 from lms_bot.chat.holding import Holding
 from lms_bot.chat.moments import DAY_NAMES
-from lms_bot.chat.replies import MAX_LENGTH, count, format_name
+from lms_bot.chat.replies import MAX_LENGTH, count, format_name, get_word_for
 from lms_bot.formatter import EMOJI, LABELS
 from lms_bot.lms.people import Student
 from lms_bot.markdown import code, disarm, fit_lines, time_tag
@@ -32,24 +32,30 @@ def name_of(student: Student) -> str:
     return format_name(student.student_id, student.username, student.display_name)
 
 
+def word_for(student: Student) -> str:
+    return get_word_for(student.student_id, student.username)
+
+
 def format_former_student(number: str) -> str:
     return f"a former student of yours, {disarm(number)}"
 
 
 def format_notify(types: Sequence[str], when: When) -> str:
     """What was chosen for these event types, and what that means."""
-    what = "Everything" if len(types) == len(ActivityType) else _list_types(types)
+    what = _list_types(types)
     if when is When.OFF:
-        return f"🔕 {what}: not told at all, now or later. {code('history')} still shows it."
-    return f"🔔 {what}: told {_WHENS[when]}."
+        return f"🔕 Not told at all, now or later: {what}. {code('history')} still shows it."
+    return f"🔔 Told {_WHENS[when]}: {what}."
 
 
 def _list_types(types: Sequence[str]) -> str:
+    if len(types) == len(ActivityType):
+        return "everything"
     return ", ".join(f"{EMOJI[one]} {LABELS[one]}" for one in types)
 
 
 def format_muted(student: Student, until: str, is_together: bool) -> str:
-    what = f"🔕 You are told nothing of **{name_of(student)}** {_until(until, f'unmute {_word_for(student)}')}."
+    what = f"🔕 You are told nothing of **{name_of(student)}** {_until(until, f'unmute {word_for(student)}')}."
     return f"{what} {_afterwards(is_together)}"
 
 
@@ -62,10 +68,6 @@ def _until(until: str, command: str) -> str:
     return f"until you write {code(command)}" if until == FOR_EVER else f"until {time_tag(get_end_of_mute(until))}"
 
 
-def _word_for(student: Student) -> str:
-    return student.username or str(student.student_id)
-
-
 def _afterwards(is_together: bool) -> str:
     together = ", together" if is_together else ""
     return f"What happens meanwhile is held back, and you are told of it afterwards{together}."
@@ -75,7 +77,7 @@ def format_unmuted(what: str, was_muted: bool) -> str:
     """`what` is disarmed."""
     if not was_muted:
         return f"🔔 {what} was not muted." if what.startswith("**") else "🔔 Nothing was muted."
-    return f"🔔 {what} is no longer muted; what was held back for that comes now."
+    return f"🔔 {what} is no longer muted. What that held back comes now, unless something else holds it."
 
 
 def format_all_still_muted(until: str) -> str:
@@ -113,10 +115,12 @@ def format_told(preferences: Preferences) -> list[str]:
     of_when: dict[When, list[str]] = {when: [] for when in When}
     for kind in ActivityType:
         of_when[preferences.get_when(kind.value)].append(kind.value)
-    chosen = {when: types for when, types in of_when.items() if types}
-    if len(chosen) == 1:
-        return [f"🔔 **Told {_WHENS[when]}:** everything" for when in chosen]
-    return [f"🔔 **Told {_WHENS[when]}:** {_list_types(types)}" for when, types in chosen.items()]
+    return [_format_told(when, types) for when, types in of_when.items() if types]
+
+
+def _format_told(when: When, types: Sequence[str]) -> str:
+    title = "🔕 **Not told:**" if when is When.OFF else f"🔔 **Told {_WHENS[when]}:**"
+    return f"{title} {_list_types(types)}"
 
 
 def format_times(preferences: Preferences, zone_name: str, is_unknown: bool) -> list[str]:
@@ -135,7 +139,7 @@ def format_mutes(muted_until: str | None, mutes: Mapping[str, tuple[Student | No
     lines = [] if muted_until is None else [f"🔕 **Muted:** everything {_until(muted_until, 'unmute all')}"]
     for number, (student, until) in mutes.items():
         name = name_of(student) if student else format_former_student(number)
-        word = _word_for(student) if student else number
+        word = word_for(student) if student else number
         lines.append(f"🔕 **Muted:** {name} {_until(until, f'unmute {word}')}")
     return lines or ["🔕 **Muted:** nobody"]
 

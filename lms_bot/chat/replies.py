@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -30,6 +31,7 @@ from lms_bot.reports import (
 ROOM_FOR_NOTE = 200
 MAX_LENGTH = MAX_MESSAGE_LENGTH - ROOM_FOR_NOTE
 NAME_LENGTH = 100
+PLAIN_USERNAME = re.compile(r"[\w.@+-]{1,60}", re.ASCII)
 TITLE_LENGTH = 200
 REASON_LENGTH = 300
 
@@ -55,6 +57,11 @@ def format_name(student_id: int, username: str | None, display_name: str | None)
     if name and login and name != login:
         return f"{name} ({login})"
     return name or login or f"Student {student_id}"
+
+
+def get_word_for(student_id: int, username: str | None) -> str:
+    """What to type for a student: the username where that is easily typed, and no markup, else the id."""
+    return username if username and PLAIN_USERNAME.fullmatch(username) else str(student_id)
 
 
 def format_history(name: str, history: History, period: str | None) -> str:

@@ -6,7 +6,8 @@ import logging
 import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from typing import Any
 
 import psycopg2
@@ -48,13 +49,16 @@ class LMSConnection:
     """A guest's connection: SELECT in read-only REPEATABLE READ transactions, one at a time.
 
     `generation` counts the connections made; state that only holds for one server session is tied to it.
+    `interruption` says what became of the connection before this one, if there was one.
     """
 
     def __init__(self, dsn: str | None) -> None:
         self._dsn = dsn
         self._lock = threading.RLock()
         self._connection: connection | None = None
+        self._server: tuple[datetime, datetime] | None = None  # when it started, when we met it
         self.generation = 0
+        self.interruption: str | None = None
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
@@ -69,7 +73,7 @@ class LMSConnection:
                     with connected.cursor() as open_cursor:
                         yield Snapshot(connected, open_cursor)
                     return
-                with connected, connected.cursor() as open_cursor:
+                with _transaction(connected), connected.cursor() as open_cursor:
                     yield Snapshot(connected, open_cursor)
             except psycopg2.Error as error:
                 if self._connection is None or self._connection.closed or isinstance(error, _BROKEN):
@@ -81,17 +85,9 @@ class LMSConnection:
         if self._dsn is None:
             return False
         place = psycopg2.extensions.parse_dsn(self._dsn)
-        host, port = place.get("hostaddr") or place.get("host") or "localhost", int(place.get("port", 5432))
-        try:
-            if host.startswith("/"):
-                with socket.socket(socket.AF_UNIX) as door:
-                    door.settimeout(PROBE_SECONDS)
-                    door.connect(f"{host}/.s.PGSQL.{port}")
-            else:
-                socket.create_connection((host.split(",")[0], port), PROBE_SECONDS).close()
-        except OSError:
-            return False
-        return True
+        hosts = (place.get("hostaddr") or place.get("host") or "localhost").split(",")
+        ports = place.get("port", "5432").split(",")
+        return any(map(_listens, hosts, ports if len(ports) > 1 else ports * len(hosts)))
 
     def close(self) -> None:
         with self._lock:
@@ -103,7 +99,19 @@ class LMSConnection:
         if self._connection is None or self._connection.closed:
             self._connection = _connect(self._dsn)
             self.generation += 1
+            self._meet(self._connection)
         return self._connection
+
+    def _meet(self, connected: connection) -> None:
+        """Notes which server this is, and so what interrupted us."""
+        with _transaction(connected), connected.cursor() as asked:
+            asked.execute("SELECT pg_postmaster_start_time(), now()")
+            started_at, now = asked.fetchone() or ()
+        if self._server is not None:
+            happened = _what_happened(*self._server, started_at)
+            self.interruption = f"{happened}; connected again at {now:%Y-%m-%d %H:%M} UTC"
+            logger.info("%s", self.interruption)
+        self._server = started_at, now
 
     def _drop(self) -> None:
         if self._connection is not None:
@@ -139,6 +147,48 @@ class Snapshot:
 
 
 _BROKEN = (psycopg2.OperationalError, psycopg2.InterfaceError)
+_ENDED = (
+    "",  # the server said nothing any more
+    errorcodes.ADMIN_SHUTDOWN,
+    errorcodes.CRASH_SHUTDOWN,
+    errorcodes.IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+    errorcodes.IDLE_SESSION_TIMEOUT,
+)
+_RESTARTING = ("is starting up", "is shutting down", "in recovery mode", "not yet accepting connections")
+
+
+@contextmanager
+def _transaction(connected: connection) -> Iterator[None]:
+    """As psycopg2's own `with connected`, but a rollback that fails does not hide what went wrong before."""
+    try:
+        yield
+    except BaseException:
+        with suppress(psycopg2.Error):
+            connected.rollback()
+        raise
+    connected.commit()
+
+
+def _what_happened(started_before: datetime, met_before: datetime, started_at: datetime) -> str:
+    if started_at == started_before:
+        return "the connection to the LMS was dropped"
+    if started_at < met_before:
+        return "another server took the place of the LMS's (failover)"
+    return "the LMS's database was restarted"
+
+
+def _listens(host: str, port: str) -> bool:
+    number = int(port or 5432)
+    try:
+        if host.startswith("/"):
+            with socket.socket(socket.AF_UNIX) as door:
+                door.settimeout(PROBE_SECONDS)
+                door.connect(f"{host}/.s.PGSQL.{number}")
+        else:
+            socket.create_connection((host or "localhost", number), PROBE_SECONDS).close()
+    except OSError:
+        return False
+    return True
 
 
 def _connect(dsn: str) -> connection:
@@ -183,7 +233,7 @@ def _patient(convert: Any) -> Any:
     return cast
 
 
-def _text_of_any_bytes(value: str | None, open_cursor: cursor) -> Any:
+def _text_of_any_bytes(value: Any, open_cursor: cursor) -> Any:
     if value is None:
         return None
     try:
@@ -198,16 +248,21 @@ def to_lms_error(error: psycopg2.Error) -> LMSBotError:
     said = _first_line(error)
     if "password authentication failed" in said or code.startswith("28") or "no pg_hba.conf entry" in said:
         return LMSRefused("the LMS refuses our login: the password or user name no longer works")
+    if "is not permitted to log in" in said:
+        return LMSRefused("the LMS refuses our login: the role may not log in")
     if code == errorcodes.INSUFFICIENT_PRIVILEGE:
         return LMSRefused(f"the LMS lets us in but not read: {said}; see the GRANT statements in the README")
     if code in (errorcodes.UNDEFINED_TABLE, errorcodes.UNDEFINED_COLUMN) or "does not exist" in said:
         return LMSRefused(f"the LMS lacks something we read: {said}")
     if code in (errorcodes.QUERY_CANCELED, errorcodes.LOCK_NOT_AVAILABLE):
         return LMSUnavailable(f"the LMS is too slow: {said}")
-    if code in (errorcodes.ADMIN_SHUTDOWN, errorcodes.CRASH_SHUTDOWN, errorcodes.CANNOT_CONNECT_NOW):
-        return LMSUnavailable(f"the LMS's database is restarting: {said}")
+    if code == errorcodes.CANNOT_CONNECT_NOW or any(words in said for words in _RESTARTING):
+        # Refusing us costs it nothing, and it will be back soon.
+        return LMSUnavailable(f"the LMS's database is restarting: {said}", retry_after_seconds=0.0)
     if "Connection refused" in said or "could not translate host name" in said or "timeout expired" in said:
         return LMSUnavailable("the LMS's database cannot be reached: nobody answers at its host and port")
+    if isinstance(error, _BROKEN) and code in _ENDED and not said.startswith("connection to server"):
+        return LMSUnavailable(f"the connection to the LMS broke, and is made anew: {said}")
     return LMSUnavailable(f"the connection to the LMS failed: {said}")
 
 

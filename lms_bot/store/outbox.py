@@ -79,8 +79,8 @@ class Outbox:
         return list(query.for_update(of=Delivery, skip_locked=True) if self._store.is_postgresql else query)
 
     def get_recent(self, zulip_user_id: int) -> Recent:
-        """What a person was written last."""
-        to_them = Message.zulip_user_id == zulip_user_id
+        """What a person was written last; what was given up does not count."""
+        to_them = (Message.zulip_user_id == zulip_user_id) & (Message.state != MessageState.DEAD)
         ((last_at,),) = rows(Message.select(fn.MAX(Message.created_at)).where(to_them))
         ((gathered_at,),) = rows(Message.select(fn.MAX(Message.created_at)).where(to_them, Message.is_gathered))
         on_its_way = to_them & Message.state.in_([MessageState.READY, MessageState.SENDING, MessageState.UNKNOWN])
@@ -225,6 +225,7 @@ class Outbox:
     def settle(self, event_ids: Collection[int], now: datetime) -> None:
         """Writes into the log what has become of these events so far."""
         with self._store.transaction():
+            self._lock_events(event_ids)
             query = (
                 Delivery.select(Delivery.event, Delivery.state, Delivery.reason, Message.zulip_message_id)
                 .left_outer_join(Message)
@@ -236,6 +237,13 @@ class Outbox:
                 of_event[event_id].append(tuple(rest))
             for event_id, deliveries in of_event.items():
                 _write_log(event_id, deliveries, now)
+
+    def _lock_events(self, event_ids: Collection[int]) -> None:
+        """Lets one process at a time settle an event, lest each of two sees the other's delivery still open."""
+        if self._store.is_postgresql:
+            events = LMSActivityEvent.select(LMSActivityEvent.event_id)
+            events = events.where(LMSActivityEvent.event_id.in_(list(event_ids))).order_by(LMSActivityEvent.event_id)
+            rows(events.for_update("FOR NO KEY UPDATE"))  # type: ignore[arg-type]
 
     def _settle_deliveries(self, message: Message, state: DeliveryState, reason: str | None, now: datetime) -> None:
         carried = Delivery.message == message.message_id
