@@ -194,7 +194,8 @@ def test_unmute_one_or_all(small_world: World) -> None:
         small_world.ask(said)
 
     assert small_world.ask("unmute john").text.splitlines() == [
-        "🔔 **John Doe (john_doe)** is no longer muted. What that held back comes now, unless something else holds it.",
+        "🔔 **John Doe (john_doe)** is no longer muted."
+        " What that held back comes now, unless something else holds it.",
         "⚠️ But everything is muted until <time:2026-03-22T23:00:00Z>.",
     ]
     assert small_world.ask("unmute john").text.startswith("🔔 **John Doe (john_doe)** was not muted.")

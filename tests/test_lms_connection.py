@@ -16,6 +16,8 @@ from typing import Any
 
 import psycopg2
 import pytest
+from watching import Watching, add_attempts, fill, run
+
 from lms_bot.exceptions import LMSBotError, LMSRefused, LMSUnavailable
 from lms_bot.lms import connection
 from lms_bot.lms.connection import LMSConnection
@@ -23,7 +25,6 @@ from lms_bot.lms.standard import grant_statements
 from lms_bot.sandbox.keeper import Keeper
 from lms_bot.sandbox.postgres import EmbeddedPostgres
 from lms_bot.sandbox.school import School
-from watching import Watching, add_attempts, fill, run
 
 SECRET = "s3cr3t-passw0rd"
 
@@ -424,12 +425,12 @@ class Replica:
         owner = pwd.getpwuid((server.folder / "data").stat().st_uid)
         binaries = server.binaries
         subprocess.run(
-            [binaries / "pg_basebackup", "-d", server.url(), "-D", self.folder, "-R", "-c", "fast", "--no-sync"],
+            [binaries / "pg_basebackup", "-d", server.url(), "-D", self.folder, "-R", "-c", "fast", "-N"],
             check=True, capture_output=True, cwd="/", user=owner.pw_uid, group=owner.pw_gid, extra_groups=[],
         )  # fmt: skip
         keeper.start(
-            [binaries / "postgres", "-D", self.folder, "-p", str(self.port), "-h", server.host, "-k", self.folder, "-c",
-             , "max_connections=100", "-c", "max_prepared_transactions=10"],
+            [binaries / "postgres", "-D", self.folder, "-p", str(self.port), "-h", server.host, "-k", self.folder,
+             "-c", "max_connections=100", "-c", "max_prepared_transactions=10"],
             user=owner.pw_name if os.geteuid() == 0 else None, end_signal=signal.SIGQUIT,
         )  # fmt: skip
 

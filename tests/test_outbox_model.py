@@ -207,7 +207,7 @@ def test_everybody_is_told_once_with_the_store_in_sqlite(tmp_path: Path) -> None
     def new_store() -> str:
         return f"sqlite:///{shutil.copy(empty, tmp_path / f'{next(numbers)}.db')}"
 
-    run(type("Machine", (OutboxMachine,), {"new_store": staticmethod(new_store)}), examples=120)
+    run(type("Machine", (OutboxMachine,), {"new_store": staticmethod(new_store)}), examples=100)
 
 
 @pytest.mark.timeout(300)

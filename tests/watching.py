@@ -58,14 +58,14 @@ def add_attempts(lms: School, first: int, last: int, state: str | None = "comple
 
 
 class Watching:
-    """The bot's reading half, on a store of its own. Remembers which events `poll` has given already."""
+    """The bot's reading half, on a store of its own. `poll` gives each event once."""
 
     def __init__(self, lms_url: str, store_url: str, **settings: Any) -> None:
         section = {"lms_db_url": lms_url, "lms_bot_store": store_url, "lms_initial_lookback": "0"}
         section |= {name: str(value) for name, value in settings.items()}
         self.settings = load_settings(section, environ={}, dotenv=None)
         self.app = build_app(self.settings)
-        self._seen: Found = set()
+        self._seen = self.events()
 
     def poll(self, times: int = 1) -> Found:
         """What these polls found for the first time. An event stored twice would show in the counts."""

@@ -27,6 +27,7 @@ _UNWRITTEN = (Delivery.state == DeliveryState.PENDING) & Delivery.message.is_nul
 
 LEASE = timedelta(seconds=60)  # longer than a send may take; after it the sender counts as dead
 URGENT, ROUTINE = 0, 1
+EVENTS_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -48,17 +49,6 @@ class Outbox:
         """Within a transaction: one process at a time. SQLite's transactions take turns anyway."""
         if self._store.is_postgresql:
             self._store.database.execute_sql("SELECT pg_advisory_xact_lock(hashtext(%s))", ("lms_bot:" + duty,))
-
-    def discard(self, event_ids: Collection[int] | None, reason: str, now: datetime) -> list[int]:
-        """Gives up for good what failed, of these events or of all. Returns the events it was done for."""
-        with self._store.transaction():
-            failed = Delivery.select().where(Delivery.state.in_([DeliveryState.DEAD, DeliveryState.UNMAPPED]))
-            if event_ids is not None:
-                failed = failed.where(Delivery.event.in_(list(event_ids)))
-            found = list(failed)
-            if found:
-                self.end_deliveries(found, DeliveryState.UNWANTED, reason, now)
-            return sorted({one.event_id for one in found})
 
     def get_waiting_people(self) -> dict[int, tuple[int, int]]:
         """Who is owed something that is in no message yet: (how many, the latest delivery's id) by Zulip user id."""
@@ -208,19 +198,33 @@ class Outbox:
 
         A dead message is never sent again itself: its deliveries are written down anew, as they are now.
         """
-        with self._store.transaction():
-            dead = Delivery.select(Delivery.delivery_id, Delivery.event).where(Delivery.state == DeliveryState.DEAD)
-            if event_ids is not None:
-                dead = dead.where(Delivery.event.in_(list(event_ids)))
-            if self._store.is_postgresql:
-                dead = dead.for_update(skip_locked=True)
-            found = list(dead)
-            Delivery.update(state=DeliveryState.PENDING, message=None, reason=None, updated_at=now).where(
-                Delivery.delivery_id.in_([one.delivery_id for one in found])
-            ).execute()
-            revived = sorted({one.event_id for one in found})
-            self.settle(revived, now)
-            return revived
+        owed = {"state": DeliveryState.PENDING, "message": None, "reason": None, "updated_at": now}
+        return self._change_failed([DeliveryState.DEAD], event_ids, owed, now)
+
+    def discard(self, event_ids: Collection[int] | None, reason: str, now: datetime) -> list[int]:
+        """Gives up for good what failed, of these events or of all. Returns the events it was done for."""
+        unwanted = {"state": DeliveryState.UNWANTED, "reason": reason, "updated_at": now}
+        return self._change_failed([DeliveryState.DEAD, DeliveryState.UNMAPPED], event_ids, unwanted, now)
+
+    def _change_failed(
+        self,
+        states: list[DeliveryState],
+        event_ids: Collection[int] | None,
+        changes: dict[str, Any],
+        now: datetime,
+    ) -> list[int]:
+        with self._store.session():
+            failed = Delivery.select(Delivery.event).where(Delivery.state.in_(states)).distinct()
+            found = sorted(event_id for (event_id,) in rows(failed))
+        if event_ids is not None:
+            found = sorted(set(found) & set(event_ids))
+        for start in range(0, len(found), EVENTS_AT_ONCE):
+            chunk = found[start : start + EVENTS_AT_ONCE]
+            with self._store.transaction():
+                self._lock_events(chunk)
+                Delivery.update(changes).where(Delivery.state.in_(states), Delivery.event.in_(chunk)).execute()
+                self.settle(chunk, now)
+        return found
 
     def settle(self, event_ids: Collection[int], now: datetime) -> None:
         """Writes into the log what has become of these events so far."""
