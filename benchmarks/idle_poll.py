@@ -91,9 +91,9 @@ def position_at_end(app: App, stream: Stream) -> Position:
 
 def _add_targets(report: Report, kind: StoreKind, figures: dict[str, Any], attempts: list[int]) -> None:
     smallest, largest = (figures[f"{count}_attempts"] for count in (attempts[0], attempts[-1]))
-    for name in ("disturbed_least_sweep_milliseconds", "undisturbed_milliseconds"):
+    for name in ("undisturbed_milliseconds", "disturbed_least_sweep_milliseconds"):
         report.targets.append(at_most(f"{kind}: {name} on {attempts[-1]} attempts", largest[name]["median"], 10))
-    name = "disturbed_least_sweep_milliseconds"
-    growth = largest[name]["median"] / smallest[name]["median"]
-    figures["growth_ratio"] = rounded(growth)
+    # The fastest polls, as growth is of our work, not of what else the machine had to do meanwhile.
+    growth = largest[name]["min"] / smallest[name]["min"]
+    figures["growth_of_fastest_disturbed_poll_ratio"] = rounded(growth)
     report.targets.append(at_most(f"{kind}: growth from {attempts[0]} to {attempts[-1]} attempts", growth, 1.3))

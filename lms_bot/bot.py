@@ -11,6 +11,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,7 +22,7 @@ from lms_bot.app import App, build_app, set_app
 from lms_bot.chat.respond import Reply, respond
 from lms_bot.clock import utc_now
 from lms_bot.config import load_settings
-from lms_bot.exceptions import ConfigError, LMSBotError, ZulipFateUnknown, ZulipRefused
+from lms_bot.exceptions import ConfigError, LMSBotError, ZulipFateUnknown, ZulipRateLimited, ZulipRefused
 from lms_bot.gateway import OWNER, Credentials, Gateway, ZulipUser
 from lms_bot.store.models import AnsweredMessage
 
@@ -151,6 +152,7 @@ class LMSBotHandler:
         assert self.app.gateway is not None
         since, is_in_doubt = time.time() - CLOCKS_DIFFER_SECONDS, False
         for tries in range(ANSWER_TRIES):
+            self._wait_for_rate_limit()
             try:
                 if is_in_doubt and self._has_arrived(to, text, since):
                     return
@@ -162,9 +164,18 @@ class LMSBotHandler:
             except ZulipFateUnknown:
                 is_in_doubt = True
                 time.sleep(LOOK_UP_SECONDS)
+            except ZulipRateLimited as error:
+                with suppress(LMSBotError):
+                    self.app.notifier.note_rate_limit(error)
+                time.sleep(error.retry_after_seconds or 1.0)
             except LMSBotError as error:
                 time.sleep(error.retry_after_seconds or 2.0**tries)
         logger.error("an answer could not be sent: Zulip does not take it")
+
+    def _wait_for_rate_limit(self) -> None:
+        """Zulip's 429 to a sender of notifications, also of another process, is meant for us as well."""
+        with suppress(LMSBotError):
+            time.sleep(max(0.0, self.app.notifier.get_rate_limit_seconds()))
 
     def _has_arrived(self, to: list[int] | Mapping[str, Any], text: str, since: float) -> bool:
         """Whether this answer is in Zulip; an earlier one of the same words does not count."""

@@ -58,11 +58,10 @@ class HealthChecks:
         return True, "answers"
 
     def _lms(self) -> tuple[bool, str]:
-        if self._app.source is None:
-            return True, "no LMS is set up"
-        with self._app.source.connection.snapshot() as snapshot:
+        connection = self._app.source.connection
+        with connection.snapshot() as snapshot:
             snapshot.fetch_one("SELECT 1")
-        return True, "answers"
+        return True, "; ".join(filter(None, ("answers", connection.interruption)))
 
     def _zulip(self) -> tuple[bool, str]:
         if self._app.gateway is None:

@@ -42,6 +42,7 @@ RETRY_SECONDS = (0, 15, 60, 180, 300, 600, 600)  # after the first try, the seco
 OUTAGE_SECONDS = (2, 5, 10, 20, 40, 60)  # between tries while Zulip is away; these use no tries up
 FORBIDDEN_SECONDS = 60
 PAUSE_FACT = "zulip_pause_until"
+RATE_LIMIT_FACT = "zulip_rate_limited_until"
 LONGEST_WAIT_SECONDS = 15.0
 
 RESERVED_REQUESTS = 8  # of each minute's, left for answers to people
@@ -122,6 +123,14 @@ class Notifier:
     def write_messages(self, now: datetime) -> int:
         """Puts deliveries into messages, as they will be sent. Returns how many were written."""
         return self.scribe.write_messages(now)
+
+    def note_rate_limit(self, error: ZulipRateLimited) -> None:
+        """Zulip told somebody else who uses this account to wait: so do all its senders."""
+        self._pause_for(error, utc_now())
+
+    def get_rate_limit_seconds(self) -> float:
+        """For how long Zulip asked this account to be silent; not above 0: it did not."""
+        return self._seconds_until(RATE_LIMIT_FACT, utc_now())
 
     def _send(self, now: datetime) -> float | None:
         with self._app.store.session():
@@ -214,15 +223,20 @@ class Notifier:
             self._outage += 1
         else:
             seconds = 1.0
+        facts = [PAUSE_FACT, RATE_LIMIT_FACT] if isinstance(error, ZulipRateLimited) else [PAUSE_FACT]
         with self._app.store.transaction():
             self.outbox.lock(PAUSE_FACT)
-            seconds = max(seconds, self._pause_seconds(now))  # another sender may have been told to wait longer
-            Fact.put(PAUSE_FACT, (now + timedelta(seconds=seconds)).isoformat())
-        return seconds
+            for fact in facts:  # another sender may have been told to wait longer
+                longest = max(seconds, self._seconds_until(fact, now))
+                Fact.put(fact, (now + timedelta(seconds=longest)).isoformat())
+            return self._pause_seconds(now)
 
     def _pause_seconds(self, now: datetime) -> float:
+        return self._seconds_until(PAUSE_FACT, now)
+
+    def _seconds_until(self, fact: str, now: datetime) -> float:
         with self._app.store.session():
-            until = Fact.find(PAUSE_FACT)
+            until = Fact.find(fact)
         return 0.0 if until is None else (datetime.fromisoformat(until) - now).total_seconds()
 
     @property

@@ -18,7 +18,7 @@ from lms_bot.sandbox.school import School
 from lms_bot.store.database import rows
 from lms_bot.store.models import Cursor, Delivery
 
-KILLS = 50
+ROUNDS = 25  # each kills two bots that poll side by side
 LONGEST_LIFE_SECONDS = 0.3
 FIRST, LAST = 100_000, 103_000  # the rows that are there at the first start
 KINDS = {"exam_started": ("started", None), "exam_passed": ("ended", "pass"), "exam_completed": ("Finished", "")}
@@ -81,7 +81,9 @@ class Writer(threading.Thread):
         elif chance < 0.65:
             late.commit()
         elif chance < 0.7:
-            execute(quick, "UPDATE attempts SET state = state WHERE id %% 100 = %s", self.random.randrange(100))
+            # Not the first rows: touched before the first look is complete, they cannot be told from news.
+            touch = "UPDATE attempts SET state = state WHERE id %% 100 = %s AND id NOT BETWEEN %s AND %s"
+            execute(quick, touch, self.random.randrange(100), FIRST, LAST)
         else:
             self.fail_any(quick)
         quick.commit()
@@ -120,7 +122,7 @@ def test_kill_9_at_any_instant_loses_and_doubles_nothing(lms: School, store_url:
     fill(lms)
     add_attempts(lms, FIRST, LAST)
     writer, when, begun = Writer(lms), random.Random(7), False
-    for _ in range(KILLS):
+    for _ in range(ROUNDS):
         with living_bot(lms.url, store_url), living_bot(lms.url, store_url):
             time.sleep(when.uniform(0, LONGEST_LIFE_SECONDS))
         if not begun and (begun := has_begun(store_url, lms.url)):

@@ -330,16 +330,6 @@ def test_each_trouble_has_its_own_words_and_ends(
     watching.poll()
 
 
-def test_a_lock_held_by_another_session_is_waited_for_five_seconds_only(
-    school: School, connected: LMSConnection
-) -> None:
-    with locked(school):
-        began = monotonic()
-        with pytest.raises(LMSUnavailable, match="lock timeout"), connected.snapshot() as snapshot:
-            snapshot.fetch_all("SELECT id FROM attempts")
-        assert 4.5 < monotonic() - began < 7
-
-
 @contextmanager
 def fake_server(answer: bytes) -> Iterator[int]:
     """Answers every attempt to connect with one error message."""

@@ -193,8 +193,13 @@ def test_the_first_look_comes_in_pages(school: School, watch: Watch) -> None:
     add_attempts(school, 1, 2 * source.PAGE_ROWS + 1)
     watching = watch(school)
     first = watching.app.source.fetch_first_position(ATTEMPTS)
-    pages = [len(one.readings) for one in watching.app.source.fetch_baseline(ATTEMPTS, first)]
-    assert pages == [source.PAGE_ROWS, source.PAGE_ROWS, 1, 0]
+    pages = watching.app.source.fetch_baseline(ATTEMPTS, first)
+    sizes = [len(next(pages).readings)]
+    asked = "SELECT query FROM pg_stat_activity WHERE application_name = 'lms_bot' AND datname = current_database()"
+    ((query,),) = run(school, asked)
+    assert query.startswith("FETCH FORWARD")  # the rest waits on the server
+    sizes += [len(one.readings) for one in pages]
+    assert sizes == [source.PAGE_ROWS, source.PAGE_ROWS, 1, 0]
 
 
 def test_a_failed_page_leaves_no_transaction_open_in_the_lms(school: School, watch: Watch) -> None:

@@ -163,6 +163,20 @@ def test_a_title_without_end_is_cut(school: School, watching: Watching) -> None:
     assert title is not None and len(title) == 500 and title.endswith("…")
 
 
+def test_times_with_zone_and_without_are_the_same_moment(new_database: Callable[..., str], tmp_path: Path) -> None:
+    with School(new_database(), timestamps="timestamptz") as school:
+        fill(school.create(empty=True))
+        name = school.url.rpartition("/")[2]
+        run(school, f"ALTER DATABASE {name} SET timezone = 'Asia/Kolkata'")
+        watching = Watching(school.url, f"sqlite:///{tmp_path / 'store.db'}")
+        watching.poll()
+        add_attempts(school, 1, 1, "started", date="2026-01-15 14:30+05:30")
+        add_attempts(school, 2, 2, "started", date="2026-01-15 09:00+00")
+        watching.poll()
+        assert stored(watching, 1).timestamp == stored(watching, 2).timestamp == NOW.replace(hour=9)
+        watching.close()
+
+
 # ---- other encodings ----
 
 
@@ -265,25 +279,21 @@ def test_what_travels_in_the_metadata_is_json() -> None:
 # ---- what a guest must be allowed ----
 
 
-@pytest.fixture
-def guest(school: School, new_guest: Callable[[School], str]) -> str:
+def grant_guest(server: EmbeddedPostgres, school: School) -> str:
     """The URL of a role that has been granted what `grant_statements` says, and nothing else."""
-    return new_guest(school)
+    role_url = server.create_role("lms_guest")
+    run(school, grant_statements("lms_guest"))
+    return f"{role_url.rpartition('/')[0]}/{school.url.rpartition('/')[2]}"
+
+
+def remove_guest(school: School) -> None:
+    run(school, "DROP OWNED BY lms_guest CASCADE; DROP ROLE lms_guest")
 
 
 @pytest.fixture
-def new_guest(postgres: EmbeddedPostgres) -> Iterator[Callable[[School], str]]:
-    schools: list[School] = []
-
-    def create(school: School) -> str:
-        role_url = postgres.create_role("lms_guest")
-        run(school, grant_statements("lms_guest"))
-        schools.append(school)
-        return f"{role_url.rpartition('/')[0]}/{school.url.rpartition('/')[2]}"
-
-    yield create
-    for school in schools:
-        run(school, "DROP OWNED BY lms_guest CASCADE; DROP ROLE lms_guest")
+def guest(postgres: EmbeddedPostgres, school: School) -> Iterator[str]:
+    yield grant_guest(postgres, school)
+    remove_guest(school)
 
 
 def read_all(url: str, folder: Path) -> Watching:
@@ -309,6 +319,15 @@ def read_all(url: str, folder: Path) -> Watching:
 def test_the_granted_columns_suffice(school: School, guest: str, tmp_path: Path) -> None:
     add_attempts(school, 1, 20, "started")
     read_all(guest, tmp_path)
+
+
+def test_they_suffice_on_an_old_server(postgres15: EmbeddedPostgres, tmp_path: Path) -> None:
+    with School(postgres15.create_database("guests")) as school:
+        fill(school.create(empty=True))
+        add_attempts(school, 1, 20, "started")
+        read_all(grant_guest(postgres15, school), tmp_path)
+        remove_guest(school)
+    postgres15.drop_database("guests")
 
 
 GRANTED = [(table, column) for table, columns in READ_COLUMNS.items() for column in columns]
