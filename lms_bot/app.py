@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar
 
 from lms_bot.clock import utc_now
 from lms_bot.config import Settings, load_settings, resolve
@@ -28,6 +29,8 @@ from lms_bot.polling import Polling
 from lms_bot.store.database import Store, open_store
 from lms_bot.store.models import AnsweredMessage
 from lms_bot.users import UserMapper
+
+T = TypeVar("T")
 
 MEND_SECONDS = 60.0
 TIDY_SECONDS = 3600.0
@@ -57,7 +60,7 @@ class App:
         """Starts the background threads."""
         settings = self.settings
         if settings.lms_activity_monitor_enabled:
-            self.poller.every(settings.lms_activity_poll_interval, self.polling.step, "poller")
+            self.poller.every(settings.lms_activity_poll_interval, self.polling.step, "poller", self.end_polling)
         self.poller.every(MEND_SECONDS, self.events.mend, "mender")
         self.poller.every(TIDY_SECONDS, self.tidy, "tidier")
         self.poller.repeat(self.notifier.step, self.notifier.awake, "sender")
@@ -67,11 +70,15 @@ class App:
         with suppress(LMSBotError), self.store.transaction():
             AnsweredMessage.forget_before(utc_now() - ANSWERS_KEPT)
 
+    def end_polling(self) -> None:
+        """Lets another process poll, also while our sender still waits for Zulip."""
+        with suppress(LMSBotError):
+            self.polling.stop()
+
     def stop(self) -> None:
         """Finishes what is in hand and closes what is open. Takes less than five seconds."""
         if self.poller.stop(STOP_SECONDS):  # else who hangs in it would have to be waited for; it ends with us
-            with suppress(LMSBotError):
-                self.polling.stop()
+            self.end_polling()
             self.source.connection.close()
         self.store.close_thread()
 
@@ -81,9 +88,12 @@ def build_app(settings: Settings, credentials: Credentials | None = None) -> App
 
     Raises ConfigError for a class that cannot be found, StoreUnavailable where the store cannot be opened.
     """
-    formatter = resolve(settings.lms_message_formatter, MessageFormatter, "lms_message_formatter")
-    mapper = resolve(settings.lms_user_mapper, UserMapper, "lms_user_mapper")
-    handler = resolve(settings.lms_event_handler, LMSActivityEventHandler, "lms_event_handler")
+    problems: list[str] = []
+    formatter = _find_class("lms_message_formatter", settings.lms_message_formatter, MessageFormatter, problems)
+    mapper = _find_class("lms_user_mapper", settings.lms_user_mapper, UserMapper, problems)
+    handler = _find_class("lms_event_handler", settings.lms_event_handler, LMSActivityEventHandler, problems)
+    if problems:
+        raise ConfigError(problems)
     store = open_store(settings.store_url)
     connection = LMSConnection(settings.lms_dsn if settings.has_lms else None)
     app = App(
@@ -102,6 +112,15 @@ def build_app(settings: Settings, credentials: Credentials | None = None) -> App
     app.polling = Polling(app)
     app.poller = Poller()
     return app
+
+
+def _find_class(setting_name: str, dotted: str, base: type[T], problems: list[str]) -> type[T]:
+    """The class a setting names; `base`, and what is wrong in `problems`, where it names none."""
+    try:
+        return resolve(dotted, base, setting_name)
+    except ConfigError as error:
+        problems += error.problems
+        return base
 
 
 def find_credentials(zuliprc: Path | None = None) -> Credentials | None:

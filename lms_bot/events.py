@@ -24,11 +24,13 @@ EVENTS_AT_ONCE = 500
 
 @dataclass(frozen=True)
 class RetryOutcome:
-    """What a retry did: how many deliveries' events are owed again, which ids are no events, which need nothing."""
+    """What a retry did: how many events are owed again, which ids are no events, which need nothing, and of which
+    nobody to tell could be found this time either."""
 
     retried: int
     unknown_ids: list[int]
     nothing_to_do_ids: list[int]
+    unmapped_ids: list[int]
 
 
 class LMSActivityEventHandler:
@@ -124,11 +126,13 @@ class LMSActivityEventHandler:
                 query = query.where(LMSActivityEvent.event_id.in_(list(found)))
                 found = {event_id for (event_id,) in rows(query)}
             revived = set(self._app.notifier.outbox.revive(None if event_ids is None else found, now))
-        revived |= self._retry_unmapped(event_ids)
+        tried, mapped = self._retry_unmapped(event_ids)
+        revived |= mapped
+        unmapped = tried - revived
         self._app.notifier.scribe.hurry(self._get_waiting_for(revived))
         self._app.notifier.wake()
         unknown = sorted(set(event_ids or ()) - found)
-        return RetryOutcome(len(revived), unknown, sorted(found - revived))
+        return RetryOutcome(len(revived), unknown, sorted(found - revived - unmapped), sorted(unmapped))
 
     def _get_waiting_for(self, event_ids: Collection[int]) -> set[int]:
         with self._app.store.session():
@@ -167,6 +171,15 @@ class LMSActivityEventHandler:
         return {student_id: self._recipients_of(student_id) for student_id in student_ids}
 
     def _recipients_of(self, student_id: int) -> Recipients:
+        """Remembered for a while, as a backlog has many events of each student; but not who could not be found."""
+        known = self._app.users.get_remembered_recipients(student_id)
+        if known is None:
+            known = self._find_recipients_of(student_id)
+            if all(one.zulip_user_id is not None for one in known.owed):
+                self._app.users.remember_recipients(student_id, known)
+        return known
+
+    def _find_recipients_of(self, student_id: int) -> Recipients:
         users = self._app.users
         told = [_user_id(one) for one in users.get_notification_recipients(student_id)]
         missing = [Owed(recipient, None, why) for recipient, why in users.get_missing_recipients(student_id)]
@@ -242,17 +255,19 @@ class LMSActivityEventHandler:
         )
         return int(query.on_conflict_ignore().as_rowcount().execute())
 
-    def _retry_unmapped(self, event_ids: Collection[int] | None) -> set[int]:
+    def _retry_unmapped(self, event_ids: Collection[int] | None) -> tuple[set[int], set[int]]:
+        """The events nobody could be found for, and those of them that somebody was found for now."""
         with self._app.store.session():
             query = Delivery.select(Delivery.event).where(Delivery.state == DeliveryState.UNMAPPED)
             if event_ids is not None:
                 query = query.where(Delivery.event.in_(list(event_ids)))
             unmapped = list(LMSActivityEvent.select().where(LMSActivityEvent.event_id.in_(query)))
         if not unmapped:
-            return set()
+            return set(), set()
         self._app.users.clear_cache()
         recipients = self.get_recipients({row.student_id for row in unmapped})
-        return {row.event_id for row in unmapped if self._owe_found(row, recipients[row.student_id])}
+        found = {row.event_id for row in unmapped if self._owe_found(row, recipients[row.student_id])}
+        return {row.event_id for row in unmapped}, found
 
 
 def _mark_decided(event_ids: list[int]) -> None:

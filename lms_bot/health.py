@@ -116,6 +116,9 @@ def health_check() -> bool:
         from lms_bot.app import get_app
 
         return all(check.is_ok for check in get_app().health.get_checks())
+    except LMSBotError as error:
+        logger.error("the health check could not run: %s", error)
+        return False
     except Exception:
         logger.exception("the health check could not run")
         return False

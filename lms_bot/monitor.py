@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lms_bot.activities import Activity, ActivityType, Rejection
 from lms_bot.clock import to_utc, utc_now
+from lms_bot.exceptions import LMSBotError
 from lms_bot.lms.stream import Changes, Position, Reading, Stream
 from lms_bot.store.models import Cursor, Fact, LMSActivityEvent
 from lms_bot.store.recording import Recipients, Recorder
@@ -87,7 +88,8 @@ class ActivityMonitor:
         """
         activity = _activity_of(event_data)
         recorder, store = self._recorder, self._app.store
-        people = Recipients((), event_data.get("mentor_id"), event_data.get("mentor_username"))
+        zulip_user_id = self._get_zulip_user_id(activity.student_id)  # before the transaction
+        people = Recipients((), event_data.get("mentor_id"), event_data.get("mentor_username"), zulip_user_id)
         with store.transaction():
             recorder.lock_stream(activity.stream)
             if recorder.get_stored([activity.source_key]):
@@ -100,6 +102,14 @@ class ActivityMonitor:
                 is_decided=False,
             )
             return LMSActivityEvent.get_by_id(event_id)
+
+    def _get_zulip_user_id(self, student_id: int) -> int | None:
+        """The student's, if there is one and it can be found out now."""
+        try:
+            user = self._app.users.get_zulip_user_for_student(student_id)
+        except LMSBotError:
+            return None
+        return None if user is None else user.user_id
 
     def record_history(
         self, stream: Stream, readings: Iterable[Reading], since: datetime, until: datetime, is_told: bool
@@ -147,12 +157,10 @@ class ActivityMonitor:
                 yield from (_event_fields(one, recipients[one.student_id]) for one in fresh)
 
     def _process(self, stream: Stream) -> int:
-        position = self.get_position(stream)
-        is_repeated = position is not None
-        position = position or self._begin(stream)
+        position = self.get_position(stream) or self._begin(stream)
         is_baseline = position.baseline_at is not None
         # Closed at once when a page fails: the first look keeps a transaction in the LMS open between pages.
-        with closing(self._changes(stream, position, is_repeated)) as pages:
+        with closing(self._changes(stream, position)) as pages:
             news = (changes for changes in pages if changes.readings or changes.position != position)
             return sum(self._record(changes, is_baseline) for changes in news)
 
@@ -163,9 +171,9 @@ class ActivityMonitor:
             Cursor.insert(stream=stream.name, position=position.to_json()).on_conflict_ignore().execute()
         return position
 
-    def _changes(self, stream: Stream, position: Position, is_repeated: bool = False) -> Generator[Changes, None, None]:
+    def _changes(self, stream: Stream, position: Position) -> Generator[Changes, None, None]:
         if position.baseline_at is not None:
-            return self._app.source.fetch_baseline(stream, position, is_repeated)
+            return self._app.source.fetch_baseline(stream, position)
         with self._app.store.session():
             open_keys = self._recorder.get_open(stream.name, OPEN_ROWS_FOLLOWED)
         return self._app.source.fetch_changes(stream, position, open_keys)

@@ -14,6 +14,7 @@ from lms_bot.gateway import ZulipUser
 from lms_bot.lms.people import Mentor, Student
 from lms_bot.matching import MENTOR, STUDENT, Match, Matcher, fold, shared_addresses
 from lms_bot.store.models import Fact, KnownStudents
+from lms_bot.store.recording import Recipients
 
 if TYPE_CHECKING:
     from lms_bot.app import App
@@ -123,6 +124,15 @@ class UserMapper:
         for one in wanted:
             around = (students.get(one), mentors.get(one, []))
             self._cache.put("around", one, value=around, seconds=PEOPLE_SECONDS)
+            self._cache.forget("recipients", one)
+
+    def get_remembered_recipients(self, student_id: int) -> Recipients | None:
+        """What `remember_recipients` was last told, while what it rests on is cached."""
+        recipients: Recipients | None = self._cache.get("recipients", student_id)
+        return recipients
+
+    def remember_recipients(self, student_id: int, recipients: Recipients) -> None:
+        self._cache.put("recipients", student_id, value=recipients, seconds=PEOPLE_SECONDS)
 
     # -- who is asking ---------------------------------------------------------------------------------------
 
@@ -181,6 +191,7 @@ class UserMapper:
             self._cache.clear()
         if student_id is not None:
             self._cache.forget("around", student_id)
+            self._cache.forget("recipients", student_id)
         if mentor_id is not None:
             for mentor in self._cache.get("mentors") or ():
                 if mentor.mentor_id == mentor_id:

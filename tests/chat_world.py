@@ -137,7 +137,7 @@ class Events:
 
     def retry(self, event_ids: Sequence[int] | None) -> RetryOutcome:
         self.retried.append(event_ids)
-        return RetryOutcome(retried=1, unknown_ids=[404], nothing_to_do_ids=[7])
+        return RetryOutcome(retried=1, unknown_ids=[404], nothing_to_do_ids=[7], unmapped_ids=[8])
 
     def discard(self, event_ids: Sequence[int] | None, who: str) -> list[int]:
         self.discarded.append((event_ids, who))

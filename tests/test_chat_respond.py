@@ -303,6 +303,7 @@ def test_retry_takes_all_or_event_numbers(small_world: World, said: str, asked: 
     assert small_world.events.retried == [asked]
     assert text.splitlines() == [
         "🔁 1 event will be sent again.",
+        "Somebody to be told of `#8` still cannot be found; `errors` says why.",
         "Nothing failed with `#7`.",
         "There is no event `#404`.",
     ]

@@ -176,6 +176,7 @@ def test_an_event_made_by_hand_holds_what_it_was_given(place: Place) -> None:
     event = LMSActivityEvent.get_by_id(create(place).event_id)
     for name, value in event_data(place).items():
         assert getattr(event, name) == value
+    assert event.zulip_user_id == place.john_in_zulip.user_id
     assert event.processed_for_ai is False
     assert event.created_at.tzinfo is not None
 
@@ -500,6 +501,16 @@ def test_classes_named_in_the_environment_are_used(place: Place, monkeypatch: py
     get_app().events.process_pending_events()
     assert place.said() == place.said(place.anna) == ["🎉 JOHN_DOE"]
     assert Recording.handled == [event.event_id]
+
+
+def test_the_health_check_without_a_store_is_false_and_logs_no_traceback(
+    place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with monkeypatch.context() as environment:
+        environment.setenv("LMS_BOT_STORE", f"sqlite:///{tmp_path / 'no_folder' / 'store.db'}")
+        assert health_check() is False
+    assert "LMS_BOT_STORE: the store does not answer" in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 def test_all_parts_share_one_app_until_the_settings_change(

@@ -257,8 +257,16 @@ def test_a_store_that_cannot_be_opened_stops_the_start_in_a_line(town: Town, sto
     bot = run_to_the_end(town, lms_bot_store=store)
     assert bot.exit_code == 1
     assert len(bot.stderr.splitlines()) == 1
-    assert bot.stderr.startswith("lms_bot: ")
+    assert bot.stderr.startswith("lms_bot: LMS_BOT_STORE: ")
     assert "s3cr3t" not in bot.output
+
+
+def test_each_class_that_cannot_be_used_is_a_line(town: Town) -> None:
+    bot = run_to_the_end(town, lms_user_mapper="no_such.Mapper", lms_event_handler="pathlib.Path")
+    assert bot.exit_code == 1
+    mapper, handler = bot.stderr.splitlines()
+    assert mapper.startswith("lms_bot: LMS_USER_MAPPER: no_such.Mapper: cannot import")
+    assert handler.startswith("lms_bot: LMS_EVENT_HANDLER: pathlib.Path: must be a subclass of")
 
 
 @pytest.mark.parametrize(
@@ -308,6 +316,35 @@ def test_a_signal_while_a_message_is_on_its_way_loses_and_doubles_nothing(town: 
     with town.run_bot():
         town.wait_until_settled()
     assert town.titles("anna") == town.titles("bob") == [STARTED]
+
+
+def test_stopped_while_zulip_does_not_answer_it_still_gives_its_duties_back(town: Town) -> None:
+    town.zulip.faults.add(Fault("slow_after", seconds=9, user_id=town.bot.user_id))
+    with town.run_bot() as bot:
+        town.lms.start_exam("john_doe", town.exam)
+        town.zulip.wait_for(lambda message: message.sender_id == town.bot.user_id)
+        assert bot.end(patience_seconds=5) == 0
+    assert town.store.rows("SELECT * FROM lms_leases") == []
+
+
+@pytest.mark.parametrize("is_news_refused", [True, False])
+def test_when_zulip_asks_to_wait_answers_and_news_wait_alike(town: Town, is_news_refused: bool) -> None:
+    def start() -> None:
+        town.lms.start_exam("john_doe", town.exam)
+
+    def ask() -> None:
+        town.zulip.send(town.people["carla"], town.bot, "students")
+
+    with town.run_bot():
+        town.ask("carla", "help")
+        town.zulip.faults.add(Fault("rate_limited", seconds=2, user_id=town.bot.user_id))
+        for step in (start, ask) if is_news_refused else (ask, start):
+            step()
+            refused = town.zulip.wait_for_request(lambda one: one.status == 429)
+        town.wait_until_told("anna", STARTED)
+        town.wait_until_told("carla", "zoe_m")
+        since = [one.sent_at - refused.at for one in town.zulip.messages(sender=town.bot)]
+        assert min(seconds for seconds in since if seconds > 0) >= 1.9
 
 
 def test_killed_between_start_and_pass_of_an_exam_it_tells_the_pass_when_it_is_back(

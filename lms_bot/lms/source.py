@@ -75,22 +75,23 @@ class Source:
         with self.connection.snapshot() as snapshot:
             moment = fetch_moment(snapshot)
             table_id, _, _ = snapshot.fetch_one(TABLE_SQL, (stream.table,))
-            return Position(table_id, None, horizon=moment.xmin, baseline_at=moment.lms_now.isoformat())
+            (seen,) = snapshot.fetch_one("SELECT pg_current_snapshot()::text")
+            baseline_at = moment.lms_now.isoformat()
+            return Position(table_id, None, moment.xmin, baseline_at=baseline_at, baseline_snapshot=seen)
 
-    def fetch_baseline(self, stream: Stream, first: Position, is_repeated: bool = False) -> PagesOfChanges:
-        """All rows there are; with the last page comes the position to go on from.
+    def fetch_baseline(self, stream: Stream, first: Position) -> PagesOfChanges:
+        """All rows that were there when `first` was fetched; with the last page comes the position to go on from.
 
-        Repeated after a first attempt broke off, it gives only those written before `first`: what came since is
-        left to the polls. The LMS's transaction stays open between pages, so that all of them show one moment.
+        May be repeated: what came since is left to the polls. The LMS's transaction stays open between pages, so
+        that all of them show one moment.
         """
         with self.connection.snapshot() as snapshot:
             moment = fetch_moment(snapshot)
             high_key = self._fetch_high_key(snapshot, stream)
-            since = written_since(first.horizon, moment, stream.alias)
-            sql = f"{stream.select} WHERE NOT ({since})" if is_repeated else stream.select
+            sql = f"{stream.select} WHERE {was_there(first, moment, stream.alias)}"
             for page in snapshot.fetch_pages(sql, {}, PAGE_ROWS):
                 yield Changes(stream, [stream.read(row, moment.lms_now) for row in page], first, moment.lms_now)
-        yield Changes(stream, [], replace(first, high_key=high_key, baseline_at=None), moment.lms_now)
+        yield Changes(stream, [], Position(first.table_id, high_key, first.horizon), moment.lms_now)
 
     def fetch_changes(self, stream: Stream, position: Position, open_keys: Sequence[str]) -> PagesOfChanges:
         """One poll: rows that may have changed, in pages. No transaction is open while a page is handled."""
@@ -305,3 +306,15 @@ def written_since(horizon: int, moment: Moment, alias: str | None = None) -> str
         return "TRUE"
     xmin = "xmin" if alias is None else f"{alias}.xmin"
     return f"age({xmin}) BETWEEN 0 AND age('{horizon % 2**32}'::xid)"
+
+
+def was_there(first: Position, moment: Moment, alias: str) -> str:
+    """SQL: the row version could be seen when `first` was fetched.
+
+    The age of the horizon decides for nearly all; for the rest the snapshot of then. That wants transaction ids of
+    64 bits, which are the latest before the present that end in the 32 bits of xmin.
+    """
+    xmin = f"{alias}.xmin::text::bigint"
+    xid = f"({xmin} + (({moment.xmax} - {xmin}) >> 32 << 32))::text::xid8"
+    visible = f"pg_visible_in_snapshot({xid}, '{first.baseline_snapshot}'::pg_snapshot)"
+    return f"(NOT ({written_since(first.horizon, moment, alias)}) OR {visible})"

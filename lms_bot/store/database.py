@@ -19,6 +19,7 @@ from lms_bot.exceptions import StoreUnavailable
 MIGRATIONS = Path(__file__).parent / "migrations"
 MIGRATION_LOCK = 0x6C6D73  # any number, the same in every process of the bot
 BUSY_TIMEOUT_SECONDS = 15
+NO_SUCH_FOLDER = "unable to open database file"  # SQLite's words
 
 CONNECTION_ERRORS = (peewee.OperationalError, peewee.InterfaceError)
 
@@ -102,13 +103,16 @@ class Store:
 def open_store(url: str) -> Store:
     """Opens and migrates the store at `url` and makes it the one the models speak to.
 
-    Raises StoreUnavailable where it cannot be reached.
+    Raises StoreUnavailable, which names the setting, where it cannot be reached.
     """
     try:
         store = Store(url)
         store.migrate()
+    except StoreUnavailable as error:
+        hint = " (its folder must be there and writable)" if str(error).endswith(NO_SUCH_FOLDER) else ""
+        raise StoreUnavailable(f"LMS_BOT_STORE: {error}{hint}") from error
     except peewee.PeeweeException as error:  # a file that is no database, a role that may not create tables, …
-        raise StoreUnavailable(f"the store cannot be opened: {_first_line(error)}") from error
+        raise StoreUnavailable(f"LMS_BOT_STORE: the store cannot be opened: {_first_line(error)}") from error
     database.initialize(store.database)
     return store
 
