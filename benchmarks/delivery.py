@@ -148,7 +148,7 @@ def _owe(app: App, people: list[SandboxPerson], deliveries: int, now: datetime) 
 
 
 def _latencies(lms: BenchmarkLMS, store_url: str, smoke: bool) -> list[float]:
-    """Seconds from the commit in the LMS to Zulip's acceptance, sorted, at moments spread over the poll's interval."""
+    """Seconds from the commit in the LMS to Zulip's acceptance, sorted, over the whole of the poll's interval."""
     interval, samples = (POLL_SECONDS_SMOKE, SAMPLES_SMOKE) if smoke else (POLL_SECONDS, SAMPLES)
     settings = {"lms_activity_poll_interval": interval, "lms_group_seconds": 0}
     with _zulip() as (zulip, credentials, _), running_app(lms.url, store_url, credentials, **settings) as app:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lms_bot.version import __version__
 
 if TYPE_CHECKING:
-    from lms_bot.bot import LMSBotHandler as handler_class
+    from lms_bot.bot import LMSBotHandler as handler_class  # noqa: F401
 
 _PUBLIC = {
     "handler_class": ("lms_bot.bot", "LMSBotHandler"),

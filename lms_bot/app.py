@@ -36,6 +36,7 @@ MEND_SECONDS = 60.0
 TIDY_SECONDS = 3600.0
 ANSWERS_KEPT = timedelta(days=30)
 STOP_SECONDS = 4.0
+GIVE_BACK_SECONDS = 0.4
 
 
 @dataclass
@@ -60,7 +61,7 @@ class App:
         """Starts the background threads."""
         settings = self.settings
         if settings.lms_activity_monitor_enabled:
-            self.poller.every(settings.lms_activity_poll_interval, self.polling.step, "poller", self.end_polling)
+            self.poller.every(settings.lms_activity_poll_interval, self.polling.step, "poller")
         self.poller.every(MEND_SECONDS, self.events.mend, "mender")
         self.poller.every(TIDY_SECONDS, self.tidy, "tidier")
         self.poller.repeat(self.notifier.step, self.notifier.awake, "sender")
@@ -70,17 +71,20 @@ class App:
         with suppress(LMSBotError), self.store.transaction():
             AnsweredMessage.forget_before(utc_now() - ANSWERS_KEPT)
 
-    def end_polling(self) -> None:
-        """Lets another process poll, also while our sender still waits for Zulip."""
-        with suppress(LMSBotError):
-            self.polling.stop()
-
     def stop(self) -> None:
         """Finishes what is in hand and closes what is open. Takes less than five seconds."""
-        if self.poller.stop(STOP_SECONDS):  # else who hangs in it would have to be waited for; it ends with us
-            self.end_polling()
+        if self.poller.stop(STOP_SECONDS):
+            self._end_polling()
             self.source.connection.close()
+        else:  # who hangs in the LMS, the store or Zulip ends with us; the duty is given back if the store can be had
+            ending = threading.Thread(target=self._end_polling, daemon=True)
+            ending.start()
+            ending.join(GIVE_BACK_SECONDS)
         self.store.close_thread()
+
+    def _end_polling(self) -> None:
+        with suppress(LMSBotError):
+            self.polling.stop()
 
 
 def build_app(settings: Settings, credentials: Credentials | None = None) -> App:

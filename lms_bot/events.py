@@ -59,7 +59,7 @@ class LMSActivityEventHandler:
             self._owe([row])
 
     def process_pending_events(self) -> int:
-        """Decides what is undecided, finds people who could not be found before, and sends all that is due, ungathered.
+        """Decides what is undecided, finds people who could not be found, and sends all that is due, ungathered.
 
         Returns how many events it settled, or newly decided. Raises LMSUnavailable, LMSRefused, StoreUnavailable.
         """

@@ -153,24 +153,25 @@ class Gateway:
         return int(self._call("messages", "POST", request)["id"])
 
     def send_to_group(self, zulip_user_ids: list[int], content: str) -> int:
-        return int(self._call("messages", "POST", {"type": "private", "to": zulip_user_ids, "content": content})["id"])
+        request = {"type": "private", "to": zulip_user_ids, "content": content}
+        return int(self._call("messages", "POST", request)["id"])
 
     def find_sent(
-        self, zulip_user_id: int, content: str, since: float, known_ids: Collection[int] = ()
+        self, zulip_user_id: int, content: str, since: float, known_ids: Collection[int] = (), after_id: int = 0
     ) -> int | None:
-        """The id of our message with exactly this text to this person, sent at `since` (epoch seconds) or later,
-        and not one of `known_ids`; None where there is none.
+        """The id of our message with exactly this text to this person, sent at `since` (epoch seconds, by Zulip's
+        clock) or later, above `after_id` and not one of `known_ids`; None where there is none.
 
         Zulip strips leading newlines and trailing white space from what it keeps, so texts are compared so.
         """
         kept = _as_kept(content)
-        for message in self._fetch_sent(zulip_user_id, since):
+        for message in self._fetch_sent(zulip_user_id, since, after_id):
             if message["content"].strip() == kept and message["id"] not in known_ids:
                 return int(message["id"])
         return None
 
-    def _fetch_sent(self, zulip_user_id: int, since: float) -> Iterator[dict[str, Any]]:
-        """Our direct messages to this person, newest first, back to `since`."""
+    def _fetch_sent(self, zulip_user_id: int, since: float, after_id: int) -> Iterator[dict[str, Any]]:
+        """Our direct messages to this person, newest first, back to `since` or `after_id`."""
         narrow = [
             {"operator": "sender", "operand": self.fetch_own_user_id()},
             {"operator": "dm", "operand": [zulip_user_id]},
@@ -180,7 +181,7 @@ class Gateway:
         while True:
             page = self._call("messages", "GET", {"anchor": anchor, **request})
             for message in reversed(page["messages"]):
-                if message["timestamp"] < since:
+                if message["timestamp"] < since or message["id"] <= after_id:
                     return
                 yield message
             if page["found_oldest"]:

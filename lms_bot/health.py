@@ -101,7 +101,7 @@ class HealthChecks:
             unmapped = Delivery.select().where(Delivery.state == DeliveryState.UNMAPPED).count()
         if not dead and not unmapped:
             return True, "none"
-        return False, f"{dead} given up, {unmapped} owed to people nobody could be found for; see `errors`"
+        return False, f"{dead} given up, {unmapped} owed to people nobody could be found for; ask for errors"
 
     def _rejected(self) -> tuple[bool, str]:
         with self._app.store.session():

@@ -46,7 +46,7 @@ _MARKER = re.compile(
     | \](?=\()                                     # [text](address)
     | \$(?=\$) | ~(?=~)                            # formula; strike, fence
     | <(?=time:)                                   # local time
-    | &(?=\#?\w+;|\#\w+$|\w{2,}$)                  # HTML entity (its `;` may be the template's), a way back for `_UNSEEN`
+    | &(?=\#?\w+;|\#\w+$|\w{2,}$)                  # HTML entity (`;` may be the template's), a way back for `_UNSEEN`
     """,
     re.VERBOSE | re.IGNORECASE,
 )

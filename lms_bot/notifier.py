@@ -46,7 +46,8 @@ RATE_LIMIT_FACT = "zulip_rate_limited_until"
 LONGEST_WAIT_SECONDS = 15.0
 
 RESERVED_REQUESTS = 8  # of each minute's, left for answers to people
-CLOCKS_DIFFER = timedelta(minutes=10)  # ours and Zulip's, at most
+CLOCKS_DIFFER = timedelta(minutes=10)  # of the machines of the bot, at most
+ZULIPS_CLOCK_DIFFERS = timedelta(days=1)
 
 WHAT_TO_DO = {  # for the words with which Zulip refuses a message
     "no longer using Zulip": "reactivate the account or give the student another mentor",
@@ -172,10 +173,7 @@ class Notifier:
             return None
         began = monotonic()
         try:
-            since = (message.claimed_at - CLOCKS_DIFFER).timestamp()
-            found = self._gateway.find_sent(
-                message.zulip_user_id, message.content, since, self._sent_before(message)
-            )
+            found = self._find_sent(message)
         except ZulipRefused as error:
             logger.warning("Zulip refuses to look up message %s; see `errors`", message.message_id)
             with self._app.store.session():
@@ -207,10 +205,14 @@ class Notifier:
         delay = _jittered(RETRY_SECONDS[tries - 1])
         self.outbox.mark_ready(message, now + timedelta(seconds=delay), message.reason, tries)
 
-    def _sent_before(self, message: Message) -> set[int]:
-        """Zulip's ids of messages known to be ours already, lest one of the same text be taken for this one."""
+    def _find_sent(self, message: Message) -> int | None:
+        """The message's id in Zulip, whose ids only grow, if it is there and not known to be another of this text."""
+        person = message.zulip_user_id
         with self._app.store.session():
-            return self.outbox.get_zulip_ids(message.zulip_user_id, message.content)
+            known_ids = self.outbox.get_zulip_ids(person, message.content)
+            after_id = self.outbox.get_last_zulip_id(person, before=message.claimed_at - CLOCKS_DIFFER)
+        since = (message.claimed_at - ZULIPS_CLOCK_DIFFERS).timestamp()
+        return self._gateway.find_sent(person, message.content, since, known_ids, after_id)
 
     def _pause_for(self, error: LMSBotError, now: datetime) -> float:
         """One pause for all senders of this account. Returns its seconds."""
@@ -253,7 +255,7 @@ def _later(now: datetime, began: float) -> datetime:
 def _what_to_do(said: str) -> str:
     """What an admin can do about Zulip's refusal."""
     advice = next((advice for words, advice in WHAT_TO_DO.items() if words in said), None)
-    return f" What helps: {advice}, then `retry`." if advice else ""
+    return f" What helps: {advice}, then retry." if advice else ""
 
 
 def _jittered(seconds: float) -> float:

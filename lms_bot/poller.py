@@ -9,6 +9,8 @@ from time import monotonic
 
 import schedule
 
+from lms_bot.exceptions import LMSBotError
+
 logger = logging.getLogger(__name__)
 
 LONGEST_NAP_SECONDS = 1.0
@@ -26,13 +28,8 @@ class Poller:
     def is_stopping(self) -> bool:
         return self._stop.is_set()
 
-    def every(
-        self, seconds: float, job: Callable[[], object], name: str, at_end: Callable[[], object] | None = None
-    ) -> None:
-        """Runs `job` now and then every so many seconds (fractions allowed), and `at_end` when stopped.
-
-        A failure is logged, not final.
-        """
+    def every(self, seconds: float, job: Callable[[], object], name: str) -> None:
+        """Runs `job` now and then every so many seconds (fractions allowed). A failure is logged, not final."""
         scheduler = schedule.Scheduler()
         guarded = _guarded(job, name)
         scheduler.every(seconds).seconds.do(guarded)  # type: ignore[arg-type]  # timedelta takes fractions
@@ -43,8 +40,6 @@ class Poller:
                 scheduler.run_pending()
                 idle = scheduler.idle_seconds
                 self._stop.wait(LONGEST_NAP_SECONDS if idle is None else max(0.005, idle))
-            if at_end is not None:
-                _guarded(at_end, name)()
 
         self._start(run, name)
 
@@ -83,6 +78,9 @@ def _guarded(job: Callable[[], object], name: str) -> Callable[[], object]:
     def run() -> object:
         try:
             return job()
+        except LMSBotError as error:  # trouble that is known, such as a store that is away
+            logger.warning("%s failed: %s", name, error)
+            return None
         except Exception:
             logger.exception("%s failed; it goes on", name)
             return None

@@ -80,7 +80,19 @@ def common_options() -> list[click.Parameter]:
 pass_options = click.make_pass_decorator(Options, ensure=True)
 
 
-class Command(click.Command):
+class _WrongUseAsLine(click.Command):
+    """Wrong options end as every error does: exit code 1 and a line. Click would take three, and 2."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with _wrong_use_as_line():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _wrong_use_as_line():
+            return super().invoke(ctx)
+
+
+class Command(_WrongUseAsLine):
     """A command that takes the common options and whose failures are lines on stderr, not tracebacks."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -92,7 +104,7 @@ class Command(click.Command):
             return super().invoke(ctx)
 
 
-class Group(click.Group):
+class Group(_WrongUseAsLine, click.Group):
     command_class = Command
 
 
@@ -102,6 +114,16 @@ class Failure(click.ClickException):
     def show(self, file: Any = None) -> None:
         for line in self.message.splitlines():
             click.echo(f"lms-bot: {line}", file=file, err=True)
+
+
+@contextmanager
+def _wrong_use_as_line() -> Iterator[None]:
+    try:
+        yield
+    except click.exceptions.NoArgsIsHelpError:
+        raise
+    except click.UsageError as error:
+        raise Failure(f"{error.format_message().rstrip('.')}; see --help") from error
 
 
 @contextmanager

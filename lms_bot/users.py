@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from lms_bot.cache import ExpiringCache
 from lms_bot.clock import utc_now
-from lms_bot.exceptions import LMSBotError, LMSRefused, LMSUnavailable, ZulipUnavailable
+from lms_bot.exceptions import LMSBotError, LMSRefused, LMSUnavailable, StoreUnavailable, ZulipUnavailable
 from lms_bot.gateway import ZulipUser
 from lms_bot.lms.people import Mentor, Student
 from lms_bot.matching import MENTOR, STUDENT, Match, Matcher, fold, shared_addresses
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 PEOPLE_SECONDS = 60.0  # how old an answer about who belongs to whom may be
 ZULIP_USERS_SECONDS = 60.0
 ZULIP_AWAY_SECONDS = 5.0  # before Zulip's list is asked for again
+ZULIP_PATIENCE_SECONDS = 1.0  # with a slow Zulip, where its last list can serve meanwhile
 KNOWN_SERVE = timedelta(days=1)  # how long the last known pairs serve while the LMS is away
 MENTORS_FACT = "mentors"
 
@@ -60,6 +63,8 @@ class UserMapper:
         self._app = app or get_app()
         self._cache = ExpiringCache()
         self._last_users: list[ZulipUser] = []
+        self._reading: threading.Thread | None = None
+        self._begins_to_read = threading.Lock()
 
     # -- who is to be told -----------------------------------------------------------------------------------
 
@@ -223,10 +228,23 @@ class UserMapper:
         return around or (None, [])
 
     def _matcher(self) -> Matcher:
-        """Zulip's people, cached; the last known while Zulip is away."""
+        """Zulip's people, cached; the last known while Zulip is away or slow."""
         cached: Matcher | None = self._cache.get("matcher")
         if cached is not None:
             return cached
+        if not self._last_users:
+            return self._read_zulip()
+        with self._begins_to_read:
+            if self._reading is None or not self._reading.is_alive():
+                self._reading = threading.Thread(target=self._read_zulip, name="people", daemon=True)
+                self._reading.start()
+                patience = ZULIP_PATIENCE_SECONDS
+            else:  # somebody has waited for it already
+                patience = 0.0
+            self._reading.join(patience)
+            return self._cache.get("matcher") or self._put_matcher(ZULIP_UNREAD, ZULIP_AWAY_SECONDS)
+
+    def _read_zulip(self) -> Matcher:
         problem, seconds = None, ZULIP_USERS_SECONDS
         try:
             if self._app.gateway is None:
@@ -235,6 +253,9 @@ class UserMapper:
                 self._last_users = self._app.gateway.fetch_users()
         except LMSBotError:
             problem, seconds = ZULIP_UNREAD, ZULIP_AWAY_SECONDS
+        return self._put_matcher(problem, seconds)
+
+    def _put_matcher(self, problem: str | None, seconds: float) -> Matcher:
         matcher = Matcher(self._last_users, self._app.settings.user_map_rows, problem)
         return self._cache.put("matcher", value=matcher, seconds=seconds)
 
@@ -254,9 +275,9 @@ class UserMapper:
 
     def _keep_mentors(self, mentors: list[Mentor]) -> None:
         if self._cache.get("kept mentors") != mentors:
-            with self._app.store.transaction():
+            with suppress(StoreUnavailable), self._app.store.transaction():
                 Fact.put(MENTORS_FACT, [asdict(one) for one in mentors])
-            self._cache.put("kept mentors", value=mentors, seconds=KNOWN_SERVE.total_seconds() / 4)
+                self._cache.put("kept mentors", value=mentors, seconds=KNOWN_SERVE.total_seconds() / 4)
 
     def _last_known_mentors(self) -> list[Mentor]:
         with self._app.store.session():
@@ -267,7 +288,7 @@ class UserMapper:
 
     def _keep_students(self, mentor: Mentor, fresh: StudentsOfMentor) -> None:
         students = [asdict(one) for one in fresh.students]
-        with self._app.store.transaction():
+        with suppress(StoreUnavailable), self._app.store.transaction():
             KnownStudents.insert(mentor_key=mentor.key, students=students, fetched_at=fresh.as_of).on_conflict(
                 conflict_target=[KnownStudents.mentor_key],
                 preserve=[KnownStudents.students, KnownStudents.fetched_at],

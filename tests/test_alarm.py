@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from lms_bot.activities import Activity, ActivityType
 from lms_bot.app import App, build_app
 from lms_bot.clock import utc_now
@@ -22,7 +23,7 @@ class World:
         self.admin = zulip.add_person("Head", role=200)
         self.anna = zulip.add_person("Anna")
         self.app: App = build_app(
-            Settings(lms_bot_store=f"sqlite:///{store}", lms_group_seconds=0),
+            Settings.model_validate({"lms_bot_store": f"sqlite:///{store}", "lms_group_seconds": 0}),
             Credentials(self.bot.delivery_email, self.bot.api_key, zulip.site),
         )
         self._count = 0

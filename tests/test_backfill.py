@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+
 from lms_bot.app import App, build_app
 from lms_bot.backfill import Progress, run_backfill
 from lms_bot.clock import utc_now
@@ -25,7 +26,7 @@ def app(lms: School, store_url: str) -> Iterator[App]:
     lms.add_mentor("anna", email="anna@school.example")
     lms.add_student("john_doe", mentors=["anna"])
     lms.add_exam("Maths")
-    app = build_app(Settings(lms_db_url=lms.url, lms_bot_store=store_url))
+    app = build_app(Settings.model_validate({"lms_db_url": lms.url, "lms_bot_store": store_url}))
     yield app
     app.stop()
 
@@ -101,7 +102,8 @@ def test_with_notify_a_mentor_gets_one_catch_up_message(lms: School, zulip: Sand
     lms.add_exam("Maths")
     anna = zulip.add_person("Anna", email="anna@school.example", delivery_email="anna@school.example")
     bot = zulip.add_person("LMS bot", is_bot=True)
-    settings = Settings(lms_db_url=lms.url, lms_bot_store=f"sqlite:///{tmp_path / 'store.db'}")
+    store_url = f"sqlite:///{tmp_path / 'store.db'}"
+    settings = Settings.model_validate({"lms_db_url": lms.url, "lms_bot_store": store_url})
     app = build_app(settings, Credentials(bot.delivery_email, bot.api_key, zulip.site))
     assert isinstance(app.gateway, Gateway)
     for minute in range(300):

@@ -19,13 +19,14 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+
 from lms_bot.app import App, build_app
 from lms_bot.config import Settings
 from lms_bot.events import LMSActivityEventHandler
 from lms_bot.exceptions import LMSUnavailable
-from lms_bot.lms import source
 from lms_bot.sandbox.postgres import EmbeddedPostgres
 from lms_bot.sandbox.school import School
+from lms_bot.store.database import rows
 from lms_bot.store.models import LMSActivityEvent
 from lms_bot.store.recording import Recipients
 
@@ -98,12 +99,14 @@ class LMSMachine(RuleBasedStateMachine):
 
     def make_app(self) -> App:
         return build_app(
-            Settings(
-                lms_db_url=self.url,
-                lms_bot_store=self.store,
-                lms_initial_lookback=0,
-                lms_sweep_budget=self.budget_ms,
-                lms_event_handler=f"{__name__}.FailingHandler",
+            Settings.model_validate(
+                {
+                    "lms_db_url": self.url,
+                    "lms_bot_store": self.store,
+                    "lms_initial_lookback": 0,
+                    "lms_sweep_budget": self.budget_ms,
+                    "lms_event_handler": f"{__name__}.FailingHandler",
+                }
             )
         )
 
@@ -126,7 +129,8 @@ class LMSMachine(RuleBasedStateMachine):
     def insert(self, connection: Any, table: str, row_id: int, **row: Any) -> None:
         if table == "attempts":
             columns = "id, date, exam_id, user_id, state, result"
-            values = (row_id, row["date"], row["exam_id"], row["user_id"], row["state"], row["result"])
+            names = ("date", "exam_id", "user_id", "state", "result")
+            values: tuple[Any, ...] = (row_id, *(row[name] for name in names))
         else:
             columns = "id, created, course_id, chapter_id, chapter_content_id, content_type, user_id, state"
             values = (row_id, LONG_AGO, 1, 1, 1, "Video", 1, row["content_state"])
@@ -271,7 +275,7 @@ class LMSMachine(RuleBasedStateMachine):
                 yield "content_attempts", row_id, event_type
 
     def stored(self) -> set[tuple[str, int, str]]:
-        found = list(LMSActivityEvent.select(LMSActivityEvent.source_key).tuples())
+        found = rows(LMSActivityEvent.select(LMSActivityEvent.source_key))
         keys = [key.split(":") for (key,) in found]
         return {(stream, int(row_id), event_type) for stream, row_id, event_type in keys}
 
@@ -285,7 +289,7 @@ def machine(postgres: EmbeddedPostgres, lms: School, tmp_path: Path) -> type[LMS
 
 @pytest.mark.timeout(400)
 def test_events_equal_a_model_that_looks_at_everything(machine: type[LMSMachine]) -> None:
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         machine,
         settings=settings(
             max_examples=200,

@@ -6,12 +6,14 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import peewee
 import pytest
 from outbox_world import PATIENCE, TIMEOUT_SECONDS, OutboxWorld, Owing
 
@@ -179,6 +181,18 @@ def test_a_text_zulip_cuts_is_found_all_the_same(new_world: Callable[..., Outbox
     world.run()
     world.check()
     assert world.count_sends() == 1
+
+
+@pytest.mark.parametrize("hours", [-3, 3])
+def test_zulips_clock_may_differ_from_ours(sqlite_url: str, hours: float) -> None:
+    with SandboxZulip(now=lambda: time.time() + hours * 3600) as zulip:
+        world = OutboxWorld(zulip, sqlite_url)
+        world.owe(world.anna, world.bob)
+        zulip.faults.add(Fault("answer_lost"))
+        world.run()
+        world.check()
+        assert world.count_sends() == 2
+        world.close()
 
 
 def test_two_messages_of_the_same_words_are_two(new_world: Callable[..., OutboxWorld], sqlite_url: str) -> None:
@@ -441,6 +455,19 @@ def test_postgresql_restarting_between_send_and_mark_doubles_nothing(
     failures = step_with_store_away(world, "slow_after", lambda: postgres.away(mode))
     assert isinstance(failures[0], StoreUnavailable)
     world.app.store.close_thread()
+    world.run()
+    world.check()
+
+
+def test_a_connection_lost_within_a_transaction_is_made_anew(
+    new_world: Callable[..., OutboxWorld], new_database: Callable[..., str]
+) -> None:
+    world = new_world(new_database())
+    world.owe(world.anna)
+    with pytest.raises(StoreUnavailable), world.app.store.transaction() as database:
+        with suppress(peewee.PeeweeException):
+            database.execute_sql("SELECT pg_terminate_backend(pg_backend_pid())")
+        Message.get_or_none()
     world.run()
     world.check()
 

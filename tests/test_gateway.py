@@ -285,6 +285,12 @@ def test_an_older_message_than_asked_for_is_not_it(gateway: Gateway, anna: Sandb
     assert gateway.find_sent(anna.user_id, "hello", time.time() + 5) is None
 
 
+def test_a_message_known_to_be_from_before_is_not_it(gateway: Gateway, anna: SandboxPerson) -> None:
+    first, second = (gateway.send_direct(anna.user_id, "hello") for _ in range(2))
+    assert gateway.find_sent(anna.user_id, "hello", 0.0, after_id=first) == second
+    assert gateway.find_sent(anna.user_id, "hello", 0.0, after_id=second) is None
+
+
 def test_it_looks_behind_many_later_messages_but_no_further_than_needed(
     gateway: Gateway, zulip: SandboxZulip, bot: SandboxPerson, anna: SandboxPerson
 ) -> None:

@@ -402,6 +402,37 @@ def test_an_old_server_is_named_as_such(own_server: EmbeddedPostgres, monkeypatc
         pass
 
 
+def test_transaction_ids_given_out_again_after_a_crash_are_looked_at_again(
+    own_server: EmbeddedPostgres, own_lms: School, watching: Watching
+) -> None:
+    """A server that promises less than it keeps: what it lost in a crash, we had read."""
+    add_attempts(own_lms, 1, 5)
+    watching.poll()
+    run(own_lms, "ALTER SYSTEM SET wal_writer_delay = '10s'")
+    run(own_lms, "SELECT pg_reload_conf()")
+    run(own_lms, "CHECKPOINT")
+    with closing(own_lms.connect()) as hasty, hasty.cursor() as sql:
+        sql.execute("SET synchronous_commit = off")
+        for row_id in range(100, 120):
+            sql.execute("INSERT INTO attempts (id, user_id, state) VALUES (%s, 1, 'started')", (row_id,))
+            hasty.commit()
+        assert len(watching.poll()) == 20
+        own_server.restart("immediate")
+    assert run(own_lms, "SELECT count(*) FROM attempts") < [(25,)]
+    run(own_lms, "UPDATE attempts SET result = 'fail' WHERE id = 3")
+    for _ in range(40):
+        run(own_lms, "SELECT pg_current_xact_id()")
+    ((written_by, next_id),) = run(
+        own_lms, "SELECT xmin::text::int, xmin::text::int + age(xmin) FROM attempts WHERE id = 3"
+    )
+    assert written_by < watching.position().horizon < next_id
+    with pytest.raises(LMSUnavailable):
+        watching.poll()
+    assert watching.poll() == {("3", "exam_failed")}
+    run(own_lms, "ALTER SYSTEM RESET wal_writer_delay")
+    run(own_lms, "SELECT pg_reload_conf()")
+
+
 # ---- a physical replica ----
 
 

@@ -314,6 +314,8 @@ def test_messages_known_to_be_sent_are_told_apart_by_person_and_text(
         outbox.mark_sent(claimed, 70 + number, NOW)
     write(ANNA, "hello")
     assert outbox.get_zulip_ids(ANNA, "hello") == {70, 71}
+    assert outbox.get_last_zulip_id(ANNA, before=after(1)) == 73
+    assert outbox.get_last_zulip_id(ANNA, before=NOW) == 0
 
 
 def test_a_text_neither_zulip_nor_postgresql_takes_is_mended(outbox: Outbox, write: Callable[..., Message]) -> None:

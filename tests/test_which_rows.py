@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from lms_bot.config import Settings, load_settings
 from lms_bot.gateway import Credentials
 from lms_bot.sandbox.postgres import EmbeddedPostgres
 from lms_bot.sandbox.school import School, utc
-from lms_bot.sandbox.zulip import SandboxPerson, SandboxZulip
+from lms_bot.sandbox.zulip import Fault, SandboxPerson, SandboxZulip
 from lms_bot.store.models import Delivery, LMSActivityEvent, LMSEventLog
 
 NOON = datetime(2026, 1, 15, 12, 0, tzinfo=timezone.utc)
@@ -475,6 +476,19 @@ def test_a_student_without_mentors_is_an_event_with_a_reason_and_told_when_a_men
         log = LMSEventLog.get_by_id(event.event_id)
         assert (log.error_message, log.notification_sent) == (None, True)
         assert [one.state for one in Delivery.select()] == ["sent"]
+
+
+def test_while_zulips_list_of_people_is_slow_the_last_one_serves(told: Watch, zulip: SandboxZulip) -> None:
+    told.lms.start_exam(told.john, told.exam)
+    told.poll()
+    told.app.users.clear_cache()
+    zulip.faults.add(Fault("slow_before", method="GET", path="users", seconds=8))
+    told.lms.start_exam(told.john, told.lms.add_exam("Physics"))
+    began = monotonic()
+    (event,) = told.poll()
+    assert monotonic() - began < 5
+    told.app.notifier.send_all_due()
+    assert told.error(event) == ""
 
 
 def test_an_address_that_two_people_share_matches_nobody_and_says_so(

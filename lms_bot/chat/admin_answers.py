@@ -96,7 +96,8 @@ def answer_retry(question: Question) -> str:
     outcome = question.app.events.retry(_read_event_ids(question))
     lines = [f"🔁 {replies.count(outcome.retried, 'event')} will be sent again." if outcome.retried else ""]
     if outcome.unmapped_ids:
-        lines.append(f"Somebody to be told of {_refs(outcome.unmapped_ids)} still cannot be found; `errors` says why.")
+        unmapped = _refs(outcome.unmapped_ids)
+        lines.append(f"Somebody to be told of {unmapped} still cannot be found; `errors` says why.")
     if outcome.nothing_to_do_ids:
         lines.append(f"Nothing failed with {_refs(outcome.nothing_to_do_ids)}.")
     if outcome.unknown_ids:

@@ -173,7 +173,8 @@ class _Poll:
             keys += self._open(snapshot, moment)
         if self._tail_is_done:
             keys += self._sweep(snapshot, moment, PAGE_ROWS - len(keys))
-        return Changes(self._stream, read_by_keys(snapshot, self._stream, keys, moment), self._position, moment.lms_now)
+        readings = read_by_keys(snapshot, self._stream, keys, moment)
+        return Changes(self._stream, readings, self._position, moment.lms_now)
 
     def _begin(self, snapshot: Snapshot, moment: Moment) -> None:
         self._horizon = moment.xmin

@@ -73,7 +73,7 @@ class Store:
         try:
             self.database.connect(reuse_if_open=True)
             yield self.database
-        except peewee.DatabaseError as error:
+        except peewee.PeeweeException as error:  # InterfaceError: a closed connection
             if not _is_about_connection(error):
                 raise
             self.close_thread()
@@ -117,8 +117,8 @@ def open_store(url: str) -> Store:
     return store
 
 
-def _is_about_connection(error: peewee.DatabaseError) -> bool:
-    """Also SQLite's plain DatabaseError, for a file that is no database; not its subclasses, which are our mistakes."""
+def _is_about_connection(error: peewee.PeeweeException) -> bool:
+    """Also SQLite's plain DatabaseError, for a file that is no database; its subclasses are our mistakes."""
     return isinstance(error, CONNECTION_ERRORS) or type(error) is peewee.DatabaseError
 
 

@@ -137,6 +137,14 @@ class Outbox:
         )
         return {sent_id for (sent_id,) in rows(query)}
 
+    def get_last_zulip_id(self, zulip_user_id: int, before: datetime) -> int:
+        """Zulip's highest id of a message this person is known to have got before that moment; 0 where none is."""
+        query = Message.select(fn.MAX(Message.zulip_message_id)).where(
+            Message.zulip_user_id == zulip_user_id, Message.state == MessageState.SENT, Message.sent_at < before
+        )
+        ((last_id,),) = rows(query)
+        return last_id or 0
+
     def mark_sent(self, message: Message, zulip_message_id: int, now: datetime) -> bool:
         """Settles the message and its deliveries. False where another process did."""
         with self._store.transaction():
@@ -272,7 +280,9 @@ class Outbox:
             .where(
                 Message.message_id == message.message_id,
                 Message.state == present,
-                Message.claimed_at.is_null() if message.claimed_at is None else Message.claimed_at == message.claimed_at,
+                Message.claimed_at.is_null()
+                if message.claimed_at is None
+                else Message.claimed_at == message.claimed_at,
             )
             .execute()
         )
@@ -295,5 +305,6 @@ def _write_log(event_id: int, deliveries: list[tuple[Any, ...]], now: datetime) 
     }
     LMSActivityEvent.update(is_settled=not is_open).where(LMSActivityEvent.event_id == event_id).execute()
     LMSEventLog.insert(event=event_id, **values).on_conflict(
-        conflict_target=[LMSEventLog.event], update={getattr(LMSEventLog, name): value for name, value in values.items()}
+        conflict_target=[LMSEventLog.event],
+        update={getattr(LMSEventLog, name): value for name, value in values.items()},
     ).execute()
