@@ -524,6 +524,41 @@ def test_a_first_look_that_broke_off_is_repeated_and_what_came_between_is_news(
     assert watching.poll() == set()
 
 
+@pytest.mark.parametrize("savepoint", ["SELECT 1", "SAVEPOINT inner_one"])
+def test_what_others_had_open_when_the_first_look_began_is_news_also_if_the_look_is_repeated(
+    any_school: School, watch: Watch, savepoint: str
+) -> None:
+    """A part of a transaction has an id of its own, which a snapshot does not name."""
+    with closing(any_school.connect()) as older, closing(any_school.connect()) as late:
+        execute = "INSERT INTO attempts (id, user_id, state, result) VALUES (%s, 1, 'ended', 'pass')"
+        with older.cursor() as sql:
+            sql.execute("SELECT pg_current_xact_id()")  # holds the horizon back
+        add_attempts(any_school, 1, 5)
+        with late.cursor() as sql:
+            sql.execute("SELECT pg_current_xact_id()")
+            sql.execute(savepoint)
+            sql.execute(execute, (77,))
+        add_attempts(any_school, 6, 9)
+        watching = watch(any_school)
+        _break_first_look_off(watching)
+        late.commit()
+        older.commit()
+        add_attempts(any_school, 100, 102)
+        assert watching.poll(2) == passed(77, 100, 101, 102)
+
+
+def _break_first_look_off(watching: Watching) -> None:
+    """As if killed after the place where it began was noted."""
+    store = watching.app.store
+    with store.transaction() as db:
+        db.execute_sql("ALTER TABLE lms_known_rows RENAME TO hidden")
+    with pytest.raises(Exception, match="lms_known_rows"):
+        watching.poll()
+    with store.transaction() as db:
+        db.execute_sql("ALTER TABLE hidden RENAME TO lms_known_rows")
+    watching.restart()
+
+
 def _cut_off(pages: Iterator[object]) -> Iterator[object]:
     yield from itertools.islice(pages, 2)
     raise KeyboardInterrupt

@@ -329,6 +329,8 @@ def test_stopped_while_zulip_does_not_answer_it_still_gives_its_duties_back(town
 
 @pytest.mark.parametrize("is_news_refused", [True, False])
 def test_when_zulip_asks_to_wait_answers_and_news_wait_alike(town: Town, is_news_refused: bool) -> None:
+    is_noted = "SELECT 1 FROM lms_facts WHERE name = 'zulip_rate_limited_until'"
+
     def start() -> None:
         town.lms.start_exam("john_doe", town.exam)
 
@@ -341,6 +343,7 @@ def test_when_zulip_asks_to_wait_answers_and_news_wait_alike(town: Town, is_news
         for step in (start, ask) if is_news_refused else (ask, start):
             step()
             refused = town.zulip.wait_for_request(lambda one: one.status == 429)
+            wait_until(lambda: town.store.rows(is_noted), "the pause")
         town.wait_until_told("anna", STARTED)
         town.wait_until_told("carla", "zoe_m")
         since = [one.sent_at - refused.at for one in town.zulip.messages(sender=town.bot)]

@@ -74,10 +74,14 @@ class Source:
         """Where a stream that was never read begins: everything before it is to be taken as known."""
         with self.connection.snapshot() as snapshot:
             moment = fetch_moment(snapshot)
-            table_id, _, _ = snapshot.fetch_one(TABLE_SQL, (stream.table,))
-            (seen,) = snapshot.fetch_one("SELECT pg_current_snapshot()::text")
-            baseline_at = moment.lms_now.isoformat()
-            return Position(table_id, None, moment.xmin, baseline_at=baseline_at, baseline_snapshot=seen)
+            table_id, _, blocks = snapshot.fetch_one(TABLE_SQL, (stream.table,))
+            return Position(
+                table_id,
+                None,
+                moment.xmin,
+                baseline_at=moment.lms_now.isoformat(),
+                baseline_writers=fetch_writers(snapshot, stream, moment, blocks),
+            )
 
     def fetch_baseline(self, stream: Stream, first: Position) -> PagesOfChanges:
         """All rows that were there when `first` was fetched; with the last page comes the position to go on from.
@@ -298,6 +302,23 @@ def fetch_moment(snapshot: Snapshot) -> Moment:
     return Moment(*snapshot.fetch_one(MOMENT_SQL))
 
 
+def fetch_writers(snapshot: Snapshot, stream: Stream, moment: Moment, blocks: int) -> list[int]:
+    """The transactions (32 bits) at or past the horizon that wrote rows which can be seen.
+
+    PostgreSQL's own pg_snapshot would not do: it does not name the open parts of transactions (savepoints).
+    """
+    if moment.xmin == moment.xmax:
+        return []
+    writers: set[int] = set()
+    for first in range(0, blocks, LARGEST_SLICE_BLOCKS):  # in slices, each with a statement timeout of its own
+        rows = snapshot.fetch_all(
+            f"SELECT DISTINCT xmin::text::bigint FROM {stream.table} WHERE ctid >= '({first},0)'::tid"
+            f" AND ctid < '({first + LARGEST_SLICE_BLOCKS},0)'::tid AND {written_since(moment.xmin, moment)}"
+        )
+        writers.update(xid for (xid,) in rows)
+    return sorted(writers)
+
+
 def written_since(horizon: int, moment: Moment, alias: str | None = None) -> str:
     """SQL: the row version was written by a transaction not below the horizon.
 
@@ -310,12 +331,9 @@ def written_since(horizon: int, moment: Moment, alias: str | None = None) -> str
 
 
 def was_there(first: Position, moment: Moment, alias: str) -> str:
-    """SQL: the row version could be seen when `first` was fetched.
-
-    The age of the horizon decides for nearly all; for the rest the snapshot of then. That wants transaction ids of
-    64 bits, which are the latest before the present that end in the 32 bits of xmin.
-    """
-    xmin = f"{alias}.xmin::text::bigint"
-    xid = f"({xmin} + (({moment.xmax} - {xmin}) >> 32 << 32))::text::xid8"
-    visible = f"pg_visible_in_snapshot({xid}, '{first.baseline_snapshot}'::pg_snapshot)"
-    return f"(NOT ({written_since(first.horizon, moment, alias)}) OR {visible})"
+    """SQL: the row version could be seen when `first` was fetched."""
+    writers = ",".join(map(str, first.baseline_writers or ()))
+    return (
+        f"(NOT ({written_since(first.horizon, moment, alias)})"
+        f" OR {alias}.xmin = ANY('{{{writers}}}'::xid[]))"
+    )

@@ -52,8 +52,8 @@ class Position:
     transaction below it has been seen. `pass_horizon`, `pass_block`, `pass_file`: the complete look now under
     way: the horizon that becomes ours when it ends, the next block, and the table's file, which VACUUM FULL
     replaces. `table_id` tells the table from another one of that name (a restored copy). `baseline_at` is the
-    LMS's time at the very first start and `baseline_snapshot` what could be seen then (a pg_snapshot), kept while
-    that is not yet all taken as known.
+    LMS's time at the very first start and `baseline_writers` the transactions at or past the horizon whose rows
+    could be seen then; kept while what was there is not yet all taken as known.
     """
 
     table_id: str
@@ -63,7 +63,7 @@ class Position:
     pass_block: int = 0
     pass_file: int | None = None
     baseline_at: str | None = None
-    baseline_snapshot: str | None = None
+    baseline_writers: list[int] | None = None
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
