@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from lms_bot.sandbox.demo import SCRIPT, run_demo
+from lms_bot.sandbox.demo import CONFIG, SCRIPT, run_demo
 from lms_bot.sandbox.sample import MENTORS, SUPERVISOR
 from lms_bot.sandbox.stage import Page, Stage, readable
 
@@ -52,6 +52,8 @@ def is_clean(folder: Path) -> bool:
 
 def test_the_whole_script_is_played_and_counted(temporary_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lms_bot.sandbox.demo.SECONDS_PER_ACT", 0.6)
+    each_in_its_own_message = CONFIG.replace("lms_group_seconds = 4", "lms_group_seconds = 0")
+    monkeypatch.setattr("lms_bot.sandbox.demo.CONFIG", each_in_its_own_message)
     out = io.StringIO()
     assert run_demo(out=out) == 0
 

@@ -162,7 +162,8 @@ def test_binaries_in_a_folder_of_roots_are_used_all_the_same(tmp_path: Path) -> 
 # ---- its end, when the owner ends ----
 
 OWNER = """
-import sys, threading
+import signal, sys, threading
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background starts all with SIGINT ignored
 from contextlib import nullcontext
 from lms_bot.sandbox.postgres import EmbeddedPostgres
 server = EmbeddedPostgres().start()

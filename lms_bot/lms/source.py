@@ -175,9 +175,11 @@ class _Poll:
         keys = self._tail(snapshot)
         if self._tail_is_done and not self._open_is_done:
             keys += self._open(snapshot, moment)
-        if self._tail_is_done:
-            keys += self._sweep(snapshot, moment, PAGE_ROWS - len(keys))
-        readings = read_by_keys(snapshot, self._stream, keys, moment)
+        swept = self._sweep(snapshot, moment, PAGE_ROWS - len(keys)) if self._tail_is_done else []
+        began = monotonic()
+        readings = read_by_keys(snapshot, self._stream, keys + swept, moment)
+        if swept:
+            self._spend(monotonic() - began)
         return Changes(self._stream, readings, self._position, moment.lms_now)
 
     def _begin(self, snapshot: Snapshot, moment: Moment) -> None:
@@ -235,6 +237,7 @@ class _Poll:
         while not self._sweep_is_done and len(keys) < room:
             began = monotonic()
             keys += self._slice(snapshot, moment)
+            self._fit_slice(monotonic() - began)
             self._spend(monotonic() - began)
         return keys
 
@@ -276,12 +279,15 @@ class _Poll:
         assert self._horizon is not None
         return f"{past} AND NOT ({written_since(self._horizon, moment)})"
 
-    def _spend(self, seconds: float) -> None:
-        """Takes from the budget, and fits the next slice to it."""
+    def _fit_slice(self, seconds: float) -> None:
+        """Fits the next slice to the budget."""
         name, blocks = self._stream.name, self._source.slice_blocks
         target = self._source.budget_seconds / SLICES_PER_BUDGET
         fitting = int(blocks[name] * min(4.0, target / max(seconds, 1e-4)))
         blocks[name] = max(SMALLEST_SLICE_BLOCKS, min(LARGEST_SLICE_BLOCKS, fitting))
+
+    def _spend(self, seconds: float) -> None:
+        """Takes from the budget; the sweep goes on in the next poll when it is used up."""
         self._budget_seconds -= seconds
         if self._budget_seconds <= 0:
             self._sweep_is_done = True
