@@ -60,10 +60,7 @@ class Polling:
         """Within the backoff; ended early once an LMS that could not even be reached can be reached again."""
         if self._not_before is None or now >= self._not_before:
             return False
-        if not (self._was_unreachable and self._app.source.connection.is_reachable()):
-            return True
-        self._failures = 0  # so far it was only knocked at
-        return False
+        return not (self._was_unreachable and self._app.source.connection.is_reachable())
 
     def _lease_seconds(self) -> float:
         return max(SHORTEST_LEASE_SECONDS, 3 * self._app.monitor.poll_interval)
@@ -79,9 +76,12 @@ class Polling:
         self._failures, self._not_before, self._said = 0, None, ""
 
     def _failed(self, error: LMSBotError, now: datetime) -> None:
+        is_unreachable = not self._app.source.connection.is_reachable()
+        if self._was_unreachable and not is_unreachable:
+            self._failures = 0  # so far it was only knocked at
+        self._was_unreachable = is_unreachable
         self._not_before = now + timedelta(seconds=self._delay_seconds(error))
         self._failures += 1
-        self._was_unreachable = not self._app.source.connection.is_reachable()
         if str(error) != self._said:  # once for each trouble, not once a poll
             logger.warning("the poll failed: %s", error)
             self._said = str(error)
