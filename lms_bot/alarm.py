@@ -9,7 +9,7 @@ from peewee import fn
 
 from lms_bot.store.database import rows
 from lms_bot.store.models import Delivery, DeliveryState, Fact, Message
-from lms_bot.store.outbox import URGENT, Outbox
+from lms_bot.store.outbox import URGENT
 
 if TYPE_CHECKING:
     from lms_bot.app import App
@@ -21,9 +21,8 @@ ALARM_FACT = "delivery_alarm"
 class Alarm:
     """`check` is cheap and may be called often, by any number of processes."""
 
-    def __init__(self, app: App, outbox: Outbox) -> None:
+    def __init__(self, app: App) -> None:
         self._app = app
-        self._outbox = outbox
         self._next_look: datetime | None = None
 
     def look_again(self) -> None:
@@ -45,7 +44,7 @@ class Alarm:
         formatter = self._app.formatter
         text = formatter.format_alarm_message(reasons) if reasons else formatter.format_recovery_message()
         with self._app.store.transaction():
-            self._outbox.lock("alarm")
+            self._app.store.lock("alarm")
             if bool(Fact.find(ALARM_FACT)) != was_failing:
                 return  # another process told it
             Fact.put(ALARM_FACT, bool(reasons))

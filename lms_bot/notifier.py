@@ -81,7 +81,7 @@ class Notifier:
         self._patience = patience or Patience()
         self.outbox = Outbox(self._app.store)
         self.scribe = Scribe(self._app, self.outbox)
-        self.alarm = Alarm(self._app, self.outbox)
+        self.alarm = Alarm(self._app)
         self.name = f"{own_name()}:{uuid.uuid4().hex[:8]}"
         self._outage = 0
         self.awake = threading.Event()
@@ -227,7 +227,7 @@ class Notifier:
             seconds = 1.0
         facts = [PAUSE_FACT, RATE_LIMIT_FACT] if isinstance(error, ZulipRateLimited) else [PAUSE_FACT]
         with self._app.store.transaction():
-            self.outbox.lock(PAUSE_FACT)
+            self._app.store.lock(PAUSE_FACT)
             for fact in facts:  # another sender may have been told to wait longer
                 longest = max(seconds, self._seconds_until(fact, now))
                 Fact.put(fact, (now + timedelta(seconds=longest)).isoformat())

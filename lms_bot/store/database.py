@@ -85,6 +85,11 @@ class Store:
         with self.session() as db, db.atomic():
             yield db
 
+    def lock(self, duty: str) -> None:
+        """Within a transaction, until its end: one process at a time. SQLite's transactions take turns anyway."""
+        if self.is_postgresql:
+            self.database.execute_sql("SELECT pg_advisory_xact_lock(hashtext(%s))", ("lms_bot:" + duty,))
+
     def migrate(self) -> list[str]:
         """Brings the tables up to date; safe when several processes start at once. Returns what was applied."""
         with self.session() as db, db.atomic(*([] if self.is_postgresql else ["EXCLUSIVE"])):

@@ -45,11 +45,6 @@ class Outbox:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def lock(self, duty: str) -> None:
-        """Within a transaction: one process at a time. SQLite's transactions take turns anyway."""
-        if self._store.is_postgresql:
-            self._store.database.execute_sql("SELECT pg_advisory_xact_lock(hashtext(%s))", ("lms_bot:" + duty,))
-
     def get_waiting_people(self) -> dict[int, tuple[int, int]]:
         """Who is owed something that is in no message yet: (how many, the latest delivery's id) by Zulip user id."""
         query = Delivery.select(

@@ -55,8 +55,7 @@ class Recorder:
 
     def lock_stream(self, stream: str) -> None:
         """Lets one process at a time record this stream, so that what is not yet stored stays so until commit."""
-        if self._store.is_postgresql:  # SQLite's transactions take turns anyway
-            self._execute("SELECT pg_advisory_xact_lock(hashtext(%s))", ("lms_bot:" + stream,))
+        self._store.lock(stream)
 
     def get_stored(self, source_keys: Sequence[str]) -> set[str]:
         return self._find("lms_activity_events", "source_key", source_keys)
