@@ -26,8 +26,8 @@ from lms_bot.monitor import ActivityMonitor
 from lms_bot.notifier import Notifier
 from lms_bot.poller import Poller
 from lms_bot.polling import Polling
+from lms_bot.store.conversation import Answer
 from lms_bot.store.database import Store, open_store
-from lms_bot.store.models import AnsweredMessage
 from lms_bot.users import UserMapper
 
 T = TypeVar("T")
@@ -69,7 +69,7 @@ class App:
     def tidy(self) -> None:
         """Forgets what nobody needs any more."""
         with suppress(LMSBotError), self.store.transaction():
-            AnsweredMessage.forget_before(utc_now() - ANSWERS_KEPT)
+            Answer.forget_before(utc_now() - ANSWERS_KEPT)
 
     def stop(self) -> None:
         """Finishes what is in hand and closes what is open. Takes less than five seconds."""

@@ -24,7 +24,8 @@ from lms_bot.clock import utc_now
 from lms_bot.config import load_settings
 from lms_bot.exceptions import ConfigError, LMSBotError, ZulipFateUnknown, ZulipRateLimited, ZulipRefused
 from lms_bot.gateway import OWNER, Credentials, Gateway, ZulipUser
-from lms_bot.store.models import AnsweredMessage
+from lms_bot.store.conversation import Answer
+from lms_bot.store.leases import own_name
 
 logger = logging.getLogger(__name__)
 
@@ -116,7 +117,7 @@ class LMSBotHandler:
             return False
         try:
             with self.app.store.transaction():
-                return AnsweredMessage.take(message["id"], utc_now())
+                return Answer.take(message["id"], _sender_id(message), own_name(), utc_now())
         except LMSBotError:
             return True  # the store is away: better two answers than none
 

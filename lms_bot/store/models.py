@@ -62,6 +62,8 @@ class LMSActivityEvent(BaseModel):
     """False until it is decided who is to be told (also when that is nobody)."""
     is_settled = BooleanField(default=False)
     """True once nothing more is to be sent for it, be it told, refused or never owed."""
+    is_echo = BooleanField(default=False)
+    """True for a content that is an exam: the exam's event says the same. Told and counted nowhere."""
 
     class Meta:
         table_name = "lms_activity_events"
@@ -284,26 +286,6 @@ class Lease(BaseModel):
 
     class Meta:
         table_name = "lms_leases"
-
-
-class AnsweredMessage(BaseModel):
-    """A chat message some process of the bot has taken to answer; nobody answers it again."""
-
-    zulip_message_id = BigIntegerField(primary_key=True)
-    taken_at = UTCDateTimeField(default=utc_now)
-
-    class Meta:
-        table_name = "lms_answered_messages"
-
-    @classmethod
-    def take(cls, zulip_message_id: int, now: datetime) -> bool:
-        """True for the one process that is to answer this message."""
-        query = cls.insert(zulip_message_id=zulip_message_id, taken_at=now).on_conflict_ignore()
-        return bool(query.as_rowcount().execute())
-
-    @classmethod
-    def forget_before(cls, moment: datetime) -> None:
-        cls.delete().where(cls.taken_at < moment).execute()
 
 
 class Preference(BaseModel):

@@ -42,6 +42,7 @@ EVENT_COLUMNS = (
     "event_id", "event_type", "student_id", "student_username", "student_display_name", "mentor_id",
     "mentor_username", "activity_id", "activity_title", "activity_metadata", "timestamp", "created_at",
     "processed_for_ai", "zulip_user_id", "source_key", "has_deliveries", "is_settled",
+    "is_echo",
 )  # fmt: skip
 DELIVERY_COLUMNS = ("event_id", "recipient", "zulip_user_id", "state", "reason", "created_at", "updated_at")
 LOG_COLUMNS = ("event_id", "notification_sent", "error_message", "processed_at")
@@ -236,6 +237,7 @@ def _event_row(
         activity.source_key,
         has_deliveries,
         is_settled,
+        activity.is_echo,
     )
 
 
