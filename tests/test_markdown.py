@@ -3,13 +3,14 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections import Counter
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from zulip_rules import constructs, hostile_texts
+from zulip_rules import as_seen, constructs, elements_of, hostile_texts, marks, render_widely, text_of
 
 from lms_bot.markdown import code, disarm, event_ref, fit_lines, one_line, spoiler, table, time_tag
 
@@ -33,16 +34,18 @@ PLACES = [
 ]
 
 
-@settings(max_examples=2500, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(st.sampled_from(PLACES), st.lists(hostile_texts, min_size=4, max_size=4))
 @example(PLACES[2], ["x @", "x", "x", "x"])  # would mention " has passed: "
 @example(PLACES[2], ["x #", "x", "x", "x"])
 @example(PLACES[7], ["x :smile", "x", "x", "x"])
 def test_disarmed_text_adds_nothing_to_any_place_it_is_put_in(place: str, texts: list[str]) -> None:
-    message = place.format(*(disarm(text) or "x" for text in texts))
+    inert = [disarm(text) or "x" for text in texts]
+    message = place.format(*inert)
     harmless = place.format("x", "x", "x", "x")
     assert constructs(message) == constructs(harmless)
-    assert len(message.splitlines()) == len(harmless.splitlines())
+    shown, readable = text_of(render_widely(message)), place.count("{}")
+    assert all(as_seen(each) in shown for each in inert[:readable])
 
 
 @settings(max_examples=1000, deadline=None)
@@ -56,7 +59,7 @@ def test_disarmed_text_is_one_line_looks_the_same_and_stays_as_it_is(text: str) 
     assert inert.replace("\u200b", "") == one_line(text).translate(lookalikes)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(hostile_texts, st.integers(min_value=1, max_value=40))
 def test_a_cut_text_is_no_longer_than_asked_and_still_disarmed(text: str, max_length: int) -> None:
     cut = disarm(text, max_length=max_length)
@@ -140,52 +143,32 @@ def test_what_was_copied_from_a_message_is_what_the_lms_said() -> None:
     assert one_line(disarm("jane.smith@school.example")) == "jane.smith@school.example"
 
 
-TAGS = {
-    r'class="user-mention': {"mention"},
-    r"<a ": {"link", "address", "e-mail", "domain", "channel"},
-    r"<strong>": {"bold"},
-    r"<em>": {"italic", "group"},
-    r"<del>": {"strike"},
-    r"<code>": {"code"},
-    r"<time ": {"time"},
-    r'class="emoji': {"emoji"},
-    r'class="katex"': {"formula"},
-    r"<blockquote>": {"quote"},
-    r"<[uo]l>": {"list"},
-    r"<h1>": {"heading"},
-    r"<hr>": {"rule"},
-    r"<table>": {"bar"},
-    r"spoiler-block": {"fence"},
-}
-
-
 @pytest.mark.skipif(not RENDERED.exists(), reason=f"no recordings of a Zulip server at {RENDERED}")
 class TestAgainstARealServer:
-    """The rules these tests judge by see all that a real server made of the same texts."""
+    """What these tests judge by is as wide as what a real server made of the same texts."""
 
     def recorded(self) -> list[tuple[str, str]]:
         return [(each["text"], each["rendered"]) for each in json.loads(RENDERED.read_text())]
 
     def test_the_rules_miss_nothing_that_the_server_rendered(self) -> None:
-        for text, html in self.recorded():
-            for tag, kinds in TAGS.items():
-                if re.search(tag, html):
-                    assert kinds & constructs(text).keys(), f"{text!a} became {html!a}"
+        for text, recorded in self.recorded():
+            seen = Counter(element.kind for element in elements_of(recorded) if "katex" not in recorded)
+            assert not seen - constructs(text), f"{text!a} became {recorded!a}"
 
     def test_every_recorded_text_can_be_disarmed(self) -> None:
         for text, _ in self.recorded():
-            assert not constructs(disarm(text)), ascii(text)
+            assert constructs(disarm(text)) == {"p": 1}, ascii(text)
 
     def test_what_the_server_left_alone_counts_as_plain(self) -> None:
-        plain = [text for text, html in self.recorded() if html == f"<p>{text}</p>" and "\u200b" in text]
+        plain = [text for text, shown in self.recorded() if shown == f"<p>{text}</p>" and "\u200b" in text]
         assert plain
         for text in plain:
-            assert constructs(text).keys() <= {"domain"}, ascii(text)  # .example is one only to our rules
+            assert marks(text).keys() <= {"a"}, ascii(text)  # .example is a domain only to our rules
 
 
 @given(hostile_texts)
 def test_text_cannot_leave_a_code_span(text: str) -> None:
-    assert constructs(f"{code(text)} and {code(text)}") == {"code": 2}
+    assert marks(f"{code(text)} and {code(text)}") == {"code": 2}
 
 
 def test_code_spans_do_not_disturb_a_table_or_vanish() -> None:

@@ -191,6 +191,42 @@ def test_an_uploaded_file_is_read_by_its_owner_and_whoever_was_sent_a_link(
     assert requests.get(zulip.site + url, timeout=5).content == b"\x89PNG\r\n--\r\n"
 
 
+@pytest.mark.parametrize(
+    ("name", "content_type", "is_shown"),
+    [
+        ("chart.PNG", "image/png", True),
+        ("events.csv", "text/csv", False),
+        ("notes.txt", "text/plain", False),
+        ("page.html", "application/octet-stream", False),
+        ("image.svg", "application/octet-stream", False),
+    ],
+)
+def test_what_a_browser_could_run_comes_as_a_download(
+    zulip: SandboxZulip, bot: SandboxPerson, name: str, content_type: str, is_shown: bool
+) -> None:
+    path = zulip.upload(bot, name, b"x")
+    upload = zulip.read_upload(path)
+    assert upload is not None and (upload.content, upload.name) == (b"x", name)
+    answer = requests.get(zulip.site + path, auth=(bot.delivery_email, bot.api_key), timeout=5)
+    assert answer.headers["Content-Type"] == upload.content_type == content_type
+    assert answer.headers["Content-Disposition"].startswith("inline" if is_shown else "attachment")
+    assert zulip.read_upload(f"{path}x") is None
+
+
+def test_a_message_is_shown_as_html_with_its_image_and_who_it_names(
+    zulip: SandboxZulip, bot: SandboxPerson, anna: SandboxPerson, client: Client
+) -> None:
+    path = zulip.upload(bot, "chart.png", b"x")
+    zulip.send(bot, anna, f"@**{anna.full_name}** [chart.png]({path})")
+    [message] = client_of(zulip, anna).get_messages({"anchor": "newest", "num_before": 1, "num_after": 0})["messages"]
+    assert message["content"] == (
+        f'<p><span class="user-mention" data-user-id="{anna.user_id}">@{anna.full_name}</span>'
+        f' <a href="{path}">chart.png</a></p>\n<div class="message_inline_image">'
+        f'<a href="{path}" title="chart.png"><img src="{path}"></a></div>'
+    )
+    assert client.render_message({"content": "**x**"})["rendered"] == "<p><strong>x</strong></p>"
+
+
 def test_what_a_bot_stores_is_given_back(client: Client) -> None:
     assert client.update_storage({"storage": {"a": "1", "b": "2"}})["result"] == "success"
     assert client.get_storage({"keys": ["b"]})["storage"] == {"b": "2"}

@@ -267,7 +267,7 @@ def heart_has_beaten(world: World, exchange: Exchange) -> None:
 @before("events_dm_message_apply_markdown_true")
 def queue_wants_html(world: World, exchange: Exchange) -> None:
     world.register("37bf3e37-0565-4471-b1ed-6dcbf5cbbba4", apply_markdown=True)
-    world.say(62, world.anna, world.bot, "Hello **bot** @**lms-bot** [x](/a) :smile:")
+    world.say(62, world.anna, world.bot, "Hello **bot** @**lms-bot** [x](http://127.0.0.1:9991/a) :smile:")
 
 
 @before("events_own_message")

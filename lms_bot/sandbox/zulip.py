@@ -13,6 +13,7 @@ from lms_bot.sandbox.zulip_http import HttpServer
 from lms_bot.sandbox.zulip_people import SandboxMessage, SandboxPerson, order_recipients
 from lms_bot.sandbox.zulip_realm import Realm
 from lms_bot.sandbox.zulip_server import Application, SandboxRequest
+from lms_bot.sandbox.zulip_uploads import Upload
 
 __all__ = ["Fault", "Faults", "SandboxMessage", "SandboxPerson", "SandboxRequest", "SandboxZulip"]
 
@@ -156,9 +157,23 @@ class SandboxZulip:
     def react(self, person: SandboxPerson, message_id: int, emoji_name: str) -> None:
         self.realm.react(person, message_id, emoji_name, op="add")
 
+    def take_back_reaction(self, person: SandboxPerson, message_id: int, emoji_name: str) -> None:
+        self.realm.react(person, message_id, emoji_name, op="remove")
+
+    def get_unread(self, person: SandboxPerson) -> list[SandboxMessage]:
+        """What others wrote to this person and is not marked as read, oldest first."""
+        with self.realm.lock:
+            inbox, messages = self.realm.inboxes[person.user_id], self.realm.messages
+            unread = [messages[message_id] for message_id, flags in inbox.items() if "read" not in flags]
+        return [message for message in unread if message.sender_id != person.user_id]
+
     def upload(self, person: SandboxPerson, name: str, content: bytes) -> str:
         """A file of this person's. Returns its path at this site, for a link in a message."""
         return self._application.uploads.add(person, name, content).path
+
+    def read_upload(self, path: str) -> Upload | None:
+        """The file at this path, as its uploader left it, with its name and type; None where there is none."""
+        return self._application.uploads.find(path)
 
     def messages(self, *, sender: SandboxPerson | None = None, to: Place | None = None) -> list[SandboxMessage]:
         """

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from lms_bot.sandbox import zulip_shapes as shapes
+from lms_bot.sandbox.rendering import Known, render
 from lms_bot.sandbox.zulip_people import (
     Edit,
     Reaction,
@@ -20,7 +21,6 @@ from lms_bot.sandbox.zulip_people import (
 from lms_bot.sandbox.zulip_queues import EventQueues
 from lms_bot.sandbox.zulip_refusals import Refusal, invalid_message, unknown_stream
 from lms_bot.sandbox.zulip_text import (
-    check_can_be_rendered,
     clean_content,
     clean_topic,
     find_mentions,
@@ -153,6 +153,12 @@ class Realm:
 
     # Messages
 
+    def render(self, content: str) -> str:
+        """The HTML of a text, in which the people and streams that there are can be named."""
+        with self.lock:
+            people = {each.full_name: each.user_id for each in self.people.values() if each.is_active}
+            return render(content, Known(people, {each.name: each.stream_id for each in self.streams.values()}))
+
     def send_direct(
         self, sender: SandboxPerson, people: Iterable[SandboxPerson], content: str, *, client: str
     ) -> SandboxMessage:
@@ -192,7 +198,6 @@ class Realm:
     def _commit(
         self, sender: SandboxPerson, content: str, readers: set[int], client: str, **place: Any
     ) -> SandboxMessage:
-        check_can_be_rendered(content)
         message = SandboxMessage(
             id=self.next_message_id,
             sender_id=sender.user_id,
@@ -256,7 +261,7 @@ class Realm:
             edit = Edit(editor.user_id, self.now(), message.content)
             self._set_message(replace(message, content=body, edits=(edit, *message.edits)))
             for user_id, flags in self._readers(message_id):
-                self.queues.publish([user_id], shapes.show_edit_event(self.messages[message_id], flags))
+                self.queues.publish([user_id], shapes.show_edit_event(self, self.messages[message_id], flags))
 
     def delete(self, person: SandboxPerson, message_id: int) -> None:
         with self.lock:

@@ -11,7 +11,6 @@ from lms_bot.sandbox.zulip_people import SandboxMessage, SandboxPerson
 from lms_bot.sandbox.zulip_refusals import Refusal, invalid_message, missing_argument
 from lms_bot.sandbox.zulip_search import MAX_MESSAGES, NEWEST, Predicate, compile_narrow, find_window
 from lms_bot.sandbox.zulip_state import describe_state
-from lms_bot.sandbox.zulip_text import render
 
 routes = Routes()
 DIRECT = ("private", "direct")
@@ -224,7 +223,7 @@ def mark_all_as_read(call: Call) -> Body:
 
 @routes.add("POST", "messages/render", "content")
 def render_message(call: Call) -> Body:
-    return {"rendered": render(call.text("content"))}
+    return {"rendered": call.realm.render(call.text("content"))}
 
 
 # Reactions and typing

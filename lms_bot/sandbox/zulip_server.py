@@ -33,7 +33,7 @@ UPLOADS = "user_uploads/"
 class SandboxRequest:
     """
     One request as it went. `at` is in epoch seconds, `path` is that of the URL, as in "/api/v1/messages";
-    `status` is None where the connection was closed without an answer.
+    `status` is None where the connection was closed without an answer. `narrow` is what a search asked for.
     """
 
     at: float
@@ -41,6 +41,7 @@ class SandboxRequest:
     method: str
     path: str
     status: int | None
+    narrow: str = ""
 
 
 class Application:
@@ -79,7 +80,8 @@ class Application:
             status = answer.status
             return answer
         finally:
-            entry = SandboxRequest(self._realm.now(), user_id, request.method, request.url_path, status)
+            narrow = request.params.get("narrow", "")
+            entry = SandboxRequest(self._realm.now(), user_id, request.method, request.url_path, status, narrow)
             with self.noted:
                 self.requests.append(entry)
                 self.noted.notify_all()

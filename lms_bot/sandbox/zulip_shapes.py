@@ -7,7 +7,6 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from lms_bot.sandbox.zulip_people import Reaction, SandboxMessage, SandboxPerson, SandboxStream
-from lms_bot.sandbox.zulip_text import render
 
 if TYPE_CHECKING:
     from lms_bot.sandbox.zulip_realm import Realm
@@ -58,7 +57,7 @@ def show_message(realm: Realm, message: SandboxMessage, *, as_html: bool) -> dic
     shown: dict[str, Any] = {
         "id": message.id,
         "sender_id": message.sender_id,
-        "content": render(message.content) if as_html else message.content,
+        "content": realm.render(message.content) if as_html else message.content,
         "content_type": "text/html" if as_html else "text/x-markdown",
         "recipient_id": realm.get_recipient_id(message),
         "timestamp": int(message.sent_at),
@@ -75,7 +74,7 @@ def show_message(realm: Realm, message: SandboxMessage, *, as_html: bool) -> dic
     }
     shown.update(_show_place(realm, message))
     if message.edits:
-        shown.update(_show_edits(message))
+        shown.update(_show_edits(realm, message))
     return shown
 
 
@@ -93,13 +92,13 @@ def _show_place(realm: Realm, message: SandboxMessage) -> dict[str, Any]:
     }
 
 
-def _show_edits(message: SandboxMessage) -> dict[str, Any]:
+def _show_edits(realm: Realm, message: SandboxMessage) -> dict[str, Any]:
     history = [
         {
             "user_id": edit.user_id,
             "timestamp": int(edit.edited_at),
             "prev_content": edit.previous_content,
-            "prev_rendered_content": render(edit.previous_content),
+            "prev_rendered_content": realm.render(edit.previous_content),
             "prev_rendered_content_version": 1,
         }
         for edit in message.edits
@@ -130,7 +129,7 @@ def show_stream(realm: Realm, stream: SandboxStream) -> dict[str, Any]:
         "is_web_public": False,
         "message_retention_days": None,
         "name": stream.name,
-        "rendered_description": render(stream.description),
+        "rendered_description": realm.render(stream.description),
         "stream_id": stream.stream_id,
         "stream_post_policy": 1,
         "is_announcement_only": False,
@@ -160,7 +159,7 @@ def show_reaction_event(realm: Realm, op: str, message: SandboxMessage, reaction
     return {"type": "reaction", "op": op, "message_id": message.id, **shown}
 
 
-def show_edit_event(message: SandboxMessage, flags: Iterable[str]) -> dict[str, Any]:
+def show_edit_event(realm: Realm, message: SandboxMessage, flags: Iterable[str]) -> dict[str, Any]:
     edit = message.edits[0]
     return {
         "type": "update_message",
@@ -170,10 +169,10 @@ def show_edit_event(message: SandboxMessage, flags: Iterable[str]) -> dict[str, 
         "message_ids": [message.id],
         "rendering_only": False,
         "orig_content": edit.previous_content,
-        "orig_rendered_content": render(edit.previous_content),
+        "orig_rendered_content": realm.render(edit.previous_content),
         "prev_rendered_content_version": 1,
         "content": message.content,
-        "rendered_content": render(message.content),
+        "rendered_content": realm.render(message.content),
         "is_me_message": message.content.startswith("/me "),
         "flags": sorted(flags),
     }
