@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 
-from benchmarks import delivery, idle_poll, ingest, memory, sweep
+from benchmarks import answers, delivery, idle_poll, ingest, memory, sweep
 from benchmarks.world import StoreKind, open_world
 
 BENCHMARKS = {
@@ -13,6 +14,7 @@ BENCHMARKS = {
     "sweep": sweep.run,
     "memory": memory.run,
     "delivery": delivery.run,
+    "answers": answers.run,
 }
 STORES: dict[str, list[StoreKind]] = {
     "sqlite": ["sqlite"],
@@ -26,13 +28,15 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which; all by default: {', '.join(BENCHMARKS)}")
     parser.add_argument("--smoke", action="store_true", help="tiny sizes, to see that they run")
     parser.add_argument("--store", choices=list(STORES), default="both", help="which kind of store")
+    parser.add_argument("--events", type=int, default=answers.EVENTS, help="how many `answers` has stored")
     asked = parser.parse_args()
     unknown = [name for name in asked.names if name not in BENCHMARKS]
     if unknown:
         parser.error(f"no benchmark is called {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
+    benchmarks = BENCHMARKS | {"answers": partial(answers.run, events=asked.events)}
     with open_world() as world:
-        for name in asked.names or BENCHMARKS:
-            print(BENCHMARKS[name](world, STORES[asked.store], asked.smoke).to_json(), flush=True)
+        for name in asked.names or benchmarks:
+            print(benchmarks[name](world, STORES[asked.store], asked.smoke).to_json(), flush=True)
 
 
 if __name__ == "__main__":

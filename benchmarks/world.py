@@ -122,9 +122,9 @@ class World:
                 file.unlink()
 
     @contextmanager
-    def new_app(self, lms: BenchmarkLMS, kind: StoreKind) -> Iterator[App]:
+    def new_app(self, lms: BenchmarkLMS, kind: StoreKind, **settings: Any) -> Iterator[App]:
         """The bot on this LMS and a store of its own."""
-        with self.new_store(kind) as store_url, running_app(lms.url, store_url, self.credentials) as app:
+        with self.new_store(kind) as store_url, running_app(lms.url, store_url, self.credentials, **settings) as app:
             yield app
 
 

@@ -149,18 +149,17 @@ class LMSActivityEventHandler:
     def get_event_stats(self) -> dict[str, int]:
         """total_events, processed_events, pending_events, events_with_notifications, events_with_errors.
 
-        Pending: the notification is not settled yet. Processed: the rest.
+        Pending: the notification is not settled yet. Processed: the rest. Echoes are left out.
         """
         with self._app.store.session():
-            total = LMSActivityEvent.select().count()
+            total, told = self._app.ledger.get_totals()
             pending = self._count_unsettled()
-            sent = LMSEventLog.select().where(LMSEventLog.notification_sent).count()
             failed = LMSEventLog.select().where(LMSEventLog.error_message.is_null(False)).count()
         return {
             "total_events": total,
             "processed_events": total - pending,
             "pending_events": pending,
-            "events_with_notifications": sent,
+            "events_with_notifications": told,
             "events_with_errors": failed,
         }
 

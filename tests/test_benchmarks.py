@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from conftest import REPOSITORY
 
-NAMES = ["ingest", "idle_poll", "sweep", "memory"]
+from lms_bot.chat.commands import COMMANDS
+
+NAMES = ["ingest", "idle_poll", "sweep", "memory", "answers"]
 
 
 def run_benchmarks(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -62,6 +64,16 @@ def test_figures_name_their_unit(reports: list[dict[str, Any]]) -> None:
         for key, figure in figures_of(report["figures"]).items():
             assert key.endswith(units), key
             assert min(figure.values() if isinstance(figure, dict) else [figure]) > 0
+
+
+def test_every_command_is_asked_but_those_that_change_something(reports: list[dict[str, Any]]) -> None:
+    report = reports[NAMES.index("answers")]
+    left_out = set(report["sizes"]["commands_left_out"])
+    asked = {key.rsplit("_", 2)[0] for key in report["figures"]["sqlite"]}
+    names = {command.name for command in COMMANDS}
+
+    assert left_out <= names
+    assert {name.replace(" ", "_") for name in names - left_out} <= asked
 
 
 def test_one_benchmark_and_one_store_can_be_chosen() -> None:

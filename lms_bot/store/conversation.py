@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from peewee import (
     AutoField,
     BigIntegerField,
     BooleanField,
+    CompositeKey,
     ForeignKeyField,
     IntegerField,
     JSONField,
@@ -15,7 +17,7 @@ from peewee import (
 )
 
 from lms_bot.clock import utc_now
-from lms_bot.store.database import UTCDateTimeField
+from lms_bot.store.database import UTCDateTimeField, rows
 from lms_bot.store.models import BaseModel, LMSActivityEvent
 
 
@@ -24,6 +26,7 @@ class Answer(BaseModel):
 
     `key` is the message's id, and for an edit of it that is answered anew `ID:TIME OF THE EDIT`. `content` is the
     answer from when it is made until it is sent: who finds it unsent after a crash looks it up in Zulip first.
+    `answer_id` is Zulip's id of that answer, if it was sent: another answer of the same words is not this one.
     """
 
     key = TextField(primary_key=True)
@@ -33,9 +36,14 @@ class Answer(BaseModel):
     taken_by = TextField()
     content = TextField(null=True)
     answered_at = UTCDateTimeField(null=True)
+    answer_id = BigIntegerField(null=True)
 
     class Meta:
         table_name = "lms_answers"
+
+    @classmethod
+    def make_key(cls, zulip_message_id: int, edited_at: int | None = None) -> str:
+        return str(zulip_message_id) if edited_at is None else f"{zulip_message_id}:{edited_at}"
 
     @classmethod
     def take(
@@ -43,7 +51,7 @@ class Answer(BaseModel):
     ) -> bool:
         """True for the one process that is to answer this message, or this edit of it."""
         query = cls.insert(
-            key=str(zulip_message_id) if edited_at is None else f"{zulip_message_id}:{edited_at}",
+            key=cls.make_key(zulip_message_id, edited_at),
             zulip_message_id=zulip_message_id,
             zulip_user_id=zulip_user_id,
             taken_at=now,
@@ -52,12 +60,38 @@ class Answer(BaseModel):
         return bool(query.on_conflict_ignore().as_rowcount().execute())
 
     @classmethod
+    def keep(cls, key: str, content: str) -> None:
+        """The answer is made, and about to be sent."""
+        cls.update(content=content).where(cls.key == key).execute()
+
+    @classmethod
+    def settle(cls, key: str, now: datetime, answer_id: int | None = None) -> None:
+        """It is answered, or need not be; what it said is kept no longer."""
+        cls.update(content=None, answered_at=now, answer_id=answer_id).where(cls.key == key).execute()
+
+    @classmethod
+    def get_unanswered(cls) -> list[Answer]:
+        """What was taken and is not answered yet, oldest first."""
+        return list(cls.select().where(cls.answered_at.is_null()).order_by(cls.taken_at))
+
+    @classmethod
+    def get_answer_ids(cls, zulip_user_id: int) -> set[int]:
+        """Zulip's ids of the answers this person got."""
+        sent = (cls.zulip_user_id == zulip_user_id) & cls.answer_id.is_null(False)
+        return {answer_id for (answer_id,) in rows(cls.select(cls.answer_id).where(sent))}
+
+    @classmethod
+    def get_taken(cls, keys: Collection[str]) -> dict[str, datetime]:
+        """Which of these some process has taken to answer, and when."""
+        return dict(rows(cls.select(cls.key, cls.taken_at).where(cls.key.in_(list(keys)))))
+
+    @classmethod
     def forget_before(cls, moment: datetime) -> None:
         cls.delete().where(cls.taken_at < moment).execute()
 
 
 class Choice(BaseModel):
-    """Students offered to somebody who named one unclearly, until they say a number: what was asked around the name."""
+    """Students offered to somebody who named one unclearly, and what was asked around the name."""
 
     zulip_user_id = IntegerField(primary_key=True)
     asked_at = UTCDateTimeField()
@@ -90,7 +124,7 @@ class Note(BaseModel):
 class SeenEvent(BaseModel):
     """An event somebody has seen to. `zulip_message_id` is the message whose reaction said so, if one did."""
 
-    event = ForeignKeyField(LMSActivityEvent, primary_key=True, column_name="event_id", on_delete="CASCADE")
+    event = ForeignKeyField(LMSActivityEvent, column_name="event_id", on_delete="CASCADE")
     zulip_user_id = IntegerField()
     seen_at = UTCDateTimeField(default=utc_now)
     zulip_message_id = BigIntegerField(null=True)
@@ -98,6 +132,7 @@ class SeenEvent(BaseModel):
 
     class Meta:
         table_name = "lms_seen_events"
+        primary_key = CompositeKey("event", "zulip_user_id")
 
 
 class Look(BaseModel):
@@ -111,3 +146,9 @@ class Look(BaseModel):
 
     class Meta:
         table_name = "lms_looks"
+
+    @classmethod
+    def get_newest(cls, limit: int, *, offset: int = 0) -> list[Look]:
+        """The newest first."""
+        query = cls.select().order_by(cls.looked_at.desc(), cls.look_id.desc())
+        return list(query.limit(limit).offset(offset))

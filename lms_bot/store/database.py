@@ -21,6 +21,9 @@ MIGRATION_LOCK = 0x6C6D73  # any number, the same in every process of the bot
 BUSY_TIMEOUT_SECONDS = 15
 NO_SUCH_FOLDER = "unable to open database file"  # SQLite's words
 
+EVENT_IDS = "event ids"
+"""The lock shared by who takes ids for events and has not committed these yet."""
+
 CONNECTION_ERRORS = (peewee.OperationalError, peewee.InterfaceError)
 
 
@@ -80,15 +83,38 @@ class Store:
             raise StoreUnavailable(f"the store does not answer: {_first_line(error)}") from error
 
     @contextmanager
-    def transaction(self) -> Iterator[peewee.Database]:
-        """All of the block's changes, or none."""
-        with self.session() as db, db.atomic():
+    def transaction(self, patience_seconds: float | None = None) -> Iterator[peewee.Database]:
+        """All of the block's changes, or none.
+
+        Raises StoreUnavailable where a lock cannot be had within `patience_seconds`; at most and by default these
+        are BUSY_TIMEOUT_SECONDS, but on PostgreSQL by default as many as a statement may take.
+        """
+        with self.session() as db, self._patience(patience_seconds), db.atomic():
             yield db
 
-    def lock(self, duty: str) -> None:
-        """Within a transaction, until its end: one process at a time. SQLite's transactions take turns anyway."""
+    @contextmanager
+    def _patience(self, seconds: float | None) -> Iterator[None]:
+        if seconds is None or self.database.in_transaction():
+            yield
+            return
+        setting = "SET lock_timeout" if self.is_postgresql else "PRAGMA busy_timeout"
+        usual = 0 if self.is_postgresql else BUSY_TIMEOUT_SECONDS
+        seconds = min(seconds, BUSY_TIMEOUT_SECONDS)
+        self.database.execute_sql(f"{setting} = {max(1, int(seconds * 1000))}")  # 0 would be for ever
+        try:
+            yield
+        finally:
+            with suppress(peewee.PeeweeException):  # a connection that broke is not used again
+                self.database.execute_sql(f"{setting} = {usual * 1000}")
+
+    def lock(self, duty: str, *, is_shared: bool = False) -> None:
+        """Within a transaction, until its end: one process at a time. SQLite's transactions take turns anyway.
+
+        Those who share the lock wait only for one who does not, and that one for all of them.
+        """
         if self.is_postgresql:
-            self.database.execute_sql("SELECT pg_advisory_xact_lock(hashtext(%s))", ("lms_bot:" + duty,))
+            function = "pg_advisory_xact_lock_shared" if is_shared else "pg_advisory_xact_lock"
+            self.database.execute_sql(f"SELECT {function}(hashtext(%s))", ("lms_bot:" + duty,))
 
     def migrate(self) -> list[str]:
         """Brings the tables up to date; safe when several processes start at once. Returns what was applied."""

@@ -22,6 +22,8 @@ from lms_bot.store.models import (
     Message,
     MessageState,
 )
+from lms_bot.store.standing import StudentCount
+from lms_bot.store.tally import ALL_TIME
 
 _UNWRITTEN = (Delivery.state == DeliveryState.PENDING) & Delivery.message.is_null()
 
@@ -242,8 +244,10 @@ class Outbox:
             of_event: dict[int, list[tuple[Any, ...]]] = {event_id: [] for event_id in event_ids}
             for event_id, *rest in rows(query):
                 of_event[event_id].append(tuple(rest))
+            told_before = _get_told(event_ids)
             for event_id, deliveries in of_event.items():
                 _write_log(event_id, deliveries, now)
+            _count_told(_get_told(event_ids) - told_before)
 
     def _lock_events(self, event_ids: Collection[int]) -> None:
         """Lets one process at a time settle an event, lest each of two sees the other's delivery still open."""
@@ -285,6 +289,25 @@ class Outbox:
             for name, value in changes.items():
                 setattr(message, name, value)
         return bool(changed)
+
+
+def _get_told(event_ids: Collection[int]) -> set[int]:
+    """Those of the events that somebody was told of."""
+    log = LMSEventLog
+    query = log.select(log.event).where(log.notification_sent, log.event.in_(list(event_ids)))
+    return {event_id for (event_id,) in rows(query)}
+
+
+def _count_told(event_ids: Collection[int]) -> None:
+    """Adds these events to those somebody was told of."""
+    event = LMSActivityEvent
+    query = event.select(event.student_id, fn.COUNT(event.event_id)).where(event.event_id.in_(list(event_ids)))
+    query = query.where(~event.is_echo).group_by(event.student_id).order_by(event.student_id)
+    for student_id, count in rows(query) if event_ids else ():
+        StudentCount.insert(span=ALL_TIME, day=0, student_id=student_id, told=count).on_conflict(
+            conflict_target=[StudentCount.span, StudentCount.day, StudentCount.student_id],
+            update={StudentCount.told: StudentCount.told + count},
+        ).execute()
 
 
 def _write_log(event_id: int, deliveries: list[tuple[Any, ...]], now: datetime) -> None:

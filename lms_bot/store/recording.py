@@ -1,22 +1,16 @@
-"""Writing down what was read, many rows at a time: events, their deliveries, and how far we are.
-
-peewee's row-by-row inserts cost more than the database does; these are the few statements where that counts.
-"""
+"""Writing down what was read, many rows at a time: events, their deliveries, and how far we are."""
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from peewee import __exception_wrapper__ as in_peewee_terms  # type: ignore[attr-defined]
-
 from lms_bot.activities import Activity, Rejection
-from lms_bot.clock import to_utc
-from lms_bot.store.database import Store
+from lms_bot.store.database import EVENT_IDS, Store
+from lms_bot.store.statements import COUNTED_TO, Statements, to_stored
 
 
 @dataclass(frozen=True)
@@ -47,12 +41,16 @@ EVENT_COLUMNS = (
 DELIVERY_COLUMNS = ("event_id", "recipient", "zulip_user_id", "state", "reason", "created_at", "updated_at")
 LOG_COLUMNS = ("event_id", "notification_sent", "error_message", "processed_at")
 
+# An id that was counted is not given again where its event was deleted: it would count as counted.
+LAST_ID_SQL = f"SELECT max(coalesce((SELECT max(event_id) FROM lms_activity_events), 0), coalesce({COUNTED_TO}, 0))"
+
 
 class Recorder:
     """The statements, within the caller's transaction on `store`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._statements = Statements(store.database)
 
     def lock_stream(self, stream: str) -> None:
         """Lets one process at a time record this stream, so that what is not yet stored stays so until commit."""
@@ -63,16 +61,16 @@ class Recorder:
 
     def get_known(self, stream: str, row_keys: Sequence[str]) -> set[tuple[str, str]]:
         """(row key, event type) of the rows among these that were there before the bot."""
-        condition, parameters = self._in_list("row_key", row_keys)
+        condition, parameters = self._statements.among("row_key", row_keys)
         return set(
-            self._execute(
-                f"SELECT row_key, event_type FROM lms_known_rows WHERE stream = {self._mark} AND {condition}",
+            self._statements.execute(
+                f"SELECT row_key, event_type FROM lms_known_rows WHERE stream = ? AND {condition}",
                 (stream, *parameters),
             )
         )
 
     def insert_known(self, stream: str, rows: Iterable[tuple[str, str]]) -> None:
-        self._insert_ignoring(
+        self._statements.merge(
             "lms_known_rows", ("stream", "row_key", "event_type"), [(stream, *row) for row in rows]
         )
 
@@ -91,8 +89,9 @@ class Recorder:
         """
         if not activities:
             return []
+        self._store.lock(EVENT_IDS, is_shared=True)
         ids = self._take_event_ids(len(activities))
-        moment = _moment(now)
+        moment = to_stored(now)
         events, deliveries, logs = [], [], []
         for event_id, activity in zip(ids, activities, strict=True):
             people = recipients.get(activity.student_id, _NOBODY)
@@ -107,26 +106,26 @@ class Recorder:
             ]
             if unmapped:
                 logs.append((event_id, False, "; ".join(unmapped), moment))
-        self._insert("lms_activity_events", EVENT_COLUMNS, events)
-        self._insert("lms_deliveries", DELIVERY_COLUMNS, deliveries)
-        self._insert("lms_event_logs", LOG_COLUMNS, logs)
+        self._statements.insert("lms_activity_events", EVENT_COLUMNS, events)
+        self._statements.insert("lms_deliveries", DELIVERY_COLUMNS, deliveries)
+        self._statements.insert("lms_event_logs", LOG_COLUMNS, logs)
         return ids
 
     def get_open(self, stream: str, limit: int) -> list[str]:
         """Keys of the open rows, the latest opened first."""
-        sql = f"SELECT row_key FROM lms_open_rows WHERE stream = {self._mark} ORDER BY opened_at DESC LIMIT {limit}"
-        return [key for (key,) in self._execute(sql, (stream,))]
+        sql = f"SELECT row_key FROM lms_open_rows WHERE stream = ? ORDER BY opened_at DESC LIMIT {limit}"
+        return [key for (key,) in self._statements.execute(sql, (stream,))]
 
     def update_open(self, stream: str, opened: Iterable[str], closed: Iterable[str], now: datetime) -> None:
-        rows = [(stream, key, _moment(now)) for key in opened]
-        self._insert_ignoring("lms_open_rows", ("stream", "row_key", "opened_at"), rows)
+        rows = [(stream, key, to_stored(now)) for key in opened]
+        self._statements.merge("lms_open_rows", ("stream", "row_key", "opened_at"), rows)
         self._delete("lms_open_rows", stream, list(closed))
 
     def close_older(self, stream: str, opened_before: datetime) -> None:
         """Stops following rows that stayed open for long; the sweep still sees them change."""
-        self._execute(
-            f"DELETE FROM lms_open_rows WHERE stream = {self._mark} AND opened_at < {self._mark}",
-            (stream, _moment(opened_before)),
+        self._statements.execute(
+            "DELETE FROM lms_open_rows WHERE stream = ? AND opened_at < ?",
+            (stream, to_stored(opened_before)),
         )
 
     def replace_rejected(
@@ -134,83 +133,31 @@ class Recorder:
     ) -> None:
         """Of the rows looked at, exactly these are rejected now."""
         self._delete("lms_rejected_rows", stream, looked_at)
-        self._insert(
+        self._statements.insert(
             "lms_rejected_rows",
             ("stream", "row_key", "problem", "reason", "rejected_at"),
-            [(stream, one.row_key, one.problem, one.reason, _moment(now)) for one in rejections],
+            [(stream, one.row_key, one.problem, one.reason, to_stored(now)) for one in rejections],
         )
 
     def _take_event_ids(self, count: int) -> list[int]:
         if self._store.is_postgresql:
             sequence = "pg_get_serial_sequence('lms_activity_events', 'event_id')::regclass"
             named_once = f"(SELECT {sequence} AS name OFFSET 0) AS sequence"  # not looked up for each row
-            rows = self._execute(f"SELECT nextval(name) FROM {named_once}, generate_series(1, %s)", (count,))
-            return sorted(event_id for (event_id,) in rows)
-        ((last,),) = self._execute("SELECT coalesce(max(event_id), 0) FROM lms_activity_events", ())
+            sql = f"SELECT nextval(name) FROM {named_once}, generate_series(1, ?)"
+            return sorted(event_id for (event_id,) in self._statements.execute(sql, (count,)))
+        ((last,),) = self._statements.execute(LAST_ID_SQL)
         return list(range(last + 1, last + count + 1))
 
-    @property
-    def _mark(self) -> str:
-        return "%s" if self._store.is_postgresql else "?"
-
-    def _execute(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
-        found = self._store.database.execute_sql(sql, parameters)
-        return found.fetchall() if found.description else []
-
-    def _in_list(self, column: str, values: Sequence[str]) -> tuple[str, tuple[Any, ...]]:
-        listed = json.dumps(list(values))  # one parameter: thousands cost more to parse than to look up
-        if self._store.is_postgresql:
-            return f"{column} = ANY(ARRAY(SELECT json_array_elements_text(%s)))", (listed,)
-        return f"{column} IN (SELECT value FROM json_each(?))", (listed,)
-
     def _find(self, table: str, column: str, values: Sequence[str]) -> set[str]:
-        condition, parameters = self._in_list(column, values)
-        return {value for (value,) in self._execute(f"SELECT {column} FROM {table} WHERE {condition}", parameters)}
+        condition, parameters = self._statements.among(column, values)
+        found = self._statements.execute(f"SELECT {column} FROM {table} WHERE {condition}", parameters)
+        return {value for (value,) in found}
 
     def _delete(self, table: str, stream: str, row_keys: Sequence[str]) -> None:
         if row_keys:
-            condition, parameters = self._in_list("row_key", row_keys)
-            self._execute(
-                f"DELETE FROM {table} WHERE stream = {self._mark} AND {condition}", (stream, *parameters)
-            )
-
-    def _insert(self, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
-        if not rows:
-            return
-        names = ", ".join(columns)
-        if self._store.is_postgresql:
-            self._copy(f"COPY {table} ({names}) FROM STDIN", rows)
-        else:
-            marks = ", ".join("?" * len(columns))
-            self._execute_many(f"INSERT INTO {table} ({names}) VALUES ({marks})", rows)
-
-    def _insert_ignoring(self, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
-        """Inserts the rows that are not there yet."""
-        if not rows:
-            return
-        names = ", ".join(columns)
-        if self._store.is_postgresql:
-            self._execute(f"CREATE TEMPORARY TABLE fresh ON COMMIT DROP AS SELECT {names} FROM {table} LIMIT 0", ())
-            self._copy(f"COPY fresh ({names}) FROM STDIN", rows)
-            self._execute(
-                f"INSERT INTO {table} ({names}) SELECT {names} FROM fresh ON CONFLICT DO NOTHING", ()
-            )
-            self._execute("DROP TABLE fresh", ())
-        else:
-            marks = ", ".join("?" * len(columns))
-            self._execute_many(f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})", rows)
-
-    def _execute_many(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        with in_peewee_terms:
-            self._cursor().executemany(sql, rows)
-
-    def _cursor(self) -> Any:
-        return self._store.database.connection().cursor()
-
-    def _copy(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        text = "".join("\t".join(map(_copy_text, row)) + "\n" for row in rows)
-        with in_peewee_terms, self._cursor() as copying:
-            copying.copy_expert(sql, io.StringIO(text))
+            condition, parameters = self._statements.among("row_key", row_keys)
+            sql = f"DELETE FROM {table} WHERE stream = ? AND {condition}"
+            self._statements.execute(sql, (stream, *parameters))
 
 
 _NOBODY = Recipients()
@@ -230,7 +177,7 @@ def _event_row(
         activity.activity_id,
         activity.activity_title,
         json.dumps(dict(activity.activity_metadata)),
-        moment if activity.happened_at is None else _moment(activity.happened_at),
+        moment if activity.happened_at is None else to_stored(activity.happened_at),
         moment,
         False,
         people.student_zulip_user_id,
@@ -243,19 +190,3 @@ def _event_row(
 
 def _state(owed: Owed) -> str:
     return "unmapped" if owed.zulip_user_id is None else "pending"
-
-
-def _moment(moment: datetime) -> str:
-    """As `UTCDateTimeField` writes it."""
-    return to_utc(moment).isoformat(sep=" ", timespec="microseconds")
-
-
-def _copy_text(value: Any) -> str:
-    """A value in COPY's text format."""
-    if value is None:
-        return "\\N"
-    if isinstance(value, str):
-        return (
-            value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
-        )
-    return str(value)

@@ -55,7 +55,8 @@ class Attempt(BaseModel):
 class StudentCount(BaseModel):
     """How many events of each type one student has in `span` days from `day` on (days since 1970-01-01, UTC).
 
-    Spans are 1, 8 and 64 days, beginning at multiples of themselves, and 0: all time, with day 0.
+    Spans are 1, 8 and 64 days, beginning at multiples of themselves, and 0: all time, with day 0. `told` is kept for
+    all time only, by who tells, not by who counts: of how many events somebody was told.
     """
 
     span = IntegerField()
@@ -69,6 +70,7 @@ class StudentCount(BaseModel):
     content_completed = IntegerField(default=0)
     content_watched = IntegerField(default=0)
     other = IntegerField(default=0)
+    told = IntegerField(default=0)
 
     class Meta:
         table_name = "lms_student_counts"

@@ -23,6 +23,10 @@ class MomentField(DateTimeField):
     field_type = "TIMESTAMPTZ"
 
 
+COUNTS = (
+    "exam_started", "exam_completed", "exam_passed", "exam_failed", "content_started", "content_completed",
+    "content_watched", "other",
+)  # fmt: skip
 STATEMENTS = (
     "ALTER TABLE lms_activity_events ADD COLUMN is_echo BOOLEAN NOT NULL DEFAULT FALSE",
     "CREATE INDEX lms_attempts_title ON lms_attempts (title_key, is_exam, student_id)",
@@ -34,6 +38,9 @@ STATEMENTS = (
     "CREATE INDEX lms_looks_moment ON lms_looks (looked_at)",
     "CREATE INDEX lms_messages_zulip ON lms_messages (zulip_message_id) WHERE zulip_message_id IS NOT NULL",
     "CREATE INDEX lms_deliveries_sent ON lms_deliveries (zulip_user_id, event_id) WHERE state = 'sent'",
+    f"INSERT INTO lms_student_counts (span, day, student_id, {', '.join(COUNTS)}, told)"
+    f" SELECT 0, 0, student_id{', 0' * len(COUNTS)}, count(*) FROM lms_event_logs JOIN lms_activity_events"
+    " ON lms_activity_events.event_id = lms_event_logs.event_id WHERE notification_sent GROUP BY student_id",
     "INSERT INTO lms_answers (key, zulip_message_id, zulip_user_id, taken_at, taken_by, answered_at)"
     " SELECT CAST(zulip_message_id AS TEXT), zulip_message_id, 0, taken_at, '', taken_at FROM lms_answered_messages",
     "DROP TABLE lms_answered_messages",
@@ -92,6 +99,7 @@ def up(migrator: object, db: Any) -> None:
         content_completed = IntegerField()
         content_watched = IntegerField()
         other = IntegerField()
+        told = IntegerField()
 
         class Meta:
             table_name = "lms_student_counts"
@@ -115,6 +123,7 @@ def up(migrator: object, db: Any) -> None:
         taken_by = TextField()
         content = TextField(null=True)
         answered_at = MomentField(null=True)
+        answer_id = BigIntegerField(null=True)
 
         class Meta:
             table_name = "lms_answers"
@@ -142,7 +151,7 @@ def up(migrator: object, db: Any) -> None:
             table_name = "lms_notes"
 
     class SeenEvent(Base):
-        event = ForeignKeyField(Event, primary_key=True, column_name="event_id", on_delete="CASCADE")
+        event = ForeignKeyField(Event, column_name="event_id", on_delete="CASCADE", index=False)
         zulip_user_id = IntegerField()
         seen_at = MomentField()
         zulip_message_id = BigIntegerField(null=True)
@@ -150,6 +159,7 @@ def up(migrator: object, db: Any) -> None:
 
         class Meta:
             table_name = "lms_seen_events"
+            primary_key = CompositeKey("event", "zulip_user_id")
 
     class Look(Base):
         look_id = AutoField()

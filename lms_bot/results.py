@@ -1,0 +1,97 @@
+"""What the exams of one student add up to. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from statistics import fmean
+from typing import Protocol
+
+RECENT = 3
+STEADY_WITHIN = 5.0  # percentage points
+
+
+class Attempt(Protocol):
+    """As much of a stored `Attempt` as counts here."""
+
+    activity_id: int
+    title: str | None
+    title_key: str
+    outcome: str
+    percentage: float | None
+    last_at: datetime
+
+
+class Direction(Enum):
+    RISING = "rising"
+    STEADY = "steady"
+    FALLING = "falling"
+
+
+@dataclass(frozen=True)
+class Trend:
+    """Where results go: the means of the latest `recent_count` percentages and of the `before_count` before them."""
+
+    direction: Direction
+    recent: float
+    recent_count: int
+    before: float
+    before_count: int
+
+
+@dataclass(frozen=True)
+class Results:
+    """Attempts at exams, newest first, and what they add up to; percentages are None where there are none.
+
+    `judged` attempts were passed or failed; `pass_rate` is in percent of these.
+    """
+
+    attempts: Sequence[Attempt]
+    outcomes: Counter[str]
+    best: float | None
+    last: float | None
+    average: float | None
+    judged: int
+    pass_rate: float | None
+    trend: Trend | None
+
+
+def add_up(attempts: Sequence[Attempt]) -> Results:
+    """`attempts` are of exams, newest first."""
+    outcomes = Counter(one.outcome for one in attempts)
+    scored = [one.percentage for one in attempts if one.percentage is not None]
+    judged = outcomes["passed"] + outcomes["failed"]
+    return Results(
+        attempts,
+        outcomes,
+        best=max(scored, default=None),
+        last=scored[0] if scored else None,
+        average=fmean(scored) if scored else None,
+        judged=judged,
+        pass_rate=100 * outcomes["passed"] / judged if judged else None,
+        trend=_find_trend(scored),
+    )
+
+
+def _find_trend(scored: Sequence[float]) -> Trend | None:
+    """The latest three, or half of fewer than six, against as many as three before; None for a single one."""
+    recent = scored[: min(RECENT, len(scored) // 2)]
+    before = scored[len(recent) : len(recent) + RECENT]
+    if not recent:
+        return None
+    change = fmean(recent) - fmean(before)
+    direction = Direction.STEADY
+    if abs(change) >= STEADY_WITHIN:
+        direction = Direction.RISING if change > 0 else Direction.FALLING
+    return Trend(direction, fmean(recent), len(recent), fmean(before), len(before))
+
+
+def group_tries(attempts: Iterable[Attempt]) -> list[list[Attempt]]:
+    """The attempts at each exam, in the order they come in; what has no title is an exam of its own."""
+    groups: dict[object, list[Attempt]] = {}
+    for one in attempts:
+        groups.setdefault(one.title_key or one.activity_id, []).append(one)
+    return list(groups.values())
