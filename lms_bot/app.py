@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
+from lms_bot.chat.names import Directories
 from lms_bot.clock import utc_now
 from lms_bot.config import Settings, load_settings, resolve
 from lms_bot.events import LMSActivityEventHandler
@@ -18,6 +19,7 @@ from lms_bot.exceptions import ConfigError, LMSBotError
 from lms_bot.formatter import MessageFormatter
 from lms_bot.gateway import Credentials, Gateway
 from lms_bot.health import HealthChecks
+from lms_bot.inbox import Inbox
 from lms_bot.lms.connection import LMSConnection
 from lms_bot.lms.people import PeopleReader
 from lms_bot.lms.source import Source
@@ -28,6 +30,7 @@ from lms_bot.poller import Poller
 from lms_bot.polling import Polling
 from lms_bot.store.conversation import Answer
 from lms_bot.store.database import Store, open_store
+from lms_bot.store.ledger import Ledger
 from lms_bot.users import UserMapper
 
 T = TypeVar("T")
@@ -48,23 +51,29 @@ class App:
     source: Source
     people: PeopleReader
     gateway: Gateway | None
+    ledger: Ledger
     users: UserMapper = field(init=False)
+    directories: Directories = field(default_factory=Directories)
     formatter: MessageFormatter = field(init=False)
     notifier: Notifier = field(init=False)
     events: LMSActivityEventHandler = field(init=False)
     monitor: ActivityMonitor = field(init=False)
+    inbox: Inbox | None = field(init=False)
     health: HealthChecks = field(init=False)
     polling: Polling = field(init=False)
     poller: Poller = field(init=False)
 
-    def start(self) -> None:
-        """Starts the background threads."""
+    def start(self, *, is_answering: bool = False) -> None:
+        """Starts the background threads; also those that answer people, if this process is to do that."""
         settings = self.settings
         if settings.lms_activity_monitor_enabled:
             self.poller.every(settings.lms_activity_poll_interval, self.polling.step, "poller")
         self.poller.every(MEND_SECONDS, self.events.mend, "mender")
         self.poller.every(TIDY_SECONDS, self.tidy, "tidier")
         self.poller.repeat(self.notifier.step, self.notifier.awake, "sender")
+        self.poller.repeat(self.ledger.step, self.ledger.awake, "counter")
+        if is_answering and self.inbox is not None:
+            self.inbox.start()
 
     def tidy(self) -> None:
         """Forgets what nobody needs any more."""
@@ -73,18 +82,22 @@ class App:
 
     def stop(self) -> None:
         """Finishes what is in hand and closes what is open. Takes less than five seconds."""
+        if self.inbox is not None:
+            self.inbox.stop()
         if self.poller.stop(STOP_SECONDS):
-            self._end_polling()
+            self._give_back()
             self.source.connection.close()
-        else:  # who hangs in the LMS, the store or Zulip ends with us; the duty is given back if the store can be had
-            ending = threading.Thread(target=self._end_polling, daemon=True)
+        else:  # who hangs in the LMS, the store or Zulip ends with us; duties are given back if the store can be had
+            ending = threading.Thread(target=self._give_back, daemon=True)
             ending.start()
             ending.join(GIVE_BACK_SECONDS)
         self.store.close_thread()
 
-    def _end_polling(self) -> None:
+    def _give_back(self) -> None:
         with suppress(LMSBotError):
             self.polling.stop()
+            if self.inbox is not None:
+                self.inbox.give_back()
 
 
 def build_app(settings: Settings, credentials: Credentials | None = None) -> App:
@@ -106,12 +119,14 @@ def build_app(settings: Settings, credentials: Credentials | None = None) -> App
         source=Source(connection, STREAMS, settings.lms_sweep_budget / 1000),
         people=PeopleReader(connection, PEOPLE),
         gateway=Gateway(credentials) if credentials else None,
+        ledger=Ledger(store),
     )
     app.users = mapper(app=app)
     app.formatter = formatter()
     app.notifier = Notifier(app=app)
     app.events = handler(app=app)
     app.monitor = ActivityMonitor(settings.lms_activity_poll_interval, app=app)
+    app.inbox = Inbox(app) if app.gateway else None
     app.health = HealthChecks(app)
     app.polling = Polling(app)
     app.poller = Poller()

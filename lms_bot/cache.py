@@ -29,6 +29,12 @@ class ExpiringCache:
             self._values[key] = (monotonic() + seconds, value)
         return value
 
+    def items(self) -> list[tuple[Any, Any]]:
+        """Every key, a tuple, with its value, of those that are not too old."""
+        with self._lock:
+            now = monotonic()
+            return [(key, value) for key, (until, value) in self._values.items() if until > now]
+
     def forget(self, *key: Any) -> None:
         with self._lock:
             self._values.pop(key, None)

@@ -91,6 +91,9 @@ class Settings(BaseSettings):
         "E-mails or Zulip user ids of admins, separated by commas; Zulip's own admins are admins anyway.",
         "head@school.example, 12",
     )
+    lms_students_may_ask: YesOrNo = _row(
+        False, "`true`: students may ask for what they did themselves (`history`, `student`, `chart`)."
+    )
     lms_user_map: Path | None = _row(
         None,
         f"CSV file `{','.join(USER_MAP_HEADER)}` (kind `mentor` or `student`; Zulip user id or e-mail) that"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -30,6 +32,7 @@ class Wanted:
     student_ids: Collection[int] = ()
     event_types: Collection[str] = ()
     is_unprocessed: bool = False
+    is_without_echoes: bool = False
 
     @property
     def conditions(self) -> list[Expression]:
@@ -41,6 +44,7 @@ class Wanted:
             # COALESCE keeps SQLite from going by the index of types and sorting all of a type for each page.
             (self.event_types, fn.COALESCE(event.event_type, "").in_(list(self.event_types))),
             (self.is_unprocessed, ~event.processed_for_ai),
+            (self.is_without_echoes, ~event.is_echo),
         ]
         return [event.event_id > 0, *(condition for value, condition in said if value)]
 
@@ -92,6 +96,37 @@ def _iso(value: object) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
     raise TypeError(f"an event has no {type(value).__name__}")
+
+
+_CSV_COLUMNS = (
+    "event_id", "event_type", "timestamp", "created_at", "student_id", "student_username", "student_display_name",
+    "activity_id", "activity_title",
+)  # fmt: skip
+_CSV_METADATA = ("score", "percentage", "result", "time_taken", "course_title", "chapter_name", "content_type")
+_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+CSV_HEADER = ("\ufeff" + ",".join(_CSV_COLUMNS + _CSV_METADATA) + "\n").encode()
+"""With the mark by which Excel knows UTF-8."""
+
+
+def format_csv(row: Row) -> str:
+    """For spreadsheets: what the columns of CSV_HEADER say; times in ISO 8601 with +00:00.
+
+    Text that a spreadsheet would take for a formula has an apostrophe before it.
+    """
+    known = row["activity_metadata"] if isinstance(row["activity_metadata"], dict) else {}
+    cells = [*(row[name] for name in _CSV_COLUMNS), *(known.get(name) for name in _CSV_METADATA)]
+    line = io.StringIO()
+    csv.writer(line).writerow(map(_csv_cell, cells))
+    return line.getvalue().removesuffix("\r\n")
+
+
+def _csv_cell(value: object) -> object:
+    if isinstance(value, datetime):
+        return _iso(value)
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    text = str(value).replace("\0", "")
+    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text
 
 
 TABLE_HEADER = f"{'id':>8}  {'happened at (UTC)':<19}  {'type':<17}  {'student':<20}  title"

@@ -1,38 +1,24 @@
-"""The only door to Zulip's API: our own client, made from the credentials the bot was started with.
-
-The stock client resends POSTs on errors (`retry_on_errors`) and so doubles messages, never waits on 429, raises
-on a 15 s timeout, and asks the network in its constructor. Here it sends once and every failure is classed.
-"""
+"""The only door to Zulip's API: what the bot asks of Zulip, and Zulip's words made into values."""
 
 from __future__ import annotations
 
-import threading
-from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from time import monotonic
-from typing import IO, Any
+from io import BytesIO
+from itertools import islice
+from typing import Any, TypeAlias
 
-import requests
-import zulip
+from lms_bot.zulip_client import DEFAULT_LIMIT, EVENTS, SEND_TIMEOUT_SECONDS, Credentials, Pace, ZulipClient
 
-from lms_bot.exceptions import (
-    LMSBotError,
-    ZulipFailed,
-    ZulipFateUnknown,
-    ZulipForbidden,
-    ZulipRateLimited,
-    ZulipRefused,
-    ZulipUnavailable,
-)
+__all__ = ["DEFAULT_LIMIT", "Channel", "Credentials", "EventQueue", "Gateway", "Pace", "Place", "ZulipUser"]
 
-SEND_TIMEOUT_SECONDS = 15.0
 MESSAGE_LENGTH = 10_000  # characters; Zulip cuts the rest off without an error (MAX_MESSAGE_LENGTH)
-WINDOW_SECONDS = 60.0
-DEFAULT_LIMIT = 200  # requests a minute for one account: https://zulip.com/api/http-headers#x-ratelimit-limit
 TRUNCATED = "\n[message truncated]"  # is how it then ends
 LOOKUP_MESSAGES = 100  # at once
-DEACTIVATED = ("USER_DEACTIVATED", "REALM_DEACTIVATED")
+UNREAD_MESSAGES = 500  # at once
+POLL_TIMEOUT_SECONDS = 90.0  # where nothing happens, Zulip answers with a heartbeat within a minute
+TYPING_TIMEOUT_SECONDS = 2.0
+EVENT_TYPES = ("message", "update_message", "reaction")
 USER_FIELDS = ("user_id", "full_name", "email", "delivery_email", "role", "is_bot", "is_active", "timezone")
 
 OWNER, ADMINISTRATOR, GUEST = 100, 200, 600  # https://zulip.com/api/get-users, `role`
@@ -61,132 +47,153 @@ class ZulipUser:
 
 
 @dataclass(frozen=True)
-class Credentials:
-    """What a zuliprc says, to make one client per thread of."""
+class Channel:
+    """A topic in a channel (stream)."""
 
-    email: str
-    api_key: str
-    site: str
-    insecure: bool = False
-    cert_bundle: str | None = None
-    client_cert: str | None = None
-    client_cert_key: str | None = None
-
-    def __repr__(self) -> str:
-        return f"Credentials(email={self.email!r}, site={self.site!r})"
-
-    @classmethod
-    def of_client(cls, client: zulip.Client) -> Credentials:
-        """Those of the client the framework made, so that nobody has to name the zuliprc twice."""
-        verification = client.tls_verification
-        return cls(
-            email=client.email,
-            api_key=client.api_key,
-            site=client.base_url.removesuffix("/").removesuffix("/api"),
-            insecure=verification is False,
-            cert_bundle=verification if isinstance(verification, str) else None,
-            client_cert=client.client_cert,
-            client_cert_key=client.client_cert_key,
-        )
+    name: str
+    topic: str
 
 
-class Pace:
-    """Keeps us below what Zulip allows within any minute, so that it never has to say 429.
-
-    Zulip says with each answer how many requests are left (`X-RateLimit-Remaining`, counted over the last minute,
-    for all that use this account). Between answers, our own requests that have left that minute are added.
-    """
-
-    def __init__(self, now: Callable[[], float] = monotonic) -> None:
-        self._now = now
-        self._lock = threading.Lock()
-        self._answered: deque[float] = deque()
-        self._remaining = DEFAULT_LIMIT
-        self.limit = DEFAULT_LIMIT
-
-    def note(self, limit: int, remaining: int) -> None:
-        """An answer came, with what Zulip said of the rate."""
-        with self._lock:
-            self._forget_old()
-            self._answered.append(self._now())
-            self.limit, self._remaining = limit, remaining
-
-    def seconds_until_free(self, reserved: int) -> float:
-        """How long to wait so that this many requests of the minute are left for others; 0: not at all."""
-        with self._lock:
-            self._forget_old()
-            if self._remaining > min(reserved, self.limit // 4):
-                return 0.0
-            return max(0.01, self._answered[0] + WINDOW_SECONDS - self._now())
-
-    def _forget_old(self) -> None:
-        until = self._now() - WINDOW_SECONDS
-        while self._answered and self._answered[0] <= until:
-            self._answered.popleft()
-            self._remaining = min(self.limit, self._remaining + 1)
-        if not self._answered:  # what others left us a minute ago is past, too
-            self._remaining = self.limit
+Place: TypeAlias = tuple[int, ...] | Channel
+"""Where a message goes: to a topic, or to people by their Zulip ids; one id is a one-to-one direct message."""
 
 
-class Gateway:
-    """Zulip's API as far as the bot needs it. Threads share it; each has a client of its own.
+@dataclass
+class EventQueue:
+    """What Zulip keeps for us to be polled; `last_event_id` is the newest that has been seen."""
 
-    Every method may raise ZulipUnavailable (certainly not carried out), ZulipRateLimited (neither; wait),
-    ZulipForbidden (our key is refused), ZulipRefused (no, for good) or ZulipFateUnknown (carried out perhaps).
-    """
+    queue_id: str
+    last_event_id: int
+
+
+class Gateway(ZulipClient):
+    """Zulip's API as far as the bot needs it. Threads share it; what may be raised is told by `ZulipClient`."""
 
     def __init__(self, credentials: Credentials, *, timeout_seconds: float = SEND_TIMEOUT_SECONDS) -> None:
-        self.credentials = credentials
-        self._timeout_seconds = timeout_seconds
-        self._of_thread = threading.local()
+        super().__init__(credentials, timeout_seconds=timeout_seconds)
         self._own_user_id: int | None = None
-        self.pace = Pace()
-        self.last_answer_at: float | None = None
+
+    # ---- sending ----
 
     def send_direct(self, zulip_user_id: int, content: str) -> int:
         """Sends one direct message to one person; returns Zulip's id for it."""
-        request = {"type": "private", "to": [zulip_user_id], "content": content}
+        return self.send((zulip_user_id,), content)
+
+    def send(self, place: Place, content: str) -> int:
+        """Sends one message; returns Zulip's id for it."""
+        request: dict[str, Any] = {"content": content}
+        if isinstance(place, Channel):
+            request |= {"type": "stream", "to": place.name, "topic": place.topic}
+        else:
+            request |= {"type": "private", "to": list(place)}
         return int(self._call("messages", "POST", request)["id"])
 
-    def send_to_channel(self, channel: str, topic: str, content: str) -> int:
-        request = {"type": "stream", "to": channel, "topic": topic, "content": content}
-        return int(self._call("messages", "POST", request)["id"])
+    def upload_file(self, name: str, content: bytes) -> str:
+        """Puts a file into Zulip; returns its address there, for a link in a message. Nobody sees it before."""
+        file = BytesIO(content)
+        file.name = name
+        answer = self._call("user_uploads", "POST", {}, files=[file])
+        return str(answer.get("url") or answer["uri"])  # `url` since Zulip 9, `uri` before
 
-    def send_to_group(self, zulip_user_ids: list[int], content: str) -> int:
-        request = {"type": "private", "to": zulip_user_ids, "content": content}
-        return int(self._call("messages", "POST", request)["id"])
+    def set_typing(self, zulip_user_id: int, is_typing: bool) -> None:
+        """Shows this person that an answer is being written, for some fifteen seconds; or no longer."""
+        request = {"op": "start" if is_typing else "stop", "to": [zulip_user_id]}
+        self._call("typing", "POST", request, timeout_seconds=TYPING_TIMEOUT_SECONDS)
 
     def find_sent(
-        self, zulip_user_id: int, content: str, since: float, known_ids: Collection[int] = (), after_id: int = 0
+        self,
+        place: Place | int,
+        content: str,
+        since: float,
+        known_ids: Collection[int] = (),
+        after_id: int = 0,
     ) -> int | None:
-        """The id of our message with exactly this text to this person, sent at `since` (epoch seconds, by Zulip's
+        """The id of our message with exactly this text in this place, sent at `since` (epoch seconds, by Zulip's
         clock) or later, above `after_id` and not one of `known_ids`; None where there is none.
 
         Zulip strips leading newlines and trailing white space from what it keeps, so texts are compared so.
         """
         kept = _as_kept(content)
-        for message in self._fetch_sent(zulip_user_id, since, after_id):
+        for message in self._fetch_sent(place):
+            if message["timestamp"] < since or message["id"] <= after_id:
+                return None
             if message["content"].strip() == kept and message["id"] not in known_ids:
                 return int(message["id"])
         return None
 
-    def _fetch_sent(self, zulip_user_id: int, since: float, after_id: int) -> Iterator[dict[str, Any]]:
-        """Our direct messages to this person, newest first, back to `since` or `after_id`."""
-        narrow = [
-            {"operator": "sender", "operand": self.fetch_own_user_id()},
-            {"operator": "dm", "operand": [zulip_user_id]},
+    def fetch_sent_ids(self, zulip_user_id: int, after_id: int) -> list[int]:
+        """The ids of our newest direct messages to this person, above `after_id`, newest first; not all of many."""
+        newest = islice(self._fetch_sent(zulip_user_id), LOOKUP_MESSAGES)
+        return [int(message["id"]) for message in newest if message["id"] > after_id]
+
+    def _fetch_sent(self, place: Place | int) -> Iterator[dict[str, Any]]:
+        """Our messages in this place, newest first."""
+        by_us = {"operator": "sender", "operand": self.fetch_own_user_id()}
+        return self._fetch_messages([by_us, *_narrow_to(place)], LOOKUP_MESSAGES)
+
+    # ---- what was written to us ----
+
+    def fetch_unread(self, what: str) -> Iterator[list[dict[str, Any]]]:
+        """What others wrote that has not been marked as read, newest first, a page at a time.
+
+        `what`: "dm" for direct messages, "mentioned" for where the bot was mentioned.
+        """
+        narrow: list[dict[str, Any]] = [
+            {"operator": "is", "operand": "unread"},
+            {"operator": "is", "operand": what},
+            {"operator": "sender", "operand": self.fetch_own_user_id(), "negated": True},
         ]
-        request = {"num_before": LOOKUP_MESSAGES, "num_after": 0, "narrow": narrow, "apply_markdown": False}
+        unread = self._fetch_messages(narrow, UNREAD_MESSAGES)
+        while page := list(islice(unread, UNREAD_MESSAGES)):
+            yield page
+
+    def fetch_newest_direct(self) -> list[dict[str, Any]]:
+        """The newest direct messages, by us and to us, newest first."""
+        narrow = [{"operator": "is", "operand": "dm"}]
+        return list(islice(self._fetch_messages(narrow, UNREAD_MESSAGES), UNREAD_MESSAGES))
+
+    def fetch_message(self, message_id: int) -> dict[str, Any]:
+        """A message as it is now. Raises ZulipRefused where it is gone."""
+        answer = self._call(f"messages/{message_id}", "GET", {"apply_markdown": False})
+        return dict(answer["message"])
+
+    def mark_read(self, message_ids: Sequence[int]) -> None:
+        for start in range(0, len(message_ids), UNREAD_MESSAGES):
+            batch = list(message_ids[start : start + UNREAD_MESSAGES])
+            self._call("messages/flags", "POST", {"messages": batch, "op": "add", "flag": "read"})
+
+    def _fetch_messages(self, narrow: list[dict[str, Any]], at_once: int) -> Iterator[dict[str, Any]]:
+        """Messages, newest first, so many with each request."""
+        request = {"num_before": at_once, "num_after": 0, "narrow": narrow, "apply_markdown": False}
         anchor: int | str = "newest"
         while True:
             page = self._call("messages", "GET", {"anchor": anchor, **request})
-            for message in reversed(page["messages"]):
-                if message["timestamp"] < since or message["id"] <= after_id:
-                    return
-                yield message
-            if page["found_oldest"]:
+            yield from reversed(page["messages"])
+            if page["found_oldest"] or not page["messages"]:
                 return
             anchor = page["messages"][0]["id"] - 1
+
+    # ---- what happens ----
+
+    def register(self) -> EventQueue:
+        """Has Zulip keep from now on what is written, changed and reacted to."""
+        request = {"event_types": list(EVENT_TYPES), "apply_markdown": False, "client_gravatar": True}
+        answer = self._call("register", "POST", {**request, "all_public_streams": False})
+        return EventQueue(str(answer["queue_id"]), int(answer["last_event_id"]))
+
+    def fetch_events(self, queue: EventQueue) -> list[dict[str, Any]]:
+        """What has happened since `queue.last_event_id`; waits up to a minute for something to happen.
+
+        Raises ZulipRefused where the queue is gone.
+        """
+        request = {"queue_id": queue.queue_id, "last_event_id": queue.last_event_id}
+        return list(self._call(EVENTS, "GET", request, timeout_seconds=POLL_TIMEOUT_SECONDS)["events"])
+
+    def delete_queue(self, queue: EventQueue) -> None:
+        """Zulip need keep it no longer; whoever waits for its events waits no longer."""
+        self._call(EVENTS, "DELETE", {"queue_id": queue.queue_id})
+
+    # ---- people ----
 
     def fetch_users(self) -> list[ZulipUser]:
         members = self._call("users", "GET", {"client_gravatar": True})["members"]
@@ -200,77 +207,11 @@ class Gateway:
     def fetch_own_profile(self) -> dict[str, Any]:
         return self._call("users/me", "GET", {})
 
-    def _call(
-        self, url: str, method: str, request: Mapping[str, Any], files: list[IO[Any]] | None = None
-    ) -> dict[str, Any]:
-        client = self._client()
-        try:
-            response = client.call_endpoint(
-                url, method, dict(request), files=files, timeout=self._timeout_seconds
-            )
-        except (requests.RequestException, zulip.ZulipError) as error:
-            raise _of_failed_request(error) from error
-        return self._success(response)
 
-    def _success(self, response: Mapping[str, Any]) -> dict[str, Any]:
-        """The one place that reads `result`."""
-        if response.get("result") == "success":
-            self.last_answer_at = monotonic()
-            return dict(response)
-        raise self._of_answer(response)
-
-    def _of_answer(self, response: Mapping[str, Any]) -> LMSBotError:
-        status, said = self._of_thread.status, str(response.get("msg", ""))
-        is_of_zulip = response.get("result") == "error"  # else of a proxy before it, which cannot speak for it
-        if status == 429:
-            seconds = float(response.get("retry-after", self._of_thread.retry_after or 1.0))
-            return ZulipRateLimited("Zulip asks us to slow down", retry_after_seconds=seconds)
-        if status == 401 or (status == 403 and response.get("code") in DEACTIVATED):
-            return ZulipForbidden(f"Zulip refuses the bot itself: {said}")
-        if is_of_zulip and status < 500:
-            return ZulipRefused(said or f"Zulip refused the request (HTTP {status})")
-        if status == 413:
-            return ZulipRefused("it is too large for Zulip (HTTP 413)")
-        if 300 <= status < 500:
-            return ZulipUnavailable(f"something before Zulip refused the request (HTTP {status})")
-        if status == 200 or (is_of_zulip and status == 500):
-            return ZulipFailed(f"Zulip answered with an error of its own (HTTP {status})")
-        return ZulipFateUnknown(f"something before Zulip answered with an error (HTTP {status})")
-
-    def _client(self) -> zulip.Client:
-        client = getattr(self._of_thread, "client", None)
-        if client is None:
-            client = self._of_thread.client = self._connect()
-        return client
-
-    def _connect(self) -> zulip.Client:
-        own = self.credentials
-        try:
-            client = zulip.Client(
-                email=own.email,
-                api_key=own.api_key,
-                site=own.site,
-                client="LmsBot",
-                retry_on_errors=False,
-                insecure=own.insecure,
-                cert_bundle=own.cert_bundle,
-                client_cert=own.client_cert,
-                client_cert_key=own.client_cert_key,
-            )
-        except (requests.RequestException, zulip.ZulipError, AssertionError, KeyError) as error:
-            raise ZulipUnavailable("Zulip cannot be reached") from error
-        client.ensure_session()
-        assert client.session is not None
-        client.session.hooks["response"].append(self._note_answer)
-        return client
-
-    def _note_answer(self, response: requests.Response, *_: Any, **__: Any) -> None:
-        """The stock client hides status and headers; both matter here."""
-        self._of_thread.status = response.status_code
-        headers = response.headers
-        self._of_thread.retry_after = headers.get("Retry-After")
-        if "X-RateLimit-Limit" in headers:
-            self.pace.note(int(headers["X-RateLimit-Limit"]), int(headers["X-RateLimit-Remaining"]))
+def _narrow_to(place: Place | int) -> list[dict[str, Any]]:
+    if isinstance(place, Channel):
+        return [{"operator": "stream", "operand": place.name}, {"operator": "topic", "operand": place.topic}]
+    return [{"operator": "dm", "operand": [place] if isinstance(place, int) else list(place)}]
 
 
 def _as_kept(content: str) -> str:
@@ -281,33 +222,8 @@ def _as_kept(content: str) -> str:
     return kept.strip()
 
 
-def _of_failed_request(error: Exception) -> LMSBotError:
-    """No answer: nobody was there to hear the request, or it was heard and its fate is unknown."""
-    if _is_caused_by(error, requests.exceptions.ConnectTimeout, _NewConnectionError):
-        return ZulipUnavailable("Zulip cannot be reached")
-    return ZulipFateUnknown("Zulip did not answer: the connection was lost or took too long")
-
-
-def _is_caused_by(error: BaseException | None, *kinds: type[BaseException]) -> bool:
-    seen: set[int] = set()
-    pending: list[Any] = [error]
-    while pending:
-        one = pending.pop()
-        if not isinstance(one, BaseException) or id(one) in seen:
-            continue
-        if isinstance(one, kinds):
-            return True
-        seen.add(id(one))
-        pending += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
-    return False
-
-
-_NewConnectionError: type[BaseException] = requests.packages.urllib3.exceptions.NewConnectionError  # type: ignore[attr-defined]
-
-
 def _user(member: Mapping[str, Any]) -> ZulipUser:
     return ZulipUser(**{name: member.get(name, _USER_DEFAULTS.get(name)) for name in USER_FIELDS})
 
 
 _USER_DEFAULTS: dict[str, Any] = {"role": 400, "is_bot": False, "is_active": True, "timezone": "", "email": ""}
-

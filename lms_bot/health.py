@@ -45,6 +45,7 @@ class HealthChecks:
             ("store", self._store),
             ("LMS", self._lms),
             ("Zulip", self._zulip),
+            ("what people write", self._inbox),
             ("last good poll", self._last_good_poll),
             ("oldest pending delivery", self._oldest_pending),
             ("dead deliveries", self._dead),
@@ -68,6 +69,11 @@ class HealthChecks:
             return True, "the bot runs without Zulip"
         self._app.gateway.fetch_own_profile()
         return True, "answers"
+
+    def _inbox(self) -> tuple[bool, str]:
+        if self._app.inbox is None:
+            return True, "the bot runs without Zulip"
+        return self._app.inbox.describe()
 
     def _last_good_poll(self) -> tuple[bool, str]:
         if not self._app.settings.lms_activity_monitor_enabled:

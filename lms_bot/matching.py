@@ -58,6 +58,15 @@ class Matcher:
     def is_mapped_by_hand(self, kind: str, username: str) -> bool:
         return (kind, fold(username)) in self._mapped
 
+    def get_mapped_usernames(self, kind: str, user: ZulipUser) -> list[str]:
+        """The LMS usernames (folded) that the map file gives this person."""
+        names = {user.user_id, fold(user.email), fold(user.delivery_email)}
+        return [
+            username
+            for (row_kind, username), mapped in self._mapped.items()
+            if row_kind == kind and (fold(mapped) if isinstance(mapped, str) else mapped) in names
+        ]
+
     def _find_mapped(self, kind: str, username: str, mapped: int | str) -> Match:
         if isinstance(mapped, str):
             return self._find_by_address(kind, username, fold(mapped))

@@ -46,6 +46,7 @@ class Polling:
                 if created:
                     self._app.events.decide_pending_events()  # those a subclass's `handle_event` is to decide
                     self._app.notifier.wake()
+                    self._app.ledger.awake.set()
         except LMSBotError as error:
             self._failed(error, now)
         except Exception as error:  # a mistake of ours; whoever runs us logs it, `health` tells of it

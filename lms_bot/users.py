@@ -3,43 +3,29 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable
-from contextlib import suppress
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from lms_bot.cache import ExpiringCache
-from lms_bot.clock import utc_now
-from lms_bot.exceptions import LMSBotError, LMSRefused, LMSUnavailable, StoreUnavailable, ZulipUnavailable
+from lms_bot.exceptions import LMSBotError, ZulipUnavailable
 from lms_bot.gateway import ZulipUser
 from lms_bot.lms.people import Mentor, Student
 from lms_bot.matching import MENTOR, STUDENT, Match, Matcher, fold, shared_addresses
-from lms_bot.store.models import Fact, KnownStudents
+from lms_bot.pairs import PEOPLE_SECONDS, Pairs, Roster
 from lms_bot.store.recording import Recipients
 
 if TYPE_CHECKING:
     from lms_bot.app import App
 
-PEOPLE_SECONDS = 60.0  # how old an answer about who belongs to whom may be
-ZULIP_USERS_SECONDS = 60.0
+ZULIP_USERS_SECONDS = 50.0  # a minute at most, and asking takes time too
 ZULIP_AWAY_SECONDS = 5.0  # before Zulip's list is asked for again
 ZULIP_PATIENCE_SECONDS = 1.0  # with a slow Zulip, where its last list can serve meanwhile
-KNOWN_SERVE = timedelta(days=1)  # how long the last known pairs serve while the LMS is away
-MENTORS_FACT = "mentors"
 
 NO_MENTOR = "the student has no mentor in the LMS"
 ZULIP_UNREAD = "Zulip's list of people could not be read yet"
 NO_ZULIP = "the bot runs without Zulip"
-
-
-@dataclass(frozen=True)
-class StudentsOfMentor:
-    """`is_stale`: the LMS is away, and these are the last known, as of `as_of`."""
-
-    students: tuple[Student, ...]
-    as_of: datetime
-    is_stale: bool
 
 
 @dataclass(frozen=True)
@@ -61,6 +47,7 @@ class UserMapper:
         from lms_bot.app import get_app
 
         self._app = app or get_app()
+        self._pairs = Pairs(self._app)
         self._cache = ExpiringCache()
         self._last_users: list[ZulipUser] = []
         self._reading: threading.Thread | None = None
@@ -103,10 +90,10 @@ class UserMapper:
 
     def get_mentors_for_student(self, student_id: int) -> list[Mentor]:
         """All of the student's mentors, the first by mentors.id first."""
-        return self._people_around(student_id)[1]
+        return list(self._pairs.get_around(student_id).mentors)
 
     def get_zulip_user_for_student(self, student_id: int) -> ZulipUser | None:
-        student, _ = self._people_around(student_id)
+        student = self._pairs.get_around(student_id).student
         if student is None:
             return None
         user = self._matcher().find(STUDENT, student.username, student.email).user
@@ -116,28 +103,24 @@ class UserMapper:
 
     def get_zulip_user_for_mentor(self, mentor_id: int) -> ZulipUser | None:
         """By the LMS's mentor_id (mentors.user_id)."""
-        found = (mentor for mentor in self._mentors() if mentor.mentor_id == mentor_id)
+        found = (mentor for mentor in self._pairs.get_mentors() if mentor.mentor_id == mentor_id)
         return next((self._match_mentor(mentor).user for mentor in found), None)
 
     def prefetch(self, student_ids: Collection[int]) -> None:
         """Asks the LMS about many students at once, where the answers are not cached."""
-        wanted = [one for one in student_ids if self._cache.get("around", one) is None]
-        if not wanted:
-            return
-        mentors = self._app.people.fetch_mentors_of_students(wanted)
-        students = {one.student_id: one for one in self._app.people.fetch_students(wanted)}
-        for one in wanted:
-            around = (students.get(one), mentors.get(one, []))
-            self._cache.put("around", one, value=around, seconds=PEOPLE_SECONDS)
-            self._cache.forget("recipients", one)
+        self._pairs.prefetch(student_ids)
 
     def get_remembered_recipients(self, student_id: int) -> Recipients | None:
-        """What `remember_recipients` was last told, while what it rests on is cached."""
-        recipients: Recipients | None = self._cache.get("recipients", student_id)
-        return recipients
+        """What `remember_recipients` was last told, while what it rests on is still so."""
+        rests_on, recipients = self._cache.get("recipients", student_id) or (None, None)
+        return recipients if rests_on == self._rests_on(student_id) else None
 
     def remember_recipients(self, student_id: int, recipients: Recipients) -> None:
-        self._cache.put("recipients", student_id, value=recipients, seconds=PEOPLE_SECONDS)
+        remembered = (self._rests_on(student_id), recipients)
+        self._cache.put("recipients", student_id, value=remembered, seconds=PEOPLE_SECONDS)
+
+    def _rests_on(self, student_id: int) -> Any:
+        return self._pairs.get_around(student_id), self._matcher()
 
     # -- who is asking ---------------------------------------------------------------------------------------
 
@@ -154,33 +137,50 @@ class UserMapper:
 
     def get_mentors_for_zulip_user(self, user: ZulipUser) -> list[Mentor]:
         """The LMS mentors this person is: those that would be told under this id."""
-        matches = ((mentor, self._match_mentor(mentor).user) for mentor in self._mentors())
-        return [mentor for mentor, found in matches if found is not None and found.user_id == user.user_id]
+        return list(self._mentors_by_user().get(user.user_id, ()))
 
-    def get_students_of_mentor(self, mentor: Mentor) -> StudentsOfMentor:
-        """A mentor's students, from the LMS; while it is away the last known, for up to a day.
+    def get_roster(self, mentors: Sequence[Mentor]) -> Roster:
+        """The students of these mentors and of all mentors below them; while the LMS is away the last known.
 
         Raises LMSUnavailable where nothing recent enough is known.
         """
-        cached: StudentsOfMentor | None = self._cache.get("students of", mentor.key)
-        if cached is not None:
-            return cached
-        try:
-            students = tuple(self._app.people.fetch_students_of_mentor(mentor.key))
-        except (LMSUnavailable, LMSRefused):
-            return self._last_known_students(mentor)
-        fresh = StudentsOfMentor(students, utc_now(), is_stale=False)
-        self._keep_students(mentor, fresh)
-        return self._cache.put("students of", mentor.key, value=fresh, seconds=PEOPLE_SECONDS)
+        return self._pairs.get_roster(mentors)
+
+    def get_mentors_below(self, mentors: Sequence[Mentor]) -> list[Mentor]:
+        """The mentors whom these supervise, at any depth, nearest first."""
+        return self._pairs.get_mentors_below(mentors)
+
+    def get_all_students(self) -> list[Student]:
+        """All students of the LMS, mentored or not."""
+        return self._app.people.fetch_all_students()
+
+    def get_student_for_zulip_user(self, user: ZulipUser) -> Student | None:
+        """The LMS student this person is, who is active there; None where that is nobody, or more than one."""
+        found: tuple[Student, ...] | None = self._cache.get("student", user)
+        if found is None:
+            found = self._cache.put("student", user, value=self._find_students(user), seconds=PEOPLE_SECONDS)
+        return found[0] if len(found) == 1 else None
+
+    def _find_students(self, user: ZulipUser) -> tuple[Student, ...]:
+        matcher, addresses = self._matcher(), {fold(user.email), fold(user.delivery_email)} - {""}
+        usernames = matcher.get_mapped_usernames(STUDENT, user)
+        called = self._app.people.fetch_students_called(usernames, addresses)
+        shared = shared_addresses(student.email for student, _ in called)
+        matches = (
+            (student, matcher.find(STUDENT, student.username, student.email, shared).user)
+            for student, is_active in called
+            if is_active
+        )
+        return tuple(student for student, match in matches if match is not None and match.user_id == user.user_id)
 
     def get_unmapped_mentors(self) -> list[UnmappedMentor]:
         """Mentors nobody in Zulip could be found for."""
-        matches = ((mentor, self._match_mentor(mentor)) for mentor in self._mentors())
+        matches = ((mentor, self._match_mentor(mentor)) for mentor in self._pairs.get_mentors())
         return [UnmappedMentor(mentor, match.reason) for mentor, match in matches if match.user is None]
 
     def get_mapping_stats(self) -> dict[str, int]:
         """How many students and mentors the LMS has, and how many of them were found in Zulip."""
-        mentors, students = self._mentors(), self._app.people.fetch_all_students()
+        mentors, students = self._pairs.get_mentors(), self.get_all_students()
         shared = shared_addresses(student.email for student in students)
         matches = (self._matcher().find(STUDENT, one.username, one.email, shared) for one in students)
         return {
@@ -192,16 +192,9 @@ class UserMapper:
 
     def clear_cache(self, student_id: int | None = None, mentor_id: int | None = None) -> None:
         """Forgets what was cached of a student, of a mentor, or of everybody."""
+        self._pairs.forget(student_id, mentor_id)
         if student_id is None and mentor_id is None:
             self._cache.clear()
-        if student_id is not None:
-            self._cache.forget("around", student_id)
-            self._cache.forget("recipients", student_id)
-        if mentor_id is not None:
-            for mentor in self._cache.get("mentors") or ():
-                if mentor.mentor_id == mentor_id:
-                    self._cache.forget("students of", mentor.key)
-            self._cache.forget("mentors")
 
     # -- where it comes from ---------------------------------------------------------------------------------
 
@@ -209,11 +202,29 @@ class UserMapper:
         return self._matcher().find(MENTOR, mentor.username, mentor.email, self._shared_by_mentors())
 
     def _shared_by_mentors(self) -> frozenset[str]:
-        shared: frozenset[str] | None = self._cache.get("shared by mentors")
-        if shared is None:
-            shared = shared_addresses(mentor.email for mentor in self._mentors())
-            self._cache.put("shared by mentors", value=shared, seconds=PEOPLE_SECONDS)
+        mentors = self._pairs.get_mentors()
+        made_of, shared = self._cache.get("shared by mentors") or (None, frozenset())
+        if made_of is not mentors:
+            shared = shared_addresses(mentor.email for mentor in mentors)
+            self._cache.put("shared by mentors", value=(mentors, shared), seconds=PEOPLE_SECONDS)
         return shared
+
+    def _mentors_by_user(self) -> dict[int, list[Mentor]]:
+        """Which mentors each Zulip user is; made anew when the LMS's mentors or Zulip's people were asked again."""
+        mentors, matcher = self._pairs.get_mentors(), self._matcher()
+        made_of, by_user = self._cache.get("mentors by user") or ((None, None), {})
+        if made_of[0] is not mentors or made_of[1] is not matcher:
+            by_user = self._match_mentors()
+            self._cache.put("mentors by user", value=((mentors, matcher), by_user), seconds=PEOPLE_SECONDS)
+        return by_user
+
+    def _match_mentors(self) -> dict[int, list[Mentor]]:
+        by_user: dict[int, list[Mentor]] = defaultdict(list)
+        for mentor in self._pairs.get_mentors():
+            user = self._match_mentor(mentor).user
+            if user is not None:
+                by_user[user.user_id].append(mentor)
+        return by_user
 
     def _is_shared_by_students(self, address: str) -> bool:
         is_shared: bool | None = self._cache.get("shared by students", address)
@@ -221,11 +232,6 @@ class UserMapper:
             is_shared = bool(self._app.people.fetch_shared_student_emails([address]))
             self._cache.put("shared by students", address, value=is_shared, seconds=10 * PEOPLE_SECONDS)
         return is_shared
-
-    def _people_around(self, student_id: int) -> tuple[Student | None, list[Mentor]]:
-        self.prefetch([student_id])
-        around: tuple[Student | None, list[Mentor]] | None = self._cache.get("around", student_id)
-        return around or (None, [])
 
     def _matcher(self) -> Matcher:
         """Zulip's people, cached; the last known while Zulip is away or slow."""
@@ -258,45 +264,3 @@ class UserMapper:
     def _put_matcher(self, problem: str | None, seconds: float) -> Matcher:
         matcher = Matcher(self._last_users, self._app.settings.user_map_rows, problem)
         return self._cache.put("matcher", value=matcher, seconds=seconds)
-
-    def _mentors(self) -> list[Mentor]:
-        """All mentors, from the LMS; while it is away the last known, for up to a day."""
-        cached: list[Mentor] | None = self._cache.get("mentors")
-        if cached is not None:
-            return cached
-        try:
-            mentors = self._app.people.fetch_mentors()
-        except (LMSUnavailable, LMSRefused):
-            return self._last_known_mentors()
-        self._keep_mentors(mentors)
-        return self._cache.put("mentors", value=mentors, seconds=PEOPLE_SECONDS)
-
-    # -- for when the LMS is away ----------------------------------------------------------------------------
-
-    def _keep_mentors(self, mentors: list[Mentor]) -> None:
-        if self._cache.get("kept mentors") != mentors:
-            with suppress(StoreUnavailable), self._app.store.transaction():
-                Fact.put(MENTORS_FACT, [asdict(one) for one in mentors])
-                self._cache.put("kept mentors", value=mentors, seconds=KNOWN_SERVE.total_seconds() / 4)
-
-    def _last_known_mentors(self) -> list[Mentor]:
-        with self._app.store.session():
-            row = Fact.get_or_none(Fact.name == MENTORS_FACT)
-        if row is None or utc_now() - row.updated_at > KNOWN_SERVE:
-            raise LMSUnavailable("the LMS is away, and who its mentors are is not known well enough")
-        return [Mentor(**one) for one in row.value]
-
-    def _keep_students(self, mentor: Mentor, fresh: StudentsOfMentor) -> None:
-        students = [asdict(one) for one in fresh.students]
-        with suppress(StoreUnavailable), self._app.store.transaction():
-            KnownStudents.insert(mentor_key=mentor.key, students=students, fetched_at=fresh.as_of).on_conflict(
-                conflict_target=[KnownStudents.mentor_key],
-                preserve=[KnownStudents.students, KnownStudents.fetched_at],
-            ).execute()
-
-    def _last_known_students(self, mentor: Mentor) -> StudentsOfMentor:
-        with self._app.store.session():
-            row = KnownStudents.get_or_none(KnownStudents.mentor_key == mentor.key)
-        if row is None or utc_now() - row.fetched_at > KNOWN_SERVE:
-            raise LMSUnavailable("the LMS is away, and whose students are whose is not known well enough")
-        return StudentsOfMentor(tuple(Student(**one) for one in row.students), row.fetched_at, is_stale=True)

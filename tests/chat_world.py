@@ -15,6 +15,7 @@ from typing import Any, cast
 from lms_bot.activities import ActivityType
 from lms_bot.app import App
 from lms_bot.chat import Reply, respond
+from lms_bot.chat.names import Directories
 from lms_bot.config import load_settings
 from lms_bot.events import RetryOutcome
 from lms_bot.exceptions import LMSBotError
@@ -22,16 +23,18 @@ from lms_bot.formatter import MessageFormatter
 from lms_bot.gateway import ZulipUser
 from lms_bot.health import Check
 from lms_bot.lms.people import Mentor, Student
+from lms_bot.pairs import Roster
 from lms_bot.scribe import Scribe
 from lms_bot.store.database import Store, open_store
+from lms_bot.store.ledger import Ledger
 from lms_bot.store.models import Delivery, LMSActivityEvent, LMSEventLog, Message
 from lms_bot.store.outbox import Outbox
-from lms_bot.users import StudentsOfMentor, UnmappedMentor
+from lms_bot.users import UnmappedMentor
 
 NOW = datetime(2026, 3, 18, 12, 0, tzinfo=timezone.utc)  # a Wednesday
 
 MARIA, ARJUN, ADMIN, BOSS, HEAD, BOTH = 1, 2, 3, 4, 5, 6
-PUPIL, GUEST, BOT, GONE, NOBODY = 7, 8, 9, 10, 99
+PUPIL, GUEST, BOT, GONE, SOFIA, NOBODY = 7, 8, 9, 10, 11, 99
 
 
 def make_user(user_id: int, name: str, **changes: Any) -> ZulipUser:
@@ -66,6 +69,7 @@ JOHN = make_student(11, "john_doe", "John", "Doe")
 JANE = make_student(12, "jane_smith", "Jane", "Smith")
 JOSE = make_student(13, "jgarcia", "José", "García")
 ZOE = make_student(14, "zoe_m", "Zoë", "Müller")
+AMA = make_student(15, "ama_o", "Ama", "Owusu")
 
 PEOPLE = (
     make_user(MARIA, "Maria"),
@@ -78,6 +82,7 @@ PEOPLE = (
     make_user(GUEST, "Gus", role=600),
     make_user(BOT, "Robot", is_bot=True, role=200),
     make_user(GONE, "Gone", is_active=False, role=200),
+    make_user(SOFIA, "Sofia"),
 )
 MENTOR_OF = {
     MARIA: make_mentor(1, "maria.santos"),
@@ -85,8 +90,11 @@ MENTOR_OF = {
     BOTH: make_mentor(3, "bo"),
     GUEST: make_mentor(4, "gus"),
     GONE: make_mentor(5, "gone"),
+    SOFIA: make_mentor(6, "sofia.lind"),
 }
-STUDENTS_OF = {1: (JOHN, JANE, JOSE), 2: (JOHN, ZOE), 3: (ZOE,), 4: (JOHN,), 5: (JOHN,)}
+STUDENTS_OF = {1: (JOHN, JANE, JOSE), 2: (JOHN, ZOE), 3: (ZOE,), 4: (JOHN,), 5: (JOHN,), 6: (AMA,)}
+BELOW = {6: (1, 2)}
+"""Which mentors, by key, a mentor supervises."""
 
 
 @dataclass
@@ -106,10 +114,26 @@ class People:
         self._ask_lms()
         return [MENTOR_OF[user.user_id]] if user.user_id in MENTOR_OF else []
 
-    def get_students_of_mentor(self, mentor: Mentor) -> StudentsOfMentor:
+    def get_roster(self, mentors: Sequence[Mentor]) -> Roster:
         if self.students_trouble is not None:
             raise self.students_trouble
-        return StudentsOfMentor(self.students_of[mentor.key], NOW - timedelta(hours=1), self.is_stale)
+        own = {one.student_id: one for mentor in mentors for one in self.students_of[mentor.key]}
+        below = {
+            one.student_id: one for mentor in self.get_mentors_below(mentors) for one in self.students_of[mentor.key]
+        }
+        only_below = frozenset(below).difference(own)
+        return Roster({**own, **below}, only_below, NOW - timedelta(hours=1), self.is_stale)
+
+    def get_mentors_below(self, mentors: Sequence[Mentor]) -> list[Mentor]:
+        keys = {key for mentor in mentors for key in BELOW.get(mentor.key, ())}
+        return [mentor for mentor in MENTOR_OF.values() if mentor.key in keys]
+
+    def get_student_for_zulip_user(self, user: ZulipUser) -> Student | None:
+        return JOHN if user.user_id == PUPIL else None
+
+    def get_all_students(self) -> list[Student]:
+        self._ask_lms()
+        return [JOHN, JANE, JOSE, ZOE]
 
     def get_unmapped_mentors(self) -> list[UnmappedMentor]:
         self._ask_lms()
@@ -131,13 +155,17 @@ class Events:
     retried: list[Sequence[int] | None] = field(default_factory=list)
     discarded: list[tuple[Sequence[int] | None, str]] = field(default_factory=list)
     failed: set[int] = field(default_factory=set)
+    stats: dict[str, int] = field(default_factory=lambda: {"total_events": 5, "pending_events": 1})
+    outcome: RetryOutcome = field(
+        default_factory=lambda: RetryOutcome(retried=1, unknown_ids=[404], nothing_to_do_ids=[7], unmapped_ids=[8])
+    )
 
     def get_event_stats(self) -> dict[str, int]:
-        return {"total_events": 5, "pending_events": 1}
+        return self.stats
 
     def retry(self, event_ids: Sequence[int] | None) -> RetryOutcome:
         self.retried.append(event_ids)
-        return RetryOutcome(retried=1, unknown_ids=[404], nothing_to_do_ids=[7], unmapped_ids=[8])
+        return self.outcome
 
     def discard(self, event_ids: Sequence[int] | None, who: str) -> list[int]:
         self.discarded.append((event_ids, who))
@@ -149,19 +177,24 @@ class Events:
 class World:
     """An app as far as answers need one, with what happened in it."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, students_may_ask: bool = False) -> None:
         self.people = People()
         self.events = Events()
         self.polls = 0
         self._numbers = itertools.count(1)
         self.app: Any = SimpleNamespace(
             settings=load_settings(
-                {"lms_admins": f"{BOSS}, helena@school.example.com"},
+                {
+                    "lms_admins": f"{BOSS}, helena@school.example.com",
+                    "lms_students_may_ask": str(students_may_ask),
+                },
                 environ={},
                 dotenv=None,
                 require_lms=False,
             ),
             store=store,
+            directories=Directories(),
+            ledger=Ledger(store),
             users=self.people,
             events=self.events,
             monitor=SimpleNamespace(process_activities=self._poll),
@@ -228,8 +261,8 @@ class World:
             LMSEventLog.create(event=event, error_message=reason, processed_at=event.created_at)
 
 
-def open_world(store_url: str) -> World:
-    return World(open_store(store_url))
+def open_world(store_url: str, students_may_ask: bool = False) -> World:
+    return World(open_store(store_url), students_may_ask)
 
 
 def close_world(world: World) -> None:

@@ -69,6 +69,10 @@ class BotProcess:
         return self.stdout + self.stderr
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def exit_code(self) -> int | None:
         """None while it runs."""
         return self._process.poll()

@@ -91,9 +91,9 @@ PEOPLE = PeopleSelects(
         SELECT {PUPIL_ID}, {TEACHER} FROM pupil AS p JOIN teacher AS t ON t.id = p.teacher_id
         WHERE {PUPIL_ID} = ANY(%(student_ids)s) ORDER BY 1, 2""",
     students=f"SELECT {PUPIL} FROM pupil AS p WHERE {PUPIL_ID} = ANY(%(student_ids)s)",
-    students_of_mentor=f"""
-        SELECT {PUPIL} FROM pupil AS p JOIN teacher AS t ON t.id = p.teacher_id
-        WHERE {TEACHER_ID} = %(mentor_key)s ORDER BY p.login""",
+    students_of_mentors=f"""
+        SELECT {TEACHER_ID}, {PUPIL} FROM pupil AS p JOIN teacher AS t ON t.id = p.teacher_id
+        WHERE {TEACHER_ID} = ANY(%(mentor_keys)s) ORDER BY p.login""",
     all_students=f"SELECT {PUPIL} FROM pupil AS p",
     shared_student_emails="SELECT NULL WHERE %(emails)s IS NULL",
 )

@@ -1,196 +1,101 @@
-"""Who may see what: every kind of person, every command, everybody's students."""
+"""What decides who may see what: changes, which count within a minute; students who ask; the entries of `audit`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
 
 import pytest
-from chat_world import (
-    ADMIN,
-    ARJUN,
-    BOSS,
-    BOT,
-    BOTH,
-    GONE,
-    GUEST,
-    HEAD,
-    JANE,
-    JOHN,
-    JOSE,
-    MARIA,
-    NOBODY,
-    PUPIL,
-    ZOE,
-    World,
-    close_world,
-    open_world,
-)
+from access_world import AccessWorld, open_access_world, students_in
+from watching import run
 
-from lms_bot.activities import ActivityType
-from lms_bot.chat.access import Asker, Audience, identify
-from lms_bot.chat.answers import UNKNOWN_STUDENT
-from lms_bot.chat.commands import COMMANDS, find_command
+from lms_bot import cache
+from lms_bot.chat.access import Asker, Audience, identify, note_look
+from lms_bot.chat.asked import UNKNOWN_STUDENT
+from lms_bot.chat.audit_answers import NO_LOOKS
+from lms_bot.chat.commands import COMMANDS
 from lms_bot.chat.respond import REFUSAL
-from lms_bot.exceptions import LMSUnavailable
+from lms_bot.clock import utc_now
+from lms_bot.lms.connection import LMSConnection
+from lms_bot.lms.people import PeopleReader
+from lms_bot.lms.standard import PEOPLE
+from lms_bot.sandbox.postgres import EmbeddedPostgres
+from lms_bot.sandbox.school import School
+from lms_bot.sandbox.zulip import SandboxZulip
+from lms_bot.store.conversation import Look
 
-EVERYBODY = (JOHN, JANE, JOSE, ZOE)
-STUDENTS_OF = {MARIA: (JOHN, JANE, JOSE), ARJUN: (JOHN, ZOE), BOTH: (ZOE,)}
-MENTORS, ADMINS, STRANGERS = (MARIA, ARJUN), (ADMIN, BOSS, HEAD), (PUPIL, GUEST, BOT, GONE, NOBODY)
-KNOWN = (*MENTORS, *ADMINS, BOTH)
-QUESTIONS = {
-    "help": KNOWN,
-    "help errors": KNOWN,
-    "status": KNOWN,
-    "history john_doe": (MARIA, ARJUN, *ADMINS, BOTH),
-    "students": (*MENTORS, BOTH),
-    "stats": KNOWN,
-    "summary": KNOWN,
-    "stats all": (*ADMINS, BOTH),
-    "summary all": (*ADMINS, BOTH),
-    "errors": (*ADMINS, BOTH),
-    "pending": (*ADMINS, BOTH),
-    "retry": (*ADMINS, BOTH),
-    "health": (*ADMINS, BOTH),
-    "poll now": (*ADMINS, BOTH),
-    "unmapped": (*ADMINS, BOTH),
-    "discard": (*ADMINS, BOTH),
-    "notify all now": KNOWN,
-    "mute john_doe": KNOWN,
-    "mute all": KNOWN,
-    "unmute john_doe": KNOWN,
-    "unmute all": KNOWN,
-    "quiet off": KNOWN,
-    "workdays off": KNOWN,
-    "settings": KNOWN,
-}
-PEOPLE = {
-    "mentor": MARIA,
-    "other mentor": ARJUN,
-    "Zulip admin": ADMIN,
-    "admin by id": BOSS,
-    "admin by e-mail": HEAD,
-    "owner who mentors": BOTH,
-    "student": PUPIL,
-    "guest": GUEST,
-    "bot": BOT,
-    "deactivated": GONE,
-    "unknown": NOBODY,
-}
+STRANGERS = ("stranger", "guest", "bot", "deactivated", "twin", "inactive student")
+A_MINUTE = 60.0
+Passing = Callable[[], None]
+FIFTY, TWO_THOUSAND = "generate_series(1001, 1050)", "generate_series(0, 1999)"
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A school in which each student did something, now and then an error."""
-    folder: Path = tmp_path_factory.mktemp("access")
-    world = open_world(f"sqlite:///{folder / 'store.db'}")
-    for student in EVERYBODY:
-        world.add_event(student, ActivityType.EXAM_FAILED, activity_title=f"Secret of {student.username}")
-    yield world
-    close_world(world)
+def place(
+    postgres: EmbeddedPostgres, lms_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[AccessWorld]:
+    with School(postgres.create_database("access_changes", lms_template)) as lms, SandboxZulip() as zulip:
+        world = open_access_world(lms, zulip, tmp_path_factory.mktemp("access"))
+        yield world
+        world.close()
+    postgres.drop_database("access_changes")
 
 
-def names_in(text: str) -> set[str]:
-    return {
-        one.username
-        for one in EVERYBODY
-        if one.username in text or f"{one.first_name} {one.last_name}" in text
-    }
+@pytest.fixture
+def world(place: AccessWorld) -> AccessWorld:
+    """Nothing is remembered of what another test did."""
+    place.app.users.clear_cache()
+    place.forget_looks()
+    return place
 
 
-def test_every_command_is_in_the_table_below() -> None:
-    asked = {command.name for question in QUESTIONS if (command := find_command(question.split())[0])}
-    assert asked == {command.name for command in COMMANDS}
+@pytest.fixture
+def a_minute_passes(monkeypatch: pytest.MonkeyPatch) -> Passing:
+    """What is remembered is a minute older each time it is called."""
+
+    def passes() -> None:
+        now = cache.monotonic
+        monkeypatch.setattr(cache, "monotonic", lambda: now() + A_MINUTE)
+
+    return passes
 
 
-@pytest.mark.parametrize("question", QUESTIONS)
-@pytest.mark.parametrize("kind", PEOPLE)
-def test_each_person_is_answered_what_is_theirs(world: World, kind: str, question: str) -> None:
-    who = PEOPLE[kind]
-    reply = world.ask(question, who)
-
-    if who in STRANGERS:
-        assert (reply.text, reply.is_private) == (REFUSAL, False)
-    elif who not in QUESTIONS[question]:
-        assert reply.text.endswith("only. `help` shows what you can ask.")
-    else:
-        assert reply.text != REFUSAL and "only. `help`" not in reply.text
-    if who not in (*ADMINS, BOTH):
-        assert names_in(reply.text) <= {one.username for one in STUDENTS_OF.get(who, ())}
-    assert reply.is_private or not names_in(reply.text), "student data must not be public"
+# ---- people ----
 
 
-@pytest.mark.parametrize("student", EVERYBODY, ids=lambda student: student.username)
-@pytest.mark.parametrize("kind", PEOPLE)
-def test_whose_student_decides_who_reads_the_history(world: World, kind: str, student: object) -> None:
-    who = PEOPLE[kind]
-    username = getattr(student, "username", "")
-    reply = world.ask(f"history {username}", who)
-
-    if who in STRANGERS:
-        assert reply.text == REFUSAL
-    elif who in ADMINS or who == BOTH or student in STUDENTS_OF[who]:
-        assert f"Secret of {username}" in reply.text and reply.is_private
-    else:
-        assert reply.text == UNKNOWN_STUDENT
+@pytest.mark.parametrize("text", ["", "help", "history amber_a", "students", "audit", "xyzzy", "\0", "@**all**", "1"])
+def test_a_stranger_reads_the_same_whatever_they_write(world: AccessWorld, text: str) -> None:
+    replies = [world.ask(who, text) for who in STRANGERS]
+    assert {(reply.text, reply.is_private) for reply in replies} == {(REFUSAL, False)}
 
 
-@pytest.mark.parametrize("command", ["mute", "unmute"])
-def test_only_ones_own_students_are_muted(world: World, command: str) -> None:
-    for said in ("zoe_m", "Zoë Müller", "14", "nobody_here", "99"):
-        assert world.ask(f"{command} {said}").text == UNKNOWN_STUDENT
-    assert not world.app.notifier.scribe.preferences.get(MARIA).mutes
-    assert world.ask("mute john_doe", ADMIN).text == UNKNOWN_STUDENT, "an admin who is nobody's mentor"
-
-
-@pytest.mark.parametrize("said", ["zoe_m", "Zoë Müller", "14", "zoe_m 3 days", "zoe_m last fortnight"])
-@pytest.mark.parametrize("instead", ["nobody_here", "99", "nobody_here 3 days", "nobody_here last fortnight"])
-def test_somebody_elses_student_and_nobody_read_the_same(world: World, said: str, instead: str) -> None:
-    assert world.ask(f"history {said}") == world.ask(f"history {instead}")
-
-
-def test_a_student_taken_from_a_mentor_is_no_longer_seen(world: World) -> None:
-    world.people.students_of[1] = (JANE,)
-    try:
-        assert world.ask("history john_doe").text == UNKNOWN_STUDENT
-        assert names_in(world.ask("summary").text) == {"jane_smith"}
-    finally:
-        world.people.students_of[1] = STUDENTS_OF[MARIA]
-
-
-@pytest.mark.parametrize("kind", PEOPLE)
-def test_help_lists_exactly_what_the_asker_may_use(world: World, kind: str) -> None:
-    text = world.ask("help", PEOPLE[kind]).text
-    asker = identify(world.app, PEOPLE[kind])
-
+@pytest.mark.parametrize("who", ["admin", "admin who mentors", "mentor", "supervisor", "student"])
+def test_help_lists_exactly_what_the_asker_may_use(world: AccessWorld, who: str) -> None:
+    text = world.ask(who, "help").text
+    asker = identify(world.app, world.people[who].user_id)
     listed = [command for command in COMMANDS if f"- `{command.usage}`: " in text]
-
-    assert listed == [command for command in COMMANDS if asker.may_use(command.audience)]
-
-
-@pytest.mark.parametrize("text", ["", "help", "history john_doe", "xyzzy", "\0", "@**all**", "a" * 10_000])
-def test_a_stranger_reads_the_same_whatever_they_write(world: World, text: str) -> None:
-    assert {world.ask(text, who).text for who in STRANGERS} == {REFUSAL}
+    assert listed == [command for command in COMMANDS if asker.may_use(command.audience)] or text == REFUSAL
 
 
-def test_an_admin_is_known_while_the_lms_is_away_and_a_stranger_learns_nothing_of_it(world: World) -> None:
-    world.people.lms_trouble = LMSUnavailable("the LMS at db.internal is away")
-    try:
-        assert "connection refused" in world.ask("health", ADMIN).text
-        assert "Secret of zoe_m" in world.ask("history zoe_m", ADMIN).text
-        assert world.ask("help", PUPIL) == world.ask("help", MARIA)
-        assert "LMS" not in world.ask("help", PUPIL).text
-        assert world.ask("help", GUEST).text == REFUSAL
-    finally:
-        world.people.lms_trouble = None
+@pytest.mark.parametrize("who", ["guest", "bot", "deactivated"])
+def test_whom_the_settings_call_an_admin_is_none_unless_a_member(world: AccessWorld, who: str) -> None:
+    assert identify(world.app, world.people[who].user_id) == Asker()
+
+
+def test_an_asker_tells_own_students_from_those_below(world: AccessWorld) -> None:
+    head = identify(world.app, world.people["supervisor"].user_id)
+    assert {head.students[one].username for one in head.students_below} == {"amber_a", "birch_b"}
+    assert all(map(head.is_own, head.students))
 
 
 @pytest.mark.parametrize(
     ("asker", "audiences"),
     [
         (Asker(), set()),
-        (Asker(is_admin=True), {Audience.KNOWN, Audience.ADMINS}),
-        (Asker(mentors=(object(),)), {Audience.KNOWN, Audience.MENTORS}),  # type: ignore[arg-type]
+        (Asker(is_student=True), {Audience.LEARNERS}),
+        (Asker(is_admin=True), {Audience.LEARNERS, Audience.KNOWN, Audience.ADMINS}),
+        (Asker(mentors=(object(),)), {Audience.LEARNERS, Audience.KNOWN, Audience.MENTORS}),  # type: ignore[arg-type]
         (Asker(is_admin=True, mentors=(object(),)), set(Audience)),  # type: ignore[arg-type]
     ],
 )
@@ -198,8 +103,211 @@ def test_audiences(asker: Asker, audiences: set[Audience]) -> None:
     assert {audience for audience in Audience if asker.may_use(audience)} == audiences
 
 
+# ---- what changes counts within a minute ----
+
+
+def test_a_student_taken_from_a_mentor_is_no_longer_seen(world: AccessWorld, a_minute_passes: Passing) -> None:
+    assert "amber_a" in students_in(world.ask("mentor", "students"))
+    world.lms.unpair("anna", "amber_a")
+    try:
+        a_minute_passes()
+        assert world.ask("mentor", "history amber_a").text == UNKNOWN_STUDENT
+        assert world.ask("supervisor", "history amber_a").text == UNKNOWN_STUDENT
+    finally:
+        world.lms.pair("anna", "amber_a")
+
+
+def test_or_at_once_when_the_bot_itself_reads_otherwise(world: AccessWorld) -> None:
+    assert "amber_a" in students_in(world.ask("supervisor", "students"))
+    world.lms.unpair("anna", "amber_a")
+    try:
+        assert "amber_a" in students_in(world.ask("supervisor", "students")), "remembered"
+        world.app.events.get_recipients([world.student_ids["amber_a"]])
+        assert world.ask("supervisor", "history amber_a").text == UNKNOWN_STUDENT
+    finally:
+        world.lms.pair("anna", "amber_a")
+
+
+def test_who_is_deactivated_or_made_a_guest_is_a_stranger(world: AccessWorld, a_minute_passes: Passing) -> None:
+    assert "amber_a" in students_in(world.ask("mentor", "students"))
+    assert world.ask("admin", "audit").text != REFUSAL
+    world.zulip.deactivate(world.people["mentor"])
+    world.people["admin"].role = 600
+    try:
+        a_minute_passes()
+        assert world.ask("mentor", "students").text == world.ask("admin", "audit").text == REFUSAL
+    finally:
+        world.zulip.reactivate(world.people["mentor"])
+        world.people["admin"].role = 200
+
+
+def test_a_mentor_whose_address_changes_is_a_stranger(world: AccessWorld, a_minute_passes: Passing) -> None:
+    assert "cedar_c" in students_in(world.ask("other mentor", "students"))
+    run(world.lms, "UPDATE mentors SET email = 'elsewhere@example.com' WHERE username = 'carla'")
+    try:
+        a_minute_passes()
+        assert world.ask("other mentor", "students").text == REFUSAL
+    finally:
+        run(world.lms, "UPDATE mentors SET email = 'carla@school.example.com' WHERE username = 'carla'")
+
+
+# ---- students ----
+
+
+def test_students_are_not_even_looked_up_unless_they_may_ask(
+    world: AccessWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    fetch = PeopleReader.fetch_students_called
+
+    def noting(*called: Any) -> Any:
+        asked.append(called)
+        return fetch(*called)
+
+    monkeypatch.setattr(PeopleReader, "fetch_students_called", noting)
+    with world.students_may_ask(False):
+        assert world.ask("student", "history").text == REFUSAL
+    assert not asked
+    assert students_in(world.ask("student", "history")) == {"amber_a"}, "who need not say whose"
+    world.ask("student", "history")
+    assert len(asked) == 1, "remembered for a while"
+
+
+def test_a_student_who_is_also_a_mentor_is_a_mentor(world: AccessWorld) -> None:
+    person = world.people["student"]
+    world.lms.add_mentor("alice.also", email=person.delivery_email)
+    try:
+        asker = identify(world.app, person.user_id)
+        assert asker.is_mentor and not asker.is_student and not asker.students
+        assert world.ask("student", "history amber_a").text == UNKNOWN_STUDENT
+    finally:
+        run(world.lms, "DELETE FROM mentors WHERE username = 'alice.also'")
+
+
+@pytest.mark.parametrize("change", ["is_active = false", "email = NULL", "email = 'other@students.example.com'"])
+def test_a_student_who_changes_in_the_lms_is_a_stranger(
+    world: AccessWorld, a_minute_passes: Passing, change: str
+) -> None:
+    assert students_in(world.ask("student", "history amber_a")) == {"amber_a"}
+    run(world.lms, f"UPDATE students SET {change} WHERE username = 'amber_a'")
+    try:
+        a_minute_passes()
+        assert world.ask("student", "history amber_a").text == REFUSAL
+    finally:
+        usual = "is_active = true, email = 'amber_a@students.example.com'"
+        run(world.lms, f"UPDATE students SET {usual} WHERE username = 'amber_a'")
+
+
+@pytest.mark.parametrize("address", ["Amber_A@students.example.com ", " AMBER_A@STUDENTS.EXAMPLE.COM"])
+def test_an_address_another_student_has_is_nobodys_also_when_written_otherwise(
+    world: AccessWorld, address: str
+) -> None:
+    for is_active in (True, False):
+        run(world.lms, "UPDATE students SET email = %s, is_active = %s WHERE username = 'date_d'", address, is_active)
+        try:
+            world.app.users.clear_cache()
+            assert identify(world.app, world.people["student"].user_id) == Asker()
+        finally:
+            run(world.lms, "UPDATE students SET email = 'd@x.example', is_active = true WHERE username = 'date_d'")
+
+
+def test_whom_the_map_gives_to_somebody_else_is_not_found_by_address(world: AccessWorld) -> None:
+    run(world.lms, "UPDATE students SET email = 'sven@elsewhere.example.com' WHERE username = 'birch_b'")
+    asker = identify(world.app, world.people["mapped student"].user_id)
+    assert [one.username for one in asker.students.values()] == ["birch_b"]
+    assert identify(world.app, world.people["stranger"].user_id) == Asker()
+
+
+# ---- entries ----
+
+
+def test_audit_shows_who_looked_at_whom_newest_first(world: AccessWorld) -> None:
+    assert world.ask("admin", "audit").text == NO_LOOKS
+    world.ask("admin", "history amber_a")
+    world.ask("admin who mentors", "history date_d")
+    world.ask("admin who mentors", "summary week all")
+    rows = [line for line in world.ask("admin", "audit").text.splitlines() if "<time:" in line]
+    assert len(rows) == 2
+    assert "| Bea | all students | `summary all` |" in rows[0]
+    assert "| Ada | Alice Amber (amber_a) | `history` |" in rows[1]
+
+
+def test_audit_comes_in_pages(world: AccessWorld) -> None:
+    admin = identify(world.app, world.people["admin"].user_id)
+    for number in range(45):
+        moment = utc_now() - timedelta(minutes=number)
+        note_look(world.app, admin, world.student_ids["date_d"], f"look {number}", moment)
+    pages = [world.ask("admin", f"audit page {page}").text for page in (1, 2, 3)]
+    assert [page.count("<time:") for page in pages] == [20, 20, 5]
+    assert "`look 0`" in pages[0] and "`look 44`" in pages[2]
+    assert "`audit page 2`" in pages[0]
+    assert "There are only 3 pages." in world.ask("admin", "audit page 4").text
+    assert "Usage: `audit [page N]`" in world.ask("admin", "audit yesterday").text
+
+
+def test_audit_disarms_names_and_does_without_those_it_cannot_find(world: AccessWorld) -> None:
+    hostile = "@**all** [x](http://evil.example.com)"
+    run(world.lms, "UPDATE students SET display_name = %s WHERE username = 'twin_1'", hostile)
+    with world.app.store.transaction():
+        for student_id in (world.student_ids["twin_1"], 123456):
+            Look.create(zulip_user_id=9999, student_id=student_id, command="history")
+    text = world.ask("admin", "audit").text
+    assert "Zulip user 9999" in text and "Student 123456" in text
+    assert "@**" not in text and "](" not in text
+
+
+def test_audit_is_for_admins_only(world: AccessWorld) -> None:
+    assert "only" in world.ask("mentor", "audit").text
+    assert world.ask("student", "audit").text == REFUSAL
+
+
+def test_a_look_that_cannot_be_entered_is_not_answered(world: AccessWorld) -> None:
+    with world.app.store.transaction() as store:
+        fails = "BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+        store.execute_sql(f"CREATE TRIGGER full BEFORE INSERT ON lms_looks {fails}")
+    try:
+        with pytest.raises(Exception, match="disk full"):
+            world.ask("admin", "history amber_a")
+        assert "amber_a" in students_in(world.ask("mentor", "history amber_a")), "who needs no entry is answered"
+    finally:
+        with world.app.store.transaction() as store:
+            store.execute_sql("DROP TRIGGER full")
+
+
+def test_an_admin_is_known_while_the_lms_is_away_and_a_stranger_learns_nothing_of_it(world: AccessWorld) -> None:
+    there = world.app.people
+    world.app.people = PeopleReader(LMSConnection("host=127.0.0.1 port=1 dbname=nowhere"), PEOPLE)
+    try:
+        assert "amber_a" in students_in(world.ask("admin", "history amber_a"))
+        assert world.ask("stranger", "help") == world.ask("student", "help")
+        assert "LMS" not in world.ask("stranger", "help").text
+        assert world.ask("guest", "help").text == REFUSAL
+        told = world.ask("mentor", "students").text
+        assert "The LMS does not answer" in told.split("\n")[0] and "amber_a" in told
+    finally:
+        world.app.people = there
+
+
+def test_a_supervisor_of_fifty_mentors_is_known_in_no_time(world: AccessWorld) -> None:
+    run(world.lms, "INSERT INTO mentors (id, username, email) VALUES (1000, 'big', 'sven@elsewhere.example.com')")
+    run(world.lms, f"INSERT INTO mentors (id, username, supervisor_id) SELECT i, 'm' || i, 1000 FROM {FIFTY} AS i")
+    run(world.lms, f"INSERT INTO students (id, username) SELECT 10000 + i, 's' || i FROM {TWO_THOUSAND} AS i")
+    run(world.lms, f"""INSERT INTO "_MentorToStudent" SELECT 1001 + i / 40, 10000 + i FROM {TWO_THOUSAND} AS i""")
+    user_id = world.people["stranger"].user_id
+    try:
+        assert len(identify(world.app, user_id).students) == 2000
+        began = utc_now()
+        for _ in range(10):
+            identify(world.app, user_id)
+        assert (utc_now() - began) / 10 < timedelta(milliseconds=30)
+    finally:
+        run(world.lms, """DELETE FROM "_MentorToStudent" WHERE "A" > 1000""")
+        run(world.lms, "DELETE FROM students WHERE id >= 10000; DELETE FROM mentors WHERE id > 1000")
+        run(world.lms, "DELETE FROM mentors WHERE id = 1000")
+
+
 def test_may_see() -> None:
-    mentor = Asker(students={11: JOHN})
+    mentor = Asker(students={11: object()})  # type: ignore[dict-item]
     assert mentor.may_see(11) and not mentor.may_see(14)
-    assert Asker(is_admin=True).may_see(14)
+    assert Asker(is_admin=True).may_see(14) and not Asker(is_admin=True).is_own(14)
     assert not Asker().may_see(11)

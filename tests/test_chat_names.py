@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from time import perf_counter
+
 import pytest
 from chat_world import JANE, JOHN, JOSE, ZOE, make_student
 
-from lms_bot.chat.names import Directory, fold
+from lms_bot.chat.names import Directories, Directory, chosen_word
+from lms_bot.chat.words import split_words
+from lms_bot.folding import fold
 from lms_bot.markdown import disarm
 
 STUDENTS = (
@@ -15,6 +19,13 @@ STUDENTS = (
     ZOE,
     make_student(21, "olena_k", "Олена", "Коваль"),
     make_student(22, "tunde_a"),
+    make_student(23, "ibo", "\u0130brahim", "I\u015f\u0131k"),
+    make_student(24, "lukas_w", "Łukasz", "Weiß"),
+    make_student(25, "soren", "Søren", "Østergård"),
+    make_student(26, "xm", "小明", "王"),
+    make_student(27, "ali_k", "علی", "کریمی"),
+    make_student(28, "muhammad", "مُحَمَّد", ""),
+    make_student(29, "anjali", "അഞ്ജലി", "मीरा"),
 )
 
 
@@ -44,6 +55,17 @@ STUDENTS = (
         ("", []),
         ("\u200b", []),
         ("nobody", []),
+        ("ibrahim isik", ["ibo"]),
+        ("IŞIK", ["ibo"]),
+        ("lukasz weiss", ["lukas_w"]),
+        ("WEIẞ", ["lukas_w"]),
+        ("ostergard soren", ["soren"]),
+        ("王小明", ["xm"]),
+        ("小明", ["xm"]),
+        ("علي كريمي", ["ali_k"]),
+        ("محمد", ["muhammad"]),
+        ("അഞ്ജലി", ["anjali"]),
+        ("मीरा അഞ്ജലി", ["anjali"]),
     ],
 )
 def test_students_are_found_by_any_of_their_names(said: str, usernames: list[str]) -> None:
@@ -74,3 +96,53 @@ def test_a_name_copied_from_our_message_is_the_same_name(name: str) -> None:
 
 def test_vowel_signs_are_part_of_a_name() -> None:
     assert fold("കാ") != fold("കി")
+
+
+@pytest.mark.parametrize(
+    ("said", "usernames"),
+    [
+        ("jhon", ["john_doe"]),
+        ("jon doe", ["john_doe"]),
+        ("jane smiht", ["jane_smith"]),
+        ("jgracia", ["jgarcia"]),
+        ("Mulller", ["zoe_m"]),
+        ("xyzzy", []),
+        ("jo", []),
+        ("", []),
+    ],
+)
+def test_typos_in_a_name_are_guessed(said: str, usernames: list[str]) -> None:
+    assert [student.username for student in Directory(STUDENTS).find_similar(said, 1)] == usernames
+
+
+def test_the_word_for_the_chosen_one_finds_nobody_else() -> None:
+    odd = make_student(12, chosen_word(11), "12")
+    assert Directory([JOHN, odd]).find(chosen_word(11)) == [JOHN]
+    assert Directory([odd]).find(chosen_word(11)) == []
+    assert split_words(chosen_word(11)) == ("11",), "nobody can type it"
+
+
+def test_a_directory_is_made_once_for_the_same_students() -> None:
+    directories = Directories()
+    first = directories.get("maria", [JOHN, JANE])
+    assert directories.get("maria", (JOHN, JANE)) is first
+    assert directories.get("arjun", [ZOE]).find("john") == []
+    assert directories.get("maria", [JOHN]) is not first
+    assert directories.get("maria", [JOHN]).find("jane") == []
+
+
+def test_ten_thousand_students_are_searched_quickly() -> None:
+    syllables = ("ka", "li", "mo", "né", "ru", "ta", "vi", "zø", "be", "do")
+    students = [
+        make_student(number, f"user{number}", "".join(syllables[int(digit)] for digit in f"{number:04}"), "Doe")
+        for number in range(10_000)
+    ]
+    directories = Directories()
+    directories.get("ada", students).find("nobody at all")  # what is made once
+
+    started = perf_counter()
+    directory = directories.get("ada", students)
+    assert directory.find("kakakane doe") == [students[3]]
+    assert directory.find("nobody at all") == []
+    assert len(directory.find("kaka")) == 100 and directory.find_similar("user12", 3) == []
+    assert perf_counter() - started < 0.1

@@ -33,8 +33,10 @@ from lms_bot.notifier import MOST_TRIES, OUTAGE_SECONDS, RESERVED_REQUESTS, Pati
 from lms_bot.preferences import DAILY_AT
 from lms_bot.sandbox.school import School
 from lms_bot.sandbox.zulip import SandboxZulip
+from lms_bot.store.conversation import Look, Note, SeenEvent
 from lms_bot.store.database import open_store
 from lms_bot.store.models import Delivery, DeliveryState, LMSActivityEvent, LMSEventLog, Message, MessageState
+from lms_bot.store.standing import Attempt, Standing, StudentCount
 from lms_bot.version import __version__
 
 DOCUMENTS = ("README.md", "doc.md", "CHANGELOG.md", "benchmarks/README.md")
@@ -268,7 +270,7 @@ def test_another_kind_of_lms_is_read_as_shown(new_database: Callable[..., str], 
         assert sum(len(one.readings) for one in source.fetch_history(stream, since, None)) == 2
         people = PeopleReader(connection, other["PEOPLE"])
         assert people.fetch_mentors() == people.fetch_mentors_of_students([7])[7]
-        assert people.fetch_students_of_mentor(1) == people.fetch_students([7]) == people.fetch_all_students()
+        assert people.fetch_students_of_mentors([1])[1] == people.fetch_students([7]) == people.fetch_all_students()
         assert people.fetch_shared_student_emails(["ole@school.example"]) == set()
 
 
@@ -282,10 +284,18 @@ def test_a_student_can_be_forgotten_as_shown(store_url: str) -> None:
             message = Message.create(zulip_user_id=9, content="…")
             Delivery.create(event=event, recipient="zulip:9", message=message)
             LMSEventLog.create(event=event)
+            Note.create(student_id=student_id, zulip_user_id=9, author_name="Maria", text="…")
+            SeenEvent.create(event=event, zulip_user_id=9)
+            Look.create(zulip_user_id=9, student_id=student_id, command="history")
+            at = event.timestamp
+            Attempt.create(student_id=student_id, is_exam=True, activity_id=1, outcome="passed", last_at=at)
+            Standing.create(student_id=student_id, last_at=at, last_event_id=event.event_id)
+            StudentCount.create(span=0, day=0, student_id=student_id)
         for statement in filter(str.strip, statements.split(";")):
             db.execute_sql(statement)
         assert [one.student_id for one in LMSActivityEvent.select()] == [18]
-        assert Message.select().count() == Delivery.select().count() == LMSEventLog.select().count() == 1
+        kept = (Message, Delivery, LMSEventLog, Note, SeenEvent, Look, Attempt, Standing, StudentCount)
+        assert [model.select().count() for model in kept] == [1] * len(kept)
     store.close_thread()
 
 

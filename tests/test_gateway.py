@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import requests
 import zulip as zulip_client
 
 from lms_bot.exceptions import (
@@ -20,7 +21,7 @@ from lms_bot.exceptions import (
     ZulipRefused,
     ZulipUnavailable,
 )
-from lms_bot.gateway import MESSAGE_LENGTH, Credentials, Gateway
+from lms_bot.gateway import MESSAGE_LENGTH, Channel, Credentials, Gateway
 from lms_bot.sandbox.zulip import Fault, SandboxPerson, SandboxZulip
 
 TIMEOUT_SECONDS = 0.4
@@ -58,8 +59,8 @@ def test_groups_and_channels_are_reached_too(
 ) -> None:
     carla = zulip.add_person("Carla")
     zulip.add_stream("mentors", [bot, anna])
-    gateway.send_to_group([anna.user_id, carla.user_id], "to both")
-    gateway.send_to_channel("mentors", "exams", "to all")
+    gateway.send((anna.user_id, carla.user_id), "to both")
+    gateway.send(Channel("mentors", "exams"), "to all")
     assert [one.content for one in zulip.messages(to=[anna, carla])] == ["to both"]
     assert [one.content for one in zulip.messages(to=("mentors", "exams"))] == ["to all"]
 
@@ -343,3 +344,43 @@ def test_it_learns_what_zulip_allows() -> None:
         assert gateway.pace.limit == 50
         assert 55 < gateway.pace.seconds_until_free(8) <= 60
         assert gateway.pace.seconds_until_free(0) == 0.0
+
+
+# ---- hearing ----
+
+
+def test_polls_are_counted_apart_from_what_requests_may(gateway: Gateway, anna: SandboxPerson) -> None:
+    queue = gateway.register()
+    left = gateway.pace._remaining
+    for number in range(5):
+        gateway.send_direct(anna.user_id, f"{number}")
+        (event,) = gateway.fetch_events(queue)
+        queue.last_event_id = event["id"]
+    assert left - gateway.pace._remaining == 5
+
+
+def test_a_queue_that_is_gone_is_refused_and_ends_the_wait(gateway: Gateway, zulip: SandboxZulip) -> None:
+    queue = gateway.register()
+    ending = threading.Timer(0.1, gateway.delete_queue, [queue])
+    ending.start()
+    with pytest.raises(ZulipRefused, match="Bad event queue ID"):
+        gateway.fetch_events(queue)
+    ending.join()
+
+
+# ---- files ----
+
+
+@pytest.mark.parametrize("name", ["chart.png", "Ergebnisse für Zoë.csv"])
+def test_a_file_is_uploaded_and_can_be_read_by_who_gets_the_link(
+    gateway: Gateway, zulip: SandboxZulip, bot: SandboxPerson, anna: SandboxPerson, name: str
+) -> None:
+    address = gateway.upload_file(name, b"content")
+    gateway.send_direct(anna.user_id, f"[{name}]({address})")
+    response = requests.get(zulip.site + address, auth=(anna.delivery_email, anna.api_key), timeout=5)
+    assert response.content == b"content"
+
+
+def test_a_file_that_is_too_large_is_refused_in_zulips_words(gateway: Gateway) -> None:
+    with pytest.raises(ZulipRefused, match="larger than the allowed limit of 25 MiB"):
+        Gateway(gateway.credentials).upload_file("big.csv", b"x" * (26 * 1024 * 1024))

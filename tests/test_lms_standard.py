@@ -308,7 +308,8 @@ def read_all(url: str, folder: Path) -> Watching:
             list(source.fetch_history(stream, NOW, position))
         people = app.people
         people.fetch_mentors(), people.fetch_mentors_of_students([1]), people.fetch_students([1])
-        people.fetch_students_of_mentor(1), people.fetch_all_students(), people.fetch_shared_student_emails(["x"])
+        people.fetch_students_of_mentors([1]), people.fetch_all_students()
+        people.fetch_shared_student_emails(["x"]), people.fetch_students_called(["x"], ["x"])
         app.users.clear_cache()
         app.users.get_mapping_stats(), app.users.get_unmapped_mentors(), app.events.get_recipients([1])
     finally:

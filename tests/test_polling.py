@@ -292,14 +292,16 @@ def test_the_lease_outlasts_a_few_short_intervals(school: School, tmp_path: Path
     quick.close()
 
 
-def test_a_poll_that_creates_events_wakes_the_sender(watching: Watching, school: School) -> None:
+def test_a_poll_that_creates_events_wakes_who_sends_and_who_counts(watching: Watching, school: School) -> None:
     polling = Polling(watching.app)
     polling.step(NOON)
-    watching.app.notifier.awake.clear()
+    awake = (watching.app.notifier.awake, watching.app.ledger.awake)
+    for one in awake:
+        one.clear()
     polling.step(later(60))
-    assert not watching.app.notifier.awake.is_set()
+    assert not any(one.is_set() for one in awake)
     add_attempts(school, 1, 1)
     polling.step(later(120))
-    assert watching.app.notifier.awake.is_set()
+    assert all(one.is_set() for one in awake)
     with watching.app.store.session():
         assert Fact.find(LAST_GOOD_POLL) is not None

@@ -130,7 +130,7 @@ def test_open_rows_are_followed_while_the_sweep_is_slow(
 def test_people_are_found_by_the_same_integers(lms: School, watching: Watching) -> None:
     people = watching.app.people
     (mentor,) = people.fetch_mentors()
-    (student,) = people.fetch_students_of_mentor(mentor.key)
+    (student,) = people.fetch_students_of_mentors([mentor.key])[mentor.key]
     assert student == people.fetch_all_students()[0] == people.fetch_students([student.student_id])[0]
     assert people.fetch_mentors_of_students([student.student_id]) == {student.student_id: [mentor]}
     assert people.fetch_shared_student_emails(["x"]) == set()

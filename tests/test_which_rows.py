@@ -402,7 +402,7 @@ def test_a_content_that_is_an_exam_is_stored_and_the_mentor_hears_of_the_act_onc
     titles = [message.content.split("\n")[0] for message in zulip.messages(sender=bot)]
     assert titles == ["📝 **Student Activity Alert**", "🎉 **Exam Passed!**"]
     stats = told.app.events.get_event_stats()
-    assert (stats["total_events"], stats["pending_events"], stats["events_with_notifications"]) == (4, 0, 2)
+    assert (stats["total_events"], stats["pending_events"], stats["events_with_notifications"]) == (2, 0, 2)
     assert stats["events_with_errors"] == 0
 
 

@@ -15,13 +15,14 @@ from peewee import Model
 
 import lms_bot
 from lms_bot.activities import ActivityType
-from lms_bot.chat import replies
 from lms_bot.chat.commands import COMMANDS
+from lms_bot.chat.replies import format_name
+from lms_bot.chat.student_replies import format_history
 from lms_bot.config_docs import settings_markdown
 from lms_bot.formatter import MessageFormatter
 from lms_bot.lms.standard import grant_statements
 from lms_bot.reports import History
-from lms_bot.store import models
+from lms_bot.store import conversation, models, standing
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 ROLE = "lms_bot_reader"
@@ -92,7 +93,7 @@ def group_sample() -> str:
 
 def answer_sample() -> str:
     events = [one for one in reversed(LATER_NEWS) if one.student_id == JANE[0]]
-    return _block("text", replies.format_history(replies.format_name(*JANE), History(3, events), "the last 7 days"))
+    return _block("text", format_history(format_name(*JANE), History(3, events), ["the last 7 days"], note=""))
 
 
 def grants_block() -> str:
@@ -112,6 +113,12 @@ def ways_table() -> str:
     return _table(("command", "also", "for example", "for"), rows)
 
 
+def conversations_part() -> str:
+    """Those of tests/conversations.md that are meant for doc.md; a test holds them."""
+    _, shown, _ = re.split(r"^## .*\n", read("tests/conversations.md"), flags=re.MULTILINE)
+    return shown
+
+
 def tables_table() -> str:
     rows = (
         (
@@ -125,7 +132,8 @@ def tables_table() -> str:
 
 
 def _store_models() -> list[type[Model]]:
-    classes = (one for one in vars(models).values() if isinstance(one, type))
+    modules = (models, standing, conversation)
+    classes = dict.fromkeys(one for module in modules for one in vars(module).values() if isinstance(one, type))
     return [one for one in classes if issubclass(one, models.BaseModel) and one is not models.BaseModel]
 
 
@@ -192,7 +200,7 @@ WRITTEN: dict[str, dict[str, Callable[[], str]]] = {
         "settings": settings_markdown,
         "commands": commands_table,
     },
-    "doc.md": {"ways": ways_table, "tables": tables_table, "api": api_block},
+    "doc.md": {"ways": ways_table, "conversations": conversations_part, "tables": tables_table, "api": api_block},
     "benchmarks/README.md": {"benchmarks": benchmarks_table},
 }
 

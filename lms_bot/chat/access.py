@@ -9,6 +9,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from lms_bot.exceptions import LMSBotError
+from lms_bot.store.conversation import Look
 
 if TYPE_CHECKING:
     from lms_bot.app import App
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 class Audience(Enum):
     """Whom a command is for."""
 
+    LEARNERS = "mentors, admins and students"
     KNOWN = "mentors and admins"
     MENTORS = "mentors"
     ADMINS = "admins"
@@ -27,17 +29,20 @@ class Audience(Enum):
 class Asker:
     """The person who asks, as far as it matters for what they may see.
 
-    `students` are those the LMS gives them as a mentor now, by id. Where the LMS is away they are the last
-    known ones, as of `roster_as_of`, and `is_stale`; where none are known, `trouble` says why.
+    `students` are those the LMS gives them as a mentor now, by id: their own, and those that only mentors below
+    them have, `students_below`. Where the LMS is away they are the last known ones, as of `roster_as_of`, and
+    `is_stale`; where none are known, `trouble` says why. A student (`is_student`) has themselves.
     """
 
     zulip_user: ZulipUser | None = None
     is_admin: bool = False
     mentors: tuple[Mentor, ...] = ()
     students: Mapping[int, Student] = field(default_factory=dict)
+    students_below: frozenset[int] = frozenset()
     roster_as_of: datetime | None = None
     is_stale: bool = False
     trouble: LMSBotError | None = None
+    is_student: bool = False
 
     @property
     def is_mentor(self) -> bool:
@@ -45,20 +50,25 @@ class Asker:
 
     @property
     def is_known(self) -> bool:
-        """False for everybody who is told nothing: strangers, students, guests, bots, deactivated people."""
-        return self.is_admin or self.is_mentor
+        """False for everybody who is told nothing: strangers, guests, bots, deactivated people."""
+        return self.is_admin or self.is_mentor or self.is_student
 
     def may_use(self, audience: Audience) -> bool:
         """Whether a command for this audience answers them."""
         return {
-            Audience.KNOWN: self.is_known,
+            Audience.LEARNERS: self.is_known,
+            Audience.KNOWN: self.is_admin or self.is_mentor,
             Audience.MENTORS: self.is_mentor,
             Audience.ADMINS: self.is_admin,
         }[audience]
 
     def may_see(self, student_id: int) -> bool:
         """Whether they may see what this student did."""
-        return self.is_admin or student_id in self.students
+        return self.is_admin or self.is_own(student_id)
+
+    def is_own(self, student_id: int) -> bool:
+        """Whether the LMS gives them this student; for a student, whether it is themselves."""
+        return student_id in self.students
 
 
 STRANGER = Asker()
@@ -80,7 +90,22 @@ def identify(app: App, sender_id: int, zulip_user: ZulipUser | None = None) -> A
         if not is_admin:
             raise
         return Asker(user, is_admin, trouble=error)
+    if not (is_admin or mentors):
+        return _as_student(app, user)
     return _with_students(app, user, is_admin, mentors)
+
+
+def note_look(app: App, asker: Asker, student_id: int | None, command: str, now: datetime) -> None:
+    """Writes down that an admin looks at a student who is not theirs; None: at all students at once.
+
+    Raises StoreUnavailable where it cannot be written: then there must be no answer.
+    """
+    if not asker.is_admin or asker.zulip_user is None or (student_id is not None and asker.is_own(student_id)):
+        return
+    with app.store.transaction():
+        Look.create(
+            looked_at=now, zulip_user_id=asker.zulip_user.user_id, student_id=student_id, command=command
+        )
 
 
 def is_admin_here(user: ZulipUser, admins: frozenset[int | str]) -> bool:
@@ -90,16 +115,25 @@ def is_admin_here(user: ZulipUser, admins: frozenset[int | str]) -> bool:
 
 
 def _with_students(app: App, user: ZulipUser, is_admin: bool, mentors: tuple[Mentor, ...]) -> Asker:
-    """One person may be several mentors in the LMS; the oldest roster tells how old their students are."""
+    """One person may be several mentors in the LMS."""
     try:
-        rosters = [app.users.get_students_of_mentor(mentor) for mentor in mentors]
+        roster = app.users.get_roster(mentors)
     except LMSBotError as error:
         return Asker(user, is_admin, mentors, trouble=error)
     return Asker(
         user,
         is_admin,
         mentors,
-        students={student.student_id: student for roster in rosters for student in roster.students},
-        roster_as_of=min((roster.as_of for roster in rosters), default=None),
-        is_stale=any(roster.is_stale for roster in rosters),
+        students=roster.students,
+        students_below=roster.below,
+        roster_as_of=roster.as_of,
+        is_stale=roster.is_stale,
     )
+
+
+def _as_student(app: App, user: ZulipUser) -> Asker:
+    """A student of the LMS, where students may ask at all; else a stranger, without asking the LMS."""
+    student = app.users.get_student_for_zulip_user(user) if app.settings.lms_students_may_ask else None
+    if student is None:
+        return STRANGER
+    return Asker(user, students={student.student_id: student}, is_student=True)

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from lms_bot import reports
-from lms_bot.chat import replies
-from lms_bot.chat.answers import read_summary_period
+from lms_bot.chat import admin_replies, replies
+from lms_bot.chat.answers import format_stats, list_students, summarise
+from lms_bot.chat.asked import get_everybody
 from lms_bot.chat.holding import get_holdings
+from lms_bot.chat.numbers import format_refs, read_numbers
 from lms_bot.chat.question import Question, WrongArguments
 from lms_bot.chat.words import strip_fillers
 from lms_bot.exceptions import LMSBotError
-from lms_bot.markdown import disarm, event_ref, fit_lines, table_head, table_row
+from lms_bot.markdown import disarm, fit_lines, table_head, table_row
 from lms_bot.store.models import DeliveryState
 
 if TYPE_CHECKING:
     from lms_bot.users import Mentor
 
-_EVENT_IDS = re.compile(r"#?[0-9]{1,9}(?:,#?[0-9]{1,9})*")
-REFS_SHOWN = 50
-
 
 def answer_stats_all(question: Question) -> str:
     parts = [
-        replies.format_numbers("📊 **All events**", question.app.events.get_event_stats()),
-        replies.format_counts("**By type**", {"In total": reports.get_counts_by_type(None)}),
+        admin_replies.format_numbers("📊 **All events**", question.app.events.get_event_stats()),
+        format_stats(question, "By type", None),
         _format_mapping(question),
     ]
     return "\n\n".join(parts)
@@ -34,30 +32,33 @@ def answer_stats_all(question: Question) -> str:
 
 def _format_mapping(question: Question) -> str:
     try:
-        return replies.format_numbers("**People**", question.app.users.get_mapping_stats())
+        return admin_replies.format_numbers("**People**", question.app.users.get_mapping_stats())
     except LMSBotError as error:
         return f"**People**: not known now, {disarm(error)}."
 
 
 def answer_summary_all(question: Question) -> str:
-    period = read_summary_period(question)
-    summaries = reports.get_summary(period.start, period.end)
-    names = {
-        one.student_id: replies.format_name(one.student_id, one.username, one.display_name)
-        for one in summaries
-    }
-    return replies.format_summary(summaries, names, period.label, silent=None)
+    question.note_look(None)
+    return summarise(question, None)
+
+
+def answer_students_all(question: Question) -> str:
+    students = get_everybody(question)
+    if not students:
+        return "No student is known yet."
+    question.note_look(None)
+    return list_students(question, f"All {replies.count(len(students), 'student')}", students)
 
 
 def answer_errors(question: Question) -> str:
-    return replies.format_errors(reports.get_error_groups(), reports.get_rejected_groups())
+    return admin_replies.format_errors(reports.get_error_groups(), reports.get_rejected_groups())
 
 
 def answer_pending(question: Question) -> str:
     waiting = [*reports.get_waiting(), *_get_unwritten(question)]
     waiting.sort(key=lambda one: one.since)
     names = _recipient_names(question, {one.recipient for one in waiting})
-    return replies.format_waiting([(names[one.recipient], one) for one in waiting], reports.get_undecided())
+    return admin_replies.format_waiting([(names[one.recipient], one) for one in waiting], reports.get_undecided())
 
 
 def _get_unwritten(question: Question) -> Iterator[reports.Waiting]:
@@ -66,8 +67,8 @@ def _get_unwritten(question: Question) -> Iterator[reports.Waiting]:
         if one.due:
             yield reports.Waiting(one.recipient, DeliveryState.PENDING.value, None, one.due, one.since)
         if one.held:
-            reason = replies.format_until(min(one.held))
-            yield reports.Waiting(one.recipient, replies.HELD, reason, one.held.total(), one.since)
+            reason = admin_replies.format_until(min(one.held))
+            yield reports.Waiting(one.recipient, admin_replies.HELD, reason, one.held.total(), one.since)
 
 
 def _recipient_names(question: Question, recipients: set[str]) -> dict[str, str]:
@@ -96,12 +97,12 @@ def answer_retry(question: Question) -> str:
     outcome = question.app.events.retry(_read_event_ids(question))
     lines = [f"🔁 {replies.count(outcome.retried, 'event')} will be sent again." if outcome.retried else ""]
     if outcome.unmapped_ids:
-        unmapped = _refs(outcome.unmapped_ids)
+        unmapped = format_refs(outcome.unmapped_ids)
         lines.append(f"Somebody to be told of {unmapped} still cannot be found; `errors` says why.")
     if outcome.nothing_to_do_ids:
-        lines.append(f"Nothing failed with {_refs(outcome.nothing_to_do_ids)}.")
+        lines.append(f"Nothing failed with {format_refs(outcome.nothing_to_do_ids)}.")
     if outcome.unknown_ids:
-        lines.append(f"There is no event {_refs(outcome.unknown_ids)}.")
+        lines.append(f"There is no event {format_refs(outcome.unknown_ids)}.")
     return "\n".join(filter(None, lines)) or "✅ Nothing has failed, so there is nothing to send again."
 
 
@@ -115,9 +116,9 @@ def answer_discard(question: Question) -> str:
     stored = reports.get_stored_ids(asked or ())
     untouched = [one for one in asked or () if one in stored and one not in discarded]
     unknown = [one for one in asked or () if one not in stored]
-    lines = [f"🗑️ Given up for good: {_refs(discarded)}." if discarded else ""]
-    lines += [f"Nothing failed with {_refs(untouched)}."] if untouched else []
-    lines += [f"There is no event {_refs(unknown)}."] if unknown else []
+    lines = [f"🗑️ Given up for good: {format_refs(discarded)}." if discarded else ""]
+    lines += [f"Nothing failed with {format_refs(untouched)}."] if untouched else []
+    lines += [f"There is no event {format_refs(unknown)}."] if unknown else []
     return "\n".join(filter(None, lines)) or "✅ Nothing has failed, so there is nothing to discard."
 
 
@@ -126,14 +127,10 @@ def _read_event_ids(question: Question) -> list[int] | None:
     words = strip_fillers(question.words)
     if [word.casefold() for word in words] in ([], ["all"]):
         return None
-    if not all(map(_EVENT_IDS.fullmatch, words)):
+    numbers = read_numbers(words)
+    if not numbers:
         raise WrongArguments("I could not read the event numbers.")
-    return list(dict.fromkeys(int(digits) for word in words for digits in re.findall("[0-9]+", word)))
-
-
-def _refs(event_ids: list[int]) -> str:
-    more = [f"and {len(event_ids) - REFS_SHOWN} more"] if len(event_ids) > REFS_SHOWN else []
-    return ", ".join([*map(event_ref, event_ids[:REFS_SHOWN]), *more])
+    return numbers
 
 
 def answer_health(question: Question) -> str:

@@ -1,149 +1,116 @@
-"""What mentors ask: each takes a Question and returns markdown, or raises WrongArguments or LMSBotError."""
+"""What mentors ask about all their students: each takes a Question and returns markdown.
+
+All answers raise WrongArguments or LMSBotError, and those about a student what `asked.read_student` does.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 
 from lms_bot import reports
 from lms_bot.chat import replies
+from lms_bot.chat.asked import read_listing, read_page
+from lms_bot.chat.earlier import get_period_before
 from lms_bot.chat.holding import get_holding
-from lms_bot.chat.names import Directory, fold
-from lms_bot.chat.periods import Period
-from lms_bot.chat.preference_replies import format_held, name_of, word_for
+from lms_bot.chat.overview_replies import format_students, format_summary
+from lms_bot.chat.paging import PAGE_ROWS, check_page, page_note
+from lms_bot.chat.periods import UNCLEAR_PERIOD
+from lms_bot.chat.preference_replies import format_held, name_of
 from lms_bot.chat.question import Question, WrongArguments
-from lms_bot.chat.words import strip_fillers
+from lms_bot.folding import fold
 from lms_bot.lms.people import Student
-from lms_bot.markdown import code, time_tag
+from lms_bot.markdown import time_tag
 from lms_bot.monitor import LAST_GOOD_POLL
+from lms_bot.reports import Attention, Flag
 
-UNKNOWN_STUDENT = "You have no student of that name. `students` shows yours."
-"""The answer about another mentor's student as well: nobody learns who exists."""
-
-UNKNOWN_TO_ADMIN = "No student of that name or id is known here: nothing they did is stored."
-UNCLEAR_PERIOD = "I know who you mean, but not which time."
-MOST_NAMES = 20
-MOST_WORDS = 12
+WEEK = timedelta(days=7)
 LATE = timedelta(minutes=2)
 POLLS_MISSED = 3
 
 
 def answer_stats(question: Question) -> str:
     students = question.own_students
-    week = question.now - timedelta(days=7)
-    columns = {
-        "In total": reports.get_counts_by_type(students.keys()),
-        "Last 7 days": reports.get_counts_by_type(students.keys(), since=week),
-    }
-    return replies.format_counts(f"📊 **Your {replies.count(len(students), 'student')}**", columns)
+    if not students:
+        return replies.NO_STUDENTS
+    return format_stats(question, f"Your {replies.count(len(students), 'student')}", students.keys())
+
+
+def format_stats(question: Question, whose: str, student_ids: Collection[int] | None) -> str:
+    """Events by type, of some students or of all, in total and in the last two weeks."""
+    now = question.now
+    total = reports.get_counts_by_type(student_ids)
+    week, before = reports.get_week_counts(student_ids, [(now - WEEK, None), (now - 2 * WEEK, now - WEEK)])
+    events = replies.count(sum(total.values()), "event")
+    if not total:
+        return f"📊 **{whose}**\n\n{replies.NO_ACTIVITY}"
+    first_line = f"📊 **{whose}** · {events}, {sum(week.values()):,} in the last 7 days"
+    return replies.format_counts(first_line, {"In total": total, "Last 7 days": week, "The 7 before": before})
 
 
 def answer_summary(question: Question) -> str:
     students = question.own_students
-    period = read_summary_period(question)
-    summaries = reports.get_summary(period.start, period.end, students.keys())
-    names = {student_id: name_of(student) for student_id, student in students.items()}
-    return replies.format_summary(summaries, names, period.label, len(students) - len(summaries))
+    return summarise(question, students.keys()) if students else replies.NO_STUDENTS
 
 
-def read_summary_period(question: Question) -> Period:
-    """The period asked for; today where none is said."""
-    period = question.read_period(question.words or ("today",))
-    if period is None:
-        raise WrongArguments("I could not read that period.")
-    return period
+def summarise(question: Question, student_ids: Collection[int] | None) -> str:
+    """What each of these students did in the period asked for, or today; None is everybody."""
+    listing = read_listing(question, question.words)
+    if listing is None or listing.is_exam is not None:
+        raise WrongArguments(UNCLEAR_PERIOD)
+    period = listing.period or question.read_period(("today",))
+    assert period is not None
+    first_row = (listing.page - 1) * PAGE_ROWS
+    found = reports.get_summary(period.start, period.end, student_ids, limit=PAGE_ROWS, offset=first_row)
+    check_page(listing.page, found.students)
+    before = get_period_before(period, question.now, question.zone)
+    earlier = reports.get_summary(before.start, before.end, student_ids, limit=0).totals
+    names = get_names(question, [row.student_id for row in found.rows])
+    students = None if student_ids is None else len(student_ids)
+    note = page_note(listing.page, found.students, f"{question.command} {listing.said}".strip())
+    return format_summary(found, names, period.label, (before.label, earlier), students, note)
 
 
-def answer_history(question: Question) -> str:
-    found, period = _read_history(question)
-    if len(found) > 1:
-        return ask_which_one(found, "history")
-    if not found:
-        return UNKNOWN_TO_ADMIN if question.asker.is_admin else UNKNOWN_STUDENT
-    student = found[0]
-    start, end = (period.start, period.end) if period else (None, None)
-    history = reports.get_history(student.student_id, start, end)
-    return replies.format_history(name_of(student), history, period.label if period else None)
-
-
-def _read_history(question: Question) -> tuple[list[Student], Period | None]:
-    """Whom and which time is meant."""
-    if not question.words:
-        raise WrongArguments("Whose history?")
-    students = get_students_in_sight(question)
-    found, rest = find_named(question.words, students, question.read_period, UNCLEAR_PERIOD)
-    return found, question.read_period(rest)
-
-
-def find_named(
-    words: tuple[str, ...], students: Iterable[Student], read: Callable[[tuple[str, ...]], object], unclear: str
-) -> tuple[list[Student], tuple[str, ...]]:
-    """Who is meant, and the words after the name, which `read` can read.
-
-    The name is as much as finds somebody. WrongArguments saying `unclear` where nothing after it can be read.
-    """
-    directory = Directory(students)
-    is_unclear = False
-    for name, rest in _ways_to_split(words[:MOST_WORDS]):
-        found = directory.find(" ".join(name))
-        if found and (not rest or read(rest)):
-            return found, rest
-        is_unclear = is_unclear or bool(found)
-    if is_unclear:
-        raise WrongArguments(unclear)
-    return [], ()
-
-
-def _ways_to_split(words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
-    """Name and rest, longest name first; all as it was said, then without words of kindness."""
-    for said in dict.fromkeys((words, strip_fillers(words))):
-        for end in range(len(said), 0, -1):
-            yield said[:end], said[end:]
-
-
-def get_students_in_sight(question: Question) -> list[Student]:
-    """Everybody the asker may ask about: their own, and for an admin all of whom an event is stored."""
-    asker = question.asker
-    if not asker.is_admin:
-        return list(question.own_students.values())
-    stored = map(_student_of, reports.get_stored_students())
-    everybody = {student.student_id: student for student in stored} | dict(asker.students)
-    return [student for student in everybody.values() if asker.may_see(student.student_id)]
-
-
-def _student_of(stored: reports.StoredStudent) -> Student:
-    return Student(
-        student_id=stored.student_id,
-        username=stored.username or "",
-        email=None,
-        display_name=stored.display_name,
-        first_name=None,
-        last_name=None,
-    )
-
-
-def ask_which_one(students: Iterable[Student], command: str, rest: Sequence[str] = ()) -> str:
-    """What to say instead, for each who may be meant."""
-    lines = [
-        f"- {name_of(student)}: {code(' '.join([command, word_for(student), *rest]))}"
-        for student in students
-    ]
-    more = [f"… and {len(lines) - MOST_NAMES} more"] if len(lines) > MOST_NAMES else []
-    return "\n".join(["Several students match. Which one do you mean?", *lines[:MOST_NAMES], *more])
+def get_names(question: Question, student_ids: Collection[int]) -> dict[int, str]:
+    """What these students are called, disarmed: one's own as the LMS says, others as their latest events do."""
+    own = question.asker.students
+    stored = reports.get_stored_students([one for one in student_ids if one not in own])
+    names = {one.student_id: replies.format_name(one.student_id, one.username, one.display_name) for one in stored}
+    return names | {one: name_of(own[one]) for one in student_ids if one in own}
 
 
 def answer_students(question: Question) -> str:
-    students = sorted(
-        question.own_students.values(), key=lambda student: fold(student.display_name or student.username)
-    )
-    names = {student.student_id: name_of(student) for student in students}
-    return replies.format_students(names, reports.get_last_events(names.keys()))
+    students = question.own_students
+    if not students:
+        return replies.NO_STUDENTS
+    return list_students(question, f"Your {replies.count(len(students), 'student')}", students)
+
+
+def list_students(question: Question, whose: str, students: Mapping[int, Student]) -> str:
+    """One page of these students, who needs attention first."""
+    page = read_page(question)
+    check_page(page, len(students))
+    attention = reports.get_attention(students.keys(), question.now)
+    in_order = sorted(attention.values(), key=lambda one: (*_by_urgency(one), _by_name(students[one.student_id])))
+    shown = in_order[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
+    names = {one.student_id: name_of(students[one.student_id]) for one in shown}
+    flags = Counter(flag for one in in_order for flag in one.flags)
+    return format_students(whose, names, shown, flags, page_note(page, len(students), question.command))
+
+
+def _by_urgency(one: Attention) -> tuple[int, int]:
+    return min(map(list(Flag).index, one.flags), default=len(Flag)), -len(one.flags)
+
+
+def _by_name(student: Student) -> tuple[str, int]:
+    return fold(student.display_name or student.username), student.student_id
 
 
 def answer_status(question: Question) -> str:
     """Whether the bot is watching, and what is on its way to the asker. Also when the LMS is away."""
     asker = question.asker
-    lines = [_format_watch(question)]
+    lines = [format_watch(question)]
     if asker.is_mentor and asker.trouble is None:
         lines.append(f"👥 You have {replies.count(len(asker.students), 'student')}.")
     elif asker.is_mentor:
@@ -163,15 +130,13 @@ def _format_way(question: Question) -> str:
     return f"📬 {replies.count(on_its_way, 'event')} on the way to you.{held}"
 
 
-def _format_watch(question: Question) -> str:
+def format_watch(question: Question) -> str:
     settings = question.app.settings
     last_at = reports.get_moment(LAST_GOOD_POLL)
     if not settings.lms_activity_monitor_enabled:
         return "⏸️ I am not watching the LMS: that is switched off."
     if last_at is None:
         return "⚠️ I have not been able to look into the LMS yet. I keep trying."
-    if question.now - last_at > max(
-        LATE, POLLS_MISSED * timedelta(seconds=settings.lms_activity_poll_interval)
-    ):
+    if question.now - last_at > max(LATE, POLLS_MISSED * timedelta(seconds=settings.lms_activity_poll_interval)):
         return f"⚠️ I could last look into the LMS {time_tag(last_at)}. I keep trying."
     return f"👁️ I am watching the LMS, last {time_tag(last_at)}."

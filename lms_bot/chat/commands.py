@@ -2,47 +2,30 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from itertools import chain
 
-from lms_bot.chat import admin_answers, answers, preference_answers
-from lms_bot.chat.access import Asker, Audience
-from lms_bot.chat.periods import PERIODS
+from lms_bot.chat import (
+    admin_answers,
+    answers,
+    audit_answers,
+    chart_answers,
+    export_answers,
+    note_answers,
+    preference_answers,
+    seen_answers,
+    self_answers,
+    student_answers,
+    title_answers,
+)
+from lms_bot.chat.access import Audience
+from lms_bot.chat.command import Command, format_usage
+from lms_bot.chat.finding import Finder
+from lms_bot.chat.periods import PERIODS_ARE
 from lms_bot.chat.question import Question
-from lms_bot.chat.replies import PLAIN_USERNAME
-from lms_bot.chat.words import strip_fillers
 from lms_bot.markdown import code
 
+LEARNERS, KNOWN, MENTORS, ADMINS = Audience.LEARNERS, Audience.KNOWN, Audience.MENTORS, Audience.ADMINS
 HELP = "help"
-ALL = "all"
-"""Said with a command of which there is one about everybody, it means that one: `summary week all`."""
-
-SOMEBODY = "john_doe"
-"""The student in an example where the asker has none."""
-
-
-@dataclass(frozen=True)
-class Command:
-    """What may be asked. `meaning` is one line; `{student}` in the example becomes one of the asker's own.
-
-    An answer that is private holds what only the asker may read. One that needs the store is made while
-    connected to it; the others are given while it is away, too.
-    """
-
-    name: str
-    usage: str
-    meaning: str
-    audience: Audience
-    example: str
-    answer: Callable[[Question], str]
-    aliases: tuple[str, ...] = ()
-    is_private: bool = True
-    needs_store: bool = True
-    is_about_own_students: bool = False
-
-    def get_example(self, student: str = SOMEBODY) -> str:
-        return self.example.format(student=student)
 
 
 def answer_help(question: Question) -> str:
@@ -51,252 +34,207 @@ def answer_help(question: Question) -> str:
     found, _ = find_command(question.words)
     command = choose_for(asker, found) if found else None
     if command is not None and command.name != HELP and asker.may_use(command.audience):
-        return "\n".join([f"{code(command.name)}: {command.meaning}.", format_usage(command)])
-    lines = [f"- {code(one.usage)}: {one.meaning}" for one in COMMANDS if asker.may_use(one.audience)]
-    return "\n".join(["You can ask me:", "", *lines])
+        lines = [f"{code(command.name)}: {command.meaning}.", format_usage(command)]
+        return "\n".join([*lines, PERIODS_ARE] if "[period]" in command.usage else lines)
+    lines = ["You can ask me:"]
+    for title, rows in SECTIONS.items():
+        may_use = [one for one in rows if asker.may_use(one.audience)]
+        lines += ["", f"**{title}**", *(f"- {code(one.usage)}: {one.meaning}" for one in may_use)] if may_use else []
+    return "\n".join(lines)
 
 
-def format_usage(command: Command, student: str = SOMEBODY) -> str:
-    return f"Usage: {code(command.usage)}\nFor example: {code(command.get_example(student))}"
+# fmt: off
+SECTIONS: dict[str, tuple[Command, ...]] = {
+    "Look": (
+        Command(
+            "students", "students [page N]", "your students: last activity and result, who needs attention", MENTORS,
+            "students", answers.answer_students, is_about_own_students=True,
+        ),
+        Command(
+            "summary", "summary [period] [page N]", "what each of your students did, worst first", MENTORS,
+            "summary last week", answers.answer_summary, is_about_own_students=True,
+            sentences=("who failed …", "who passed …", "what happened …", "how did they do …"),
+        ),
+        Command(
+            "history", "history <student> [period] [exams|content] [page N]", "what one student did, newest first",
+            LEARNERS, "history {student} last week exams", student_answers.answer_history,
+            is_about_own_students=True,
+            sentences=("what did … do", "what did … do …", "what has … done", "what has … done …"),
+        ),
+        Command(
+            "student", "student <name>", "how one student is doing: exams, trend, what is open, notes", LEARNERS,
+            "student {student}", student_answers.answer_student, aliases=("card", "progress", "report", "profile"),
+            is_about_own_students=True,
+            sentences=("how is … doing", "how is …", "how does … do", "who is …", "about …"),
+        ),
+        Command(
+            "compare", "compare <student> <student>", "two students side by side", KNOWN,
+            "compare {student} {other}", student_answers.answer_compare, is_about_own_students=True,
+        ),
+        Command(
+            "exam", "exam <title> [page N]", "who took an exam, and with what result", KNOWN, "exam algebra",
+            title_answers.answer_exam, is_about_own_students=True, sentences=("who took …", "who has taken …"),
+        ),
+        Command(
+            "content", "content <title> [page N]", "who did a content", KNOWN, "content introduction",
+            title_answers.answer_content, is_about_own_students=True,
+            sentences=("who watched …", "who has watched …"),
+        ),
+        Command(
+            "find", "find <text> [page N]", "students, exams and contents by a part of what they are called", KNOWN,
+            "find {student}", title_answers.answer_find, aliases=("search", "look for"), is_about_own_students=True,
+        ),
+        Command(
+            "chart", "chart <student> [period]", "a picture of one student's results and activity", LEARNERS,
+            "chart {student} 3 months", chart_answers.answer_chart, aliases=("graph", "plot"),
+            is_about_own_students=True,
+        ),
+        Command(
+            "chart exam", "chart exam <title> [page N]", "a picture of the results of one exam", KNOWN,
+            "chart exam algebra", chart_answers.answer_chart_exam, aliases=("graph exam", "plot exam"),
+            is_about_own_students=True,
+        ),
+        Command(
+            "chart week", "chart week", "a picture of what your students did this week, day by day", LEARNERS,
+            "chart week", chart_answers.answer_chart_week,
+            aliases=("chart this week", "graph week", "graph this week", "plot week"), is_about_own_students=True,
+        ),
+        Command(
+            "stats", "stats", "how many events of your students there are, of each type", MENTORS, "stats",
+            answers.answer_stats, aliases=("statistics",), is_about_own_students=True,
+        ),
+        Command(
+            "export", "export <student>|all [period]", "a file for a spreadsheet: what one student did, or all did",
+            KNOWN, "export {student} last month", export_answers.answer_export, aliases=("download", "csv"),
+            is_about_own_students=True,
+        ),
+    ),
+    "Write down": (
+        Command(
+            "note", "note <student> <text>", "write something down about a student, for all who mentor them", KNOWN,
+            "note {student} will sit the exam again on Friday", note_answers.answer_note, aliases=("remember",),
+            is_about_own_students=True,
+        ),
+        Command(
+            "notes", "notes <student> [page N]", "what is written down about a student", KNOWN, "notes {student}",
+            note_answers.answer_notes, is_about_own_students=True,
+        ),
+        Command(
+            "unnote", "unnote <number>…", "delete a note of yours", KNOWN, "unnote #3", note_answers.answer_unnote,
+            aliases=("delete note", "remove note", "forget note"),
+        ),
+        Command(
+            "open", "open [period] [page N]", "what you were told and nobody has seen to, worst first", KNOWN, "open",
+            seen_answers.answer_open, aliases=("todo",), is_about_own_students=True, sentences=("what is open …",),
+        ),
+        Command(
+            "done", "done <event>…|<student>|all", "mark events as seen to, as ✅ on my message does", KNOWN,
+            "done #12 #15", seen_answers.answer_done, aliases=("seen",), is_about_own_students=True,
+        ),
+        Command(
+            "reopen", "reopen <event>…", "take back that events were seen to", KNOWN, "reopen #12",
+            seen_answers.answer_reopen, aliases=("undone",), is_about_own_students=True,
+        ),
+    ),
+    "News": (
+        Command(
+            "status", "status", "whether I am watching, and what is on its way to you", KNOWN, "status",
+            answers.answer_status, is_about_own_students=True,
+        ),
+        Command(
+            "notify", "notify <type or all> now|hourly|daily|off", "how soon you are told of events of a type", KNOWN,
+            "notify content_watched daily", preference_answers.answer_notify,
+        ),
+        Command(
+            "mute", "mute <student>|all [N days|until tomorrow|until 18:00]",
+            "hold back the news of one student, or all, for some time", KNOWN, "mute {student} 3 days",
+            preference_answers.answer_mute, is_about_own_students=True,
+        ),
+        Command(
+            "unmute", "unmute <student>|all", "tell you again of a student, or of all, that you muted", KNOWN,
+            "unmute {student}", preference_answers.answer_unmute, is_about_own_students=True,
+        ),
+        Command(
+            "quiet", "quiet <from>-<to>|off [except failed|except nothing]",
+            "hold back news at these times of the day, but perhaps failed exams", KNOWN,
+            "quiet 21:00-07:00 except failed", preference_answers.answer_quiet,
+            aliases=("quiet times", "quiet hours"),
+        ),
+        Command(
+            "workdays", "workdays <days>|off", "hold back news on other days of the week", KNOWN, "workdays mon-fri",
+            preference_answers.answer_workdays, aliases=("workday", "work days", "working days"),
+        ),
+        Command(
+            "settings", "settings", "what you chose to be told and when, and what is held back now", KNOWN,
+            "settings", preference_answers.answer_settings, aliases=("preferences", "setting"),
+            is_about_own_students=True,
+        ),
+        Command(
+            "whoami", "whoami", "whom I take you for, and why you are told what you are told, or nothing", KNOWN,
+            "whoami", self_answers.answer_whoami, aliases=("who am i", "who i am"), is_about_own_students=True,
+            sentences=("why do i get nothing", "why do i get no news", "why do i not get …"),
+        ),
+        Command(
+            "test", "test", "a sample of each kind of message, sent to you now", KNOWN, "test",
+            self_answers.answer_test, aliases=("sample", "samples"), needs_store=False,
+        ),
+    ),
+    "Admin": (
+        Command(
+            "stats all", "stats all", "how many events there are, told and not, and how many people I know", ADMINS,
+            "stats all", admin_answers.answer_stats_all, aliases=("statistics all",),
+        ),
+        Command(
+            "students all", "students all [page N]", "all students, who needs attention first", ADMINS,
+            "students all", admin_answers.answer_students_all,
+        ),
+        Command(
+            "summary all", "summary [period] [page N] all", "what every student did, worst first", ADMINS,
+            "summary week all", admin_answers.answer_summary_all,
+        ),
+        Command(
+            "errors", "errors", "what could not be told or read, by reason", ADMINS, "errors",
+            admin_answers.answer_errors,
+        ),
+        Command(
+            "pending", "pending", "what is still to be sent, to whom, since when and why", ADMINS, "pending",
+            admin_answers.answer_pending,
+        ),
+        Command(
+            "retry", "retry [all|<event id>…]", "send again what failed", ADMINS, "retry #12 #15",
+            admin_answers.answer_retry,
+        ),
+        Command(
+            "discard", "discard all|<event id>…", "give up for good what failed", ADMINS, "discard #12 #15",
+            admin_answers.answer_discard,
+        ),
+        Command(
+            "health", "health", "how the LMS, Zulip and my own store are", ADMINS, "health",
+            admin_answers.answer_health, needs_store=False,
+        ),
+        Command(
+            "poll now", "poll now", "look into the LMS at once", ADMINS, "poll now", admin_answers.answer_poll_now,
+            aliases=("poll",),
+        ),
+        Command(
+            "unmapped", "unmapped", "mentors whom I cannot find in Zulip", ADMINS, "unmapped",
+            admin_answers.answer_unmapped,
+        ),
+        Command(
+            "audit", "audit [page N]", "which admin looked at students who are not theirs", ADMINS, "audit page 2",
+            audit_answers.answer_audit, sentences=("who looked",),
+        ),
+    ),
+    "Help": (
+        Command(
+            HELP, "help [command]", "what you can ask me", LEARNERS, "help history", answer_help,
+            aliases=("commands", "usage"), is_private=False, needs_store=False,
+        ),
+    ),
+}
+"""The rows, as `help` groups them. One that lets ask about one student says so with `{student}` in its example."""
+# fmt: on
 
-
-def pick_student_for_example(asker: Asker) -> str:
-    """A username of the asker's own that is easily typed."""
-    usernames = (student.username for student in asker.students.values())
-    return next(filter(PLAIN_USERNAME.fullmatch, usernames), SOMEBODY)
-
-
-COMMANDS: tuple[Command, ...] = (
-    Command(
-        HELP,
-        "help [command]",
-        "what you can ask me",
-        Audience.KNOWN,
-        "help history",
-        answer_help,
-        aliases=("commands", "usage"),
-        is_private=False,
-        needs_store=False,
-    ),
-    Command(
-        "stats",
-        "stats",
-        "how many events of your students there are, of each type",
-        Audience.MENTORS,
-        "stats",
-        answers.answer_stats,
-        aliases=("statistics",),
-        is_about_own_students=True,
-    ),
-    Command(
-        "summary",
-        f"summary [{PERIODS}]",
-        "what each of your students did, worst first",
-        Audience.MENTORS,
-        "summary 7 days",
-        answers.answer_summary,
-        is_about_own_students=True,
-    ),
-    Command(
-        "history",
-        "history <student> [N days]",
-        "what one student did, newest first",
-        Audience.KNOWN,
-        "history {student} 7 days",
-        answers.answer_history,
-        is_about_own_students=True,
-    ),
-    Command(
-        "students",
-        "students",
-        "your students and what each did last",
-        Audience.MENTORS,
-        "students",
-        answers.answer_students,
-        is_about_own_students=True,
-    ),
-    Command(
-        "status",
-        "status",
-        "whether I am watching, and what is on its way to you",
-        Audience.KNOWN,
-        "status",
-        answers.answer_status,
-        is_about_own_students=True,
-    ),
-    Command(
-        "notify",
-        "notify <type or all> now|hourly|daily|off",
-        "how soon you are told of events of a type",
-        Audience.KNOWN,
-        "notify content_watched daily",
-        preference_answers.answer_notify,
-    ),
-    Command(
-        "mute",
-        "mute <student>|all [N days|until tomorrow|until 18:00]",
-        "hold back the news of one student, or all, for some time",
-        Audience.KNOWN,
-        "mute {student} 3 days",
-        preference_answers.answer_mute,
-        is_about_own_students=True,
-    ),
-    Command(
-        "unmute",
-        "unmute <student>|all",
-        "tell you again of a student, or of all, that you muted",
-        Audience.KNOWN,
-        "unmute {student}",
-        preference_answers.answer_unmute,
-        is_about_own_students=True,
-    ),
-    Command(
-        "quiet",
-        "quiet <from>-<to>|off [except failed|except nothing]",
-        "hold back news at these times of the day, but perhaps failed exams",
-        Audience.KNOWN,
-        "quiet 21:00-07:00 except failed",
-        preference_answers.answer_quiet,
-        aliases=("quiet times", "quiet hours"),
-    ),
-    Command(
-        "workdays",
-        "workdays <days>|off",
-        "hold back news on other days of the week",
-        Audience.KNOWN,
-        "workdays mon-fri",
-        preference_answers.answer_workdays,
-        aliases=("workday", "work days", "working days"),
-    ),
-    Command(
-        "settings",
-        "settings",
-        "what you chose to be told and when, and what is held back now",
-        Audience.KNOWN,
-        "settings",
-        preference_answers.answer_settings,
-        aliases=("preferences", "setting"),
-        is_about_own_students=True,
-    ),
-    Command(
-        "stats all",
-        "stats all",
-        "how many events there are, told and not, and how many people I know",
-        Audience.ADMINS,
-        "stats all",
-        admin_answers.answer_stats_all,
-        aliases=("statistics all",),
-    ),
-    Command(
-        "summary all",
-        f"summary [{PERIODS}] all",
-        "what every student did, worst first",
-        Audience.ADMINS,
-        "summary week all",
-        admin_answers.answer_summary_all,
-    ),
-    Command(
-        "errors",
-        "errors",
-        "what could not be told or read, by reason",
-        Audience.ADMINS,
-        "errors",
-        admin_answers.answer_errors,
-    ),
-    Command(
-        "pending",
-        "pending",
-        "what is still to be sent, to whom, since when and why",
-        Audience.ADMINS,
-        "pending",
-        admin_answers.answer_pending,
-    ),
-    Command(
-        "retry",
-        "retry [all|<event id>…]",
-        "send again what failed",
-        Audience.ADMINS,
-        "retry #12 #15",
-        admin_answers.answer_retry,
-    ),
-    Command(
-        "discard",
-        "discard all|<event id>…",
-        "give up for good what failed",
-        Audience.ADMINS,
-        "discard #12 #15",
-        admin_answers.answer_discard,
-    ),
-    Command(
-        "health",
-        "health",
-        "how the LMS, Zulip and my own store are",
-        Audience.ADMINS,
-        "health",
-        admin_answers.answer_health,
-        needs_store=False,
-    ),
-    Command(
-        "poll now",
-        "poll now",
-        "look into the LMS at once",
-        Audience.ADMINS,
-        "poll now",
-        admin_answers.answer_poll_now,
-        aliases=("poll",),
-    ),
-    Command(
-        "unmapped",
-        "unmapped",
-        "mentors whom I cannot find in Zulip",
-        Audience.ADMINS,
-        "unmapped",
-        admin_answers.answer_unmapped,
-    ),
-)
-
-_BY_NAME = {name: command for command in COMMANDS for name in (command.name, *command.aliases)}
-_MOST_WORDS = max(len(name.split()) for name in _BY_NAME)
-
-
-def find_command(words: Sequence[str]) -> tuple[Command | None, tuple[str, ...]]:
-    """The command that the words begin with, or None, and the words after it. Asking nothing is `help`."""
-    said = strip_fillers(words) or (HELP,)
-    for length in range(_MOST_WORDS, 0, -1):
-        name, rest = " ".join(said[:length]).casefold(), said[length:]
-        if name in _BY_NAME:
-            return _widen(name, rest)
-    return None, said
-
-
-def _widen(name: str, rest: tuple[str, ...]) -> tuple[Command, tuple[str, ...]]:
-    """`summary week all` is `summary all week`."""
-    wider = _BY_NAME.get(f"{name} {ALL}")
-    if wider is not None and ALL in map(str.casefold, rest):
-        return wider, tuple(word for word in rest if word.casefold() != ALL)
-    return _BY_NAME[name], rest
-
-
-def choose_for(asker: Asker, command: Command) -> Command:
-    """The command itself, or the one about everybody where that is all the asker may use."""
-    wider = _BY_NAME.get(f"{command.name} {ALL}")
-    if wider is not None and not asker.may_use(command.audience) and asker.may_use(wider.audience):
-        return wider
-    return command
-
-
-def find_similar(words: Sequence[str], asker: Asker) -> list[Command]:
-    """At most two commands that the asker may use and may have meant."""
-    names = {name: _BY_NAME[name] for name in _BY_NAME if asker.may_use(_BY_NAME[name].audience)}
-    similar = [
-        names[name]
-        for said in _beginnings(words)
-        for name in difflib.get_close_matches(said, names, n=2, cutoff=0.6)
-    ]
-    return list(dict.fromkeys(similar))[:2]
-
-
-def _beginnings(words: Sequence[str]) -> Iterator[str]:
-    """The first word alone, and then with it as many as a command may have."""
-    for length in range(1, _MOST_WORDS + 1):
-        yield " ".join(words[:length]).casefold()[:100]
+COMMANDS: tuple[Command, ...] = tuple(chain.from_iterable(SECTIONS.values()))
+_finder = Finder(COMMANDS)
+find_command, choose_for, find_similar = _finder.find_command, _finder.choose_for, _finder.find_similar

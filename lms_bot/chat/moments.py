@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from datetime import date, datetime, time, timedelta, tzinfo
 
+from lms_bot.chat.dates import DAY_NAMES
 from lms_bot.clock import to_utc
 from lms_bot.preferences import WEEKDAYS
 
 MOST_DAYS = 3660
 
-DAY_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _DAY_GROUPS = {"weekday": WEEKDAYS[:5], "weekdays": WEEKDAYS[:5], "weekend": WEEKDAYS[5:], "weekends": WEEKDAYS[5:]}
 _TO = r"\s*[-\u2010-\u2015]\s*|\s+(?:to|until|till?|through|and)\s+"
 _NAMED_CLOCKS = {"noon": time(12), "midday": time(12), "midnight": time(0)}

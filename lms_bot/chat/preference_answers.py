@@ -8,10 +8,9 @@ from typing import Any
 
 from lms_bot.activities import ActivityType
 from lms_bot.chat import preference_replies as replies
-from lms_bot.chat.answers import UNKNOWN_STUDENT, ask_which_one, find_named
+from lms_bot.chat.asked import read_student
 from lms_bot.chat.holding import get_holding
 from lms_bot.chat.moments import parse_clock_range, parse_days, parse_moment
-from lms_bot.chat.names import Directory
 from lms_bot.chat.question import Question, WrongArguments
 from lms_bot.chat.words import strip_fillers
 from lms_bot.preferences import FOR_EVER, WEEKDAYS, Preferences, When, get_end_of_mute
@@ -90,15 +89,17 @@ def answer_mute(question: Question) -> str:
 
 
 def _mute_students(question: Question, words: tuple[str, ...]) -> str:
-    own = question.own_students.values()
-    found, rest = find_named(words, own, lambda rest: _read_until(question, rest), UNCLEAR_END)
-    if not found:
-        return UNKNOWN_STUDENT
-    if len(found) > 1:
-        return ask_which_one(found, "mute", rest)
-    until = _read_until(question, rest) or FOR_EVER
-    _change(question, mutes={**_get_mutes(question), str(found[0].student_id): until})
-    return replies.format_muted(found[0], until, _is_told_together(question))
+    student, end = read_student(
+        question,
+        words,
+        lambda rest: _read_until(question, rest),
+        command=("mute",),
+        own_only=True,
+        unclear=UNCLEAR_END,
+    )
+    until = end or FOR_EVER
+    _change(question, mutes={**_get_mutes(question), str(student.student_id): until})
+    return replies.format_muted(student, until, _is_told_together(question))
 
 
 def _read_until(question: Question, words: tuple[str, ...]) -> str | None:
@@ -129,10 +130,8 @@ def _unmute_student(question: Question, words: tuple[str, ...]) -> str:
     if number in mutes and int(number) not in question.asker.students:
         key, name = number, replies.format_former_student(number)
     else:
-        found = Directory(question.own_students.values()).find(" ".join(words))
-        if len(found) != 1:
-            return ask_which_one(found, "unmute") if found else UNKNOWN_STUDENT
-        key, name = str(found[0].student_id), replies.name_of(found[0])
+        student, _ = read_student(question, words, command=("unmute",), own_only=True)
+        key, name = str(student.student_id), replies.name_of(student)
     was_muted = mutes.pop(key, None) is not None
     preferences = _change(question, mutes=mutes)
     lines = [replies.format_unmuted(f"**{name}**", was_muted)]

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from lms_bot.activities import ActivityType
+from lms_bot.chat.dates import DAY_NAMES
 from lms_bot.chat.holding import Holding
-from lms_bot.chat.moments import DAY_NAMES
 from lms_bot.chat.replies import MAX_LENGTH, count, format_name, get_word_for
 from lms_bot.formatter import EMOJI, LABELS
 from lms_bot.lms.people import Student

@@ -7,9 +7,9 @@ from datetime import datetime, tzinfo
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from lms_bot.chat.access import Asker
-from lms_bot.chat.periods import Period, parse_period
-from lms_bot.chat.words import strip_fillers
+from lms_bot.chat.access import Asker, note_look
+from lms_bot.chat.periods import BackwardPeriod, Period, parse_period
+from lms_bot.chat.words import get_said, strip_fillers
 from lms_bot.clock import UTC, find_zone
 
 if TYPE_CHECKING:
@@ -24,13 +24,37 @@ class WrongArguments(Exception):
 
 
 @dataclass(frozen=True)
+class File:
+    """Something to be uploaded to Zulip."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class WithFiles:
+    """An answer that comes with files: in its text `[chart.png](attachment:0)` stands for the first of them.
+
+    Whoever sends it uploads them and puts the real addresses there. Disarmed text cannot hold `](`.
+    """
+
+    text: str
+    files: tuple[File, ...]
+
+
+@dataclass(frozen=True)
 class Question:
-    """What was asked: by whom, when, and with which words after the command."""
+    """What was asked: by whom, when, by which command and with which words after it.
+
+    `words` know how they were written, see `words.get_said`. `message_id` is Zulip's, where it is known.
+    """
 
     app: App
     asker: Asker
     words: tuple[str, ...]
     now: datetime
+    command: str = ""
+    message_id: int | None = None
 
     @cached_property
     def zone(self) -> tzinfo:
@@ -55,5 +79,13 @@ class Question:
             raise self.asker.trouble
         return self.asker.students
 
+    def note_look(self, student_id: int | None) -> None:
+        """To be called before an answer that shows this student, or (None) all students: see `access.note_look`."""
+        note_look(self.app, self.asker, student_id, self.command, self.now)
+
     def read_period(self, words: tuple[str, ...]) -> Period | None:
-        return parse_period(" ".join(strip_fillers(words)), self.now, self.zone)
+        """The period that the words name, or None. WrongArguments where it would end before it begins."""
+        try:
+            return parse_period(get_said(strip_fillers(words)), self.now, self.zone)
+        except BackwardPeriod:
+            raise WrongArguments("That period would end before it begins.") from None

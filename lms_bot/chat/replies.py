@@ -1,39 +1,27 @@
-"""Reports in, Zulip markdown out. Pure. Text of others is disarmed here, unless a docstring says it was."""
+"""The pieces that answers are made of. Pure. Text of others is disarmed here, unless a docstring says it was."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from lms_bot.activities import ActivityType
 from lms_bot.formatter import EMOJI, LABELS, UNKNOWN_TYPE_EMOJI
-from lms_bot.markdown import (
-    MAX_MESSAGE_LENGTH,
-    code,
-    disarm,
-    event_ref,
-    fit_lines,
-    table_head,
-    table_row,
-    time_tag,
-)
-from lms_bot.preferences import FAR_FUTURE
-from lms_bot.reports import (
-    ErrorGroup,
-    History,
-    RejectedGroup,
-    StudentSummary,
-    Waiting,
-)
+from lms_bot.markdown import MAX_MESSAGE_LENGTH, disarm, fit_lines, table_head, table_row, time_tag
+from lms_bot.wording import percentage_of, value_of
 
 ROOM_FOR_NOTE = 200
 MAX_LENGTH = MAX_MESSAGE_LENGTH - ROOM_FOR_NOTE
 NAME_LENGTH = 100
+TITLE_LENGTH = 120
+RESULT_LENGTH = 40
+"""With these, a page of rows fits a message whatever the LMS says."""
+
 PLAIN_USERNAME = re.compile(r"[\w.@+-]{1,60}", re.ASCII)
-TITLE_LENGTH = 200
-REASON_LENGTH = 300
+NO_STUDENTS = "The LMS gives you no students."
+NO_ACTIVITY = "No activity."
 
 _VERBS = {
     ActivityType.EXAM_STARTED.value: "started",
@@ -44,6 +32,14 @@ _VERBS = {
     ActivityType.CONTENT_COMPLETED.value: "completed",
     ActivityType.CONTENT_WATCHED.value: "watched",
 }
+OUTCOMES = {
+    "failed": ("❌", "failed"),
+    "started": ("📝", "left open"),
+    "completed": ("✅", "completed"),
+    "passed": ("🎉", "passed"),
+    "watched": ("👀", "watched"),
+}
+"""What became of an attempt, worst first: how it is shown, and how it is said."""
 
 
 def format_stale_note(as_of: datetime) -> str:
@@ -64,201 +60,78 @@ def get_word_for(student_id: int, username: str | None) -> str:
     return username if username and PLAIN_USERNAME.fullmatch(username) else str(student_id)
 
 
-def format_history(name: str, history: History, period: str | None) -> str:
-    """`name` is disarmed, `period` a label; None is everything that is stored."""
-    about = f"**{name}** · {period or 'all that is known'}"
-    if not history.total:
-        return f"{about}\n\nNo activity."
-    head = [
-        f"{about} · {count(history.total, 'event')}",
-        "",
-        *table_head(["When", "What", "Result", "Event"]),
-    ]
-    rows = [_history_row(event) for event in history.events]
-    # Rows that were not loaded stand here as empty lines: they come after more than fits, and are counted.
-    return fit_lines(head, rows + [""] * (history.total - len(rows)), limit=MAX_LENGTH)
-
-
-def _history_row(event: Any) -> str:
-    return table_row(
-        [time_tag(event.timestamp), format_act(event), format_result(event), event_ref(event.event_id)]
-    )
+def format_title(title: str | None, activity_id: int | None = None) -> str:
+    """A title, disarmed, or the number of what has none."""
+    return disarm(title, max_length=TITLE_LENGTH) or f"number {activity_id or '?'}"
 
 
 def format_act(event: Any) -> str:
     """`🎉 passed: Mathematics Final Exam`"""
     kind = str(event.event_type)
-    title = disarm(event.activity_title, max_length=TITLE_LENGTH) or f"number {event.activity_id}"
     verb = _VERBS.get(kind) or disarm(kind.replace("_", " "))
-    return f"{EMOJI.get(kind, UNKNOWN_TYPE_EMOJI)} {verb}: {title}"
+    return f"{EMOJI.get(kind, UNKNOWN_TYPE_EMOJI)} {verb}: {format_title(event.activity_title, event.activity_id)}"
 
 
 def format_result(event: Any) -> str:
     """`85 (85%)`, or what is known of that; empty for contents."""
-    known = event.activity_metadata if isinstance(event.activity_metadata, dict) else {}
-    score = disarm(known.get("score"), max_length=NAME_LENGTH)
-    percentage = disarm(known.get("percentage"), max_length=NAME_LENGTH).removesuffix("%")
-    if score and percentage:
-        return f"{score} ({percentage}%)"
-    return score or (f"{percentage}%" if percentage else "")
+    score, percentage = value_of(event, "score", RESULT_LENGTH), percentage_of(event, RESULT_LENGTH)
+    return f"{score} ({percentage})" if score and percentage else score or percentage
 
 
-def format_summary(
-    summaries: Sequence[StudentSummary], names: Mapping[int, str], period: str, silent: int | None
-) -> str:
-    """One row for each student, as sorted, and totals; `names` are disarmed, `silent` had no activity."""
-    silence = [f"{count(silent, 'student')} without activity."] if silent else []
-    if not summaries:
-        return "\n".join([f"📊 **Summary** · {period}", "", "No activity.", *silence])
-    rows = [
-        table_row([names[one.student_id], *_summary_cells(one), time_tag(one.last_at)]) for one in summaries
-    ]
-    head = [
-        f"📊 **Summary** · {period} · {_summary_totals(summaries)}",
-        "",
-        *table_head(
-            ["Student", "❌ Failed", "📝 Left open", "🎉 Passed", "✅ Completed", "📚 Contents", "Last"]
-        ),
-    ]
-    return fit_lines(head, rows, ["", *silence] if silence else [], limit=MAX_LENGTH)
+def format_outcome(outcome: str, percentage: float | None = None) -> str:
+    """`❌ failed 35%`"""
+    emoji, word = OUTCOMES.get(outcome, (UNKNOWN_TYPE_EMOJI, disarm(outcome)))
+    return f"{emoji} {word} {percent(percentage)}".rstrip()
 
 
-def _summary_cells(summary: StudentSummary) -> list[int | None]:
-    def number(*kinds: ActivityType) -> int:
-        return sum(summary.counts.get(kind.value, 0) for kind in kinds)
-
-    cells = (
-        number(ActivityType.EXAM_FAILED),
-        summary.left_open,
-        number(ActivityType.EXAM_PASSED),
-        number(ActivityType.EXAM_COMPLETED),
-        number(ActivityType.CONTENT_COMPLETED, ActivityType.CONTENT_WATCHED),
-    )
-    return [cell or None for cell in cells]
+def format_mark(outcome: str, percentage: float | None) -> str:
+    """`❌ 35%`: as short as it can be."""
+    emoji, word = OUTCOMES.get(outcome, (UNKNOWN_TYPE_EMOJI, disarm(outcome)))
+    return f"{emoji} {percent(percentage) or word}"
 
 
-def _summary_totals(summaries: Sequence[StudentSummary]) -> str:
-    totals = [
-        sum(cell or 0 for cell in column) for column in zip(*map(_summary_cells, summaries), strict=True)
-    ]
-    words = ("failed", "left open", "passed", "completed", "contents")
-    known = ", ".join(f"{total} {word}" for total, word in zip(totals, words, strict=True) if total)
-    return f"{count(len(summaries), 'student')}{': ' if known else ''}{known}"
-
-
-def format_students(names: Mapping[int, str], last_events: Mapping[int, Any]) -> str:
-    """One row for each of the mentor's students, in the order of `names`."""
-    if not names:
-        return "The LMS gives you no students."
-    rows = [_student_row(name, last_events.get(student_id)) for student_id, name in names.items()]
-    head = [
-        f"👥 **Your students** · {len(names)}",
-        "",
-        *table_head(["Student", "Last activity", "What", "Result"]),
-    ]
-    return fit_lines(head, rows, limit=MAX_LENGTH)
-
-
-def _student_row(name: str, event: Any) -> str:
-    if event is None:
-        return table_row([name, "none known", None, None])
-    return table_row([name, time_tag(event.timestamp), format_act(event), format_result(event)])
-
-
-def format_counts(title: str, columns: Mapping[str, Mapping[str, int]]) -> str:
-    """A table of events by type: a column for each heading, a row for each type that occurs, the totals."""
-    kinds = [*LABELS, *sorted({kind for counts in columns.values() for kind in counts if kind not in LABELS})]
-    rows = [
-        [f"{EMOJI.get(kind, UNKNOWN_TYPE_EMOJI)} {LABELS.get(kind) or disarm(kind)}", *cells]
-        for kind in kinds
-        if any(cells := [counts.get(kind, 0) for counts in columns.values()])
-    ]
-    rows.append(["**All**", *(sum(counts.values()) for counts in columns.values())])
-    return "\n".join([title, "", *table_head(["Events", *columns]), *map(table_row, rows)])
-
-
-def format_numbers(title: str, numbers: Mapping[str, object]) -> str:
-    """A two-column table of named numbers; `total_events` reads "Total events"."""
-    rows = [
-        table_row([disarm(name.replace("_", " ").capitalize()), disarm(value)])
-        for name, value in numbers.items()
-    ]
-    return "\n".join([title, "", *table_head(["What", "How many"]), *rows])
-
-
-def format_errors(errors: Sequence[ErrorGroup], rejected: Sequence[RejectedGroup]) -> str:
-    """What could not be told, and what could not be read. The second table is the one that gives way."""
-    if not errors and not rejected:
-        return "✅ No errors."
-    parts = []
-    if errors:
-        head = [f"❌ **Not told** · {count(sum(one.count for one in errors), 'event')}", ""]
-        head += table_head(["Reason", "Count", "Last", "Events"])
-        give_up = f"{code('discard')} in place of {code('retry')} gives up for good."
-        tail = ["", f"{code('retry all')} or {code(f'retry {errors[0].event_ids[0]}')} sends again; {give_up}"]
-        parts.append(fit_lines(head, [_error_row(one) for one in errors], tail, limit=MAX_LENGTH // 2))
-    if rejected:
-        head = [f"🧩 **LMS rows that could not be read** · {sum(one.count for one in rejected)}", ""]
-        head += table_head(["Where", "Problem", "Count", "Last", "Rows", "For example"])
-        room = MAX_LENGTH - sum(len(part) + 2 for part in parts)
-        parts.append(fit_lines(head, [_rejected_row(one) for one in rejected], limit=room))
-    return "\n\n".join(parts)
-
-
-def _error_row(group: ErrorGroup) -> str:
-    refs = _examples(map(event_ref, group.event_ids), group.count)
-    return table_row(
-        [disarm(group.reason, max_length=REASON_LENGTH), group.count, time_tag(group.last_at), refs]
-    )
-
-
-def _rejected_row(group: RejectedGroup) -> str:
-    keys = _examples((code(key[:NAME_LENGTH]) for key in group.row_keys), group.count)
-    problem, reason = (disarm(text, max_length=REASON_LENGTH) for text in (group.problem, group.reason))
-    return table_row([disarm(group.stream), problem, group.count, time_tag(group.last_at), keys, reason])
-
-
-def _examples(shown: Iterable[str], total: int) -> str:
-    refs = list(shown)
-    return " ".join([*refs, f"… and {total - len(refs)} more"] if total > len(refs) else refs)
-
-
-def format_waiting(waiting: Sequence[tuple[str, Waiting]], undecided: tuple[int, datetime | None]) -> str:
-    """What is not sent yet; with each group goes who it is for, disarmed."""
-    rows = [table_row([who, one.count, time_tag(one.since), _why(one)]) for who, one in waiting]
-    undecided_count, since = undecided
-    if undecided_count:
-        rows.insert(
-            0, table_row(["not decided yet", undecided_count, since and time_tag(since), "just recorded"])
-        )
-    if not rows:
-        return "✅ Nothing is waiting."
-    total = sum(one.count for _, one in waiting) + undecided_count
-    head = [f"⏳ **Waiting** · {total}", "", *table_head(["For", "Count", "Since", "Why"])]
-    return fit_lines(head, rows, limit=MAX_LENGTH)
-
-
-HELD = "held"
-_STATES = {
-    HELD: "held back, as they chose",
-    "pending": "to be written next",
-    "unmapped": "nobody in Zulip is known for them",
-    "ready": "to be sent next",
-    "sending": "being sent",
-    "unknown": "sent perhaps; being looked up in Zulip",
-}
-
-
-def format_until(moment: datetime) -> str:
-    return "until they unmute" if moment >= FAR_FUTURE else f"the first until {moment:%Y-%m-%d %H:%M} UTC"
-
-
-def _why(group: Waiting) -> str:
-    state = _STATES.get(group.state, group.state)
-    reason = disarm(group.reason, max_length=REASON_LENGTH)
-    return f"{state}: {reason}" if reason else state
+def percent(number: float | None) -> str:
+    """`85%`, `66.7%`; "" where it is not known."""
+    return "" if number is None else f"{number:.1f}".removesuffix(".0") + "%"
 
 
 def count(number: int, thing: str) -> str:
     """`1 event`, `2 events`, `4,000 events`"""
     return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def list_counts(counts: Mapping[str, int]) -> str:
+    """`3 failed, 1 left open`: what there is any of."""
+    return ", ".join(f"{number:,} {word}" for word, number in counts.items() if number)
+
+
+def format_page(
+    first_line: str, headers: Sequence[str], rows: Sequence[Sequence[object]], last_lines: Sequence[str] = ()
+) -> str:
+    """One page of a table, between what is said above and below it: of `last_lines`, what is not empty."""
+    head, lines = narrow_table(headers, rows)
+    tail = [part for line in last_lines if line for part in ("", line)]
+    return fit_lines([first_line, "", *head], lines, tail, limit=MAX_LENGTH)
+
+
+def narrow_table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> tuple[list[str], list[str]]:
+    """Head and rows of a table without the columns that are empty in every row: phones are narrow."""
+    kept = [at for at in range(len(headers)) if any(row[at] not in (None, "") for row in rows)]
+    head = table_head([headers[at] for at in kept])
+    return head, [table_row([row[at] for at in kept]) for row in rows]
+
+
+def format_counts(title: str, columns: Mapping[str, Mapping[str, int]]) -> str:
+    """A table of events by type: a column for each heading, a row for each type that occurs, the totals."""
+    kinds = [*LABELS, *sorted({kind for counts in columns.values() for kind in counts if kind not in LABELS})]
+    rows: list[list[object]] = [
+        [f"{EMOJI.get(kind, UNKNOWN_TYPE_EMOJI)} {LABELS.get(kind) or disarm(kind)}", *map(_group, cells)]
+        for kind in kinds
+        if any(cells := [counts.get(kind, 0) for counts in columns.values()])
+    ]
+    rows.append(["**All**", *(_group(sum(counts.values())) for counts in columns.values())])
+    return "\n".join([title, "", *table_head(["Events", *columns]), *map(table_row, rows)])
+
+
+def _group(number: int) -> str:
+    return f"{number:,}"

@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from lms_bot.chat.access import Asker, identify
-from lms_bot.chat.commands import (
-    Command,
-    choose_for,
-    find_command,
-    find_similar,
-    format_usage,
-    pick_student_for_example,
+from lms_bot.chat.asked import SeveralStudents, UnknownStudent
+from lms_bot.chat.choosing import (
+    MOST_OFFERED,
+    choose,
+    forget_choice,
+    format_out_of_range,
+    format_several,
+    format_unknown,
+    get_choice,
+    offer,
+    read_number,
 )
-from lms_bot.chat.question import Question, WrongArguments
+from lms_bot.chat.command import Command, format_usage, pick_students_for_example
+from lms_bot.chat.commands import choose_for, find_command, find_similar
+from lms_bot.chat.question import File, Question, WithFiles, WrongArguments
 from lms_bot.chat.replies import format_stale_note
-from lms_bot.chat.words import split_words
+from lms_bot.chat.words import is_thanks, split_lines, split_words
 from lms_bot.clock import utc_now
 from lms_bot.exceptions import LMSBotError, LMSRefused, LMSUnavailable, StoreUnavailable
 from lms_bot.markdown import code
+from lms_bot.store.conversation import Choice
 
 if TYPE_CHECKING:
     from lms_bot.app import App
+    from lms_bot.lms.people import Student
     from lms_bot.users import ZulipUser
 
 REFUSAL = (
@@ -35,21 +44,34 @@ REFUSAL = (
 HELP_SHOWS = "`help` shows what you can ask."
 TRY_AGAIN = "Please try again in a few minutes."
 
+WELCOME = "You are welcome."
+MOST_LINES = 5
+
 NOBODY_KNOWN = f"I cannot look up who you are just now. {TRY_AGAIN}"
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What is answered. Where `is_private`, it must go to the asker alone, in a one-to-one direct message."""
+    """What is answered. Where `is_private`, it must go to the asker alone, in a one-to-one direct message.
+
+    `files` are to be uploaded, and the text to name them: see `WithFiles`.
+    """
 
     text: str
     is_private: bool = False
+    files: tuple[File, ...] = ()
 
 
 def respond(
-    app: App, text: str, sender_id: int, *, now: datetime | None = None, zulip_user: ZulipUser | None = None
+    app: App,
+    text: str,
+    sender_id: int,
+    *,
+    now: datetime | None = None,
+    zulip_user: ZulipUser | None = None,
+    message_id: int | None = None,
 ) -> Reply:
-    """The answer to a message. `zulip_user` spares looking the sender up.
+    """The answer to a message. `zulip_user` spares looking the sender up; `message_id` is Zulip's, where known.
 
     Nothing that can be typed makes it raise; what does is a mistake of ours. That the LMS, the store or Zulip
     is away is an answer.
@@ -61,7 +83,7 @@ def respond(
     if not asker.is_known:
         return Reply(REFUSAL)
     try:
-        return _answer(app, asker, text, now or utc_now())
+        return _answer(Question(app, asker, split_words(text), now or utc_now(), message_id=message_id), text)
     except LMSBotError as error:
         return _format_trouble(error, f"{_who_is_away(error)} does not answer just now. {TRY_AGAIN}")
 
@@ -78,20 +100,87 @@ def _who_is_away(error: LMSBotError) -> str:
     return "My own store" if isinstance(error, StoreUnavailable) else "Zulip"
 
 
-def _answer(app: App, asker: Asker, text: str, now: datetime) -> Reply:
-    command, words = find_command(split_words(text))
-    if command is None:
-        return _suggest(words, asker)
-    command = choose_for(asker, command)
+def _answer(question: Question, text: str) -> Reply:
+    choice = _get_choice(question)
+    number = read_number(question.words, choice) if choice else None
+    if choice and number is not None:
+        words = choose(choice, number)
+        return _answer_first([words], question) if words else Reply(format_out_of_range(choice))
+    if choice:
+        with question.app.store.session():
+            forget_choice(choice)
+    if is_thanks(question.words):
+        return Reply(WELCOME)
+    return _answer_first([question.words, *_read_lines(text)], question)
+
+
+def _get_choice(question: Question) -> Choice | None:
+    """None as well while the store is away: `help` and `health` do without it."""
+    with suppress(StoreUnavailable), question.app.store.session():
+        return get_choice(question.zulip_user_id, question.now)
+    return None
+
+
+def _read_lines(text: str) -> list[tuple[str, ...]]:
+    """The first lines, where there are several: a command may stand in one, among greetings and signatures."""
+    lines = split_lines(text)
+    return [*lines[:MOST_LINES]] if len(lines) > 1 else []
+
+
+def _answer_first(readings: Iterable[tuple[str, ...]], question: Question) -> Reply:
+    """The answer to the first reading that makes a question; where none does, what is wrong with the first."""
+    problems = []
+    for words in readings:
+        command, rest = find_command(words)
+        if command is None:
+            problems.append(_suggest(rest, question.asker))
+            continue
+        command = choose_for(question.asker, command)
+        try:
+            return _run(command, replace(question, words=rest, command=command.name))
+        except WrongArguments as error:
+            usage = format_usage(command, *pick_students_for_example(question.asker))
+            problems.append(Reply(f"{error}\n{usage}".strip(), is_private=True))
+    return problems[0]
+
+
+def _run(command: Command, question: Question) -> Reply:
+    """Raises WrongArguments."""
+    asker = question.asker
     if not asker.may_use(command.audience):
+        if asker.is_student:
+            return Reply(REFUSAL)
         return Reply(f"{code(command.name)} is for {command.audience.value} only. {HELP_SHOWS}")
-    try:
-        with app.store.session() if command.needs_store else nullcontext():
-            answer = command.answer(Question(app, asker, words, now))
-    except WrongArguments as error:
-        usage = format_usage(command, pick_student_for_example(asker))
-        return Reply(f"{error} {usage}".strip(), is_private=True)
-    return Reply(_with_note(answer, command, asker), command.is_private)
+    with question.app.store.session() if command.needs_store else nullcontext():
+        uncounted = question.app.ledger.catch_up() if command.needs_store else 0
+        try:
+            answer = command.answer(question)
+        except SeveralStudents as several:
+            answer = _offer(question, several.found, several.before, several.after, format_several(several.found))
+        except UnknownStudent as unknown:
+            sentence = format_unknown(str(unknown), unknown.similar)
+            answer = _offer(question, unknown.similar, unknown.before, unknown.after, sentence)
+    files = answer.files if isinstance(answer, WithFiles) else ()
+    text = answer.text if isinstance(answer, WithFiles) else answer
+    return Reply(_with_note(text, command, asker) + _format_uncounted(uncounted), command.is_private, files)
+
+
+def _offer(
+    question: Question, students: Sequence[Student], before: Sequence[str], after: Sequence[str], answer: str
+) -> str:
+    """The answer, with the students it lists remembered to be chosen from."""
+    if students:
+        with question.app.store.transaction():
+            offer(question.zulip_user_id, students[:MOST_OFFERED], before, after, question.now)
+    return answer
+
+
+def _format_uncounted(events: int) -> str:
+    """What an answer lacks, under it. At most ROOM_FOR_NOTE long together with the note over it."""
+    if not events:
+        return ""
+    were = "event recorded just now is" if events == 1 else "events recorded just now are"
+    return f"\n\n⏳ {events:,} {were} not counted yet."
 
 
 def _with_note(answer: str, command: Command, asker: Asker) -> str:

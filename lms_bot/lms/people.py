@@ -12,13 +12,17 @@ from lms_bot.lms.connection import LMSConnection, Unreadable
 
 @dataclass(frozen=True)
 class Mentor:
-    """`key` is mentors.id; `mentor_id` is mentors.user_id, the id used everywhere else, null for some."""
+    """`key` is mentors.id; `mentor_id` is mentors.user_id, the id used everywhere else, null for some.
+
+    `supervisor_key` is the `key` of the mentor's own mentor, if any.
+    """
 
     key: int
     mentor_id: int | None
     username: str
     email: str | None
     name: str | None
+    supervisor_key: int | None = None
 
 
 @dataclass(frozen=True)
@@ -33,15 +37,21 @@ class Student:
 
 @dataclass(frozen=True)
 class PeopleSelects:
-    """The SELECTs of one kind of LMS. Mentors come as (id, user_id, username, email, display, first, last name),
-    students as (id, username, email, display, first, last name), pairs as (student id, mentor …)."""
+    """The SELECTs of one kind of LMS.
+
+    Mentors come as (id, user_id, username, email, display, first, last name) and, where there are supervisors,
+    their id; students as (id, username, email, display, first, last name); pairs as (student id, mentor …) or
+    (mentor id, student …). `students_called` finds students by username or e-mail, both lower case, each with
+    whether they are active first; without it they cannot ask the bot anything.
+    """
 
     mentors: str
     mentors_of_students: str
     students: str
-    students_of_mentor: str
+    students_of_mentors: str
     all_students: str
     shared_student_emails: str
+    students_called: str | None = None
 
 
 class PeopleReader:
@@ -64,11 +74,24 @@ class PeopleReader:
     def fetch_students(self, student_ids: Collection[int]) -> list[Student]:
         return [_student(row) for row in self._fetch(self._selects.students, student_ids=list(student_ids))]
 
-    def fetch_students_of_mentor(self, mentor_key: int) -> list[Student]:
-        return [_student(row) for row in self._fetch(self._selects.students_of_mentor, mentor_key=mentor_key)]
+    def fetch_students_of_mentors(self, mentor_keys: Collection[int]) -> dict[int, list[Student]]:
+        """The students of each of these mentors, by `Mentor.key`."""
+        found: dict[int, list[Student]] = defaultdict(list)
+        for mentor_key, *student in self._fetch(self._selects.students_of_mentors, mentor_keys=list(mentor_keys)):
+            found[mentor_key].append(_student(student))
+        return found
 
     def fetch_all_students(self) -> list[Student]:
         return [_student(row) for row in self._fetch(self._selects.all_students)]
+
+    def fetch_students_called(
+        self, usernames: Collection[str], emails: Collection[str]
+    ) -> list[tuple[Student, bool]]:
+        """The students with one of these usernames or addresses (lower case), each with whether they are active."""
+        if self._selects.students_called is None:
+            return []
+        rows = self._fetch(self._selects.students_called, usernames=list(usernames), emails=list(emails))
+        return [(_student(student), is_active) for is_active, *student in rows]
 
     def fetch_shared_student_emails(self, emails: Collection[str]) -> set[str]:
         """Which of these addresses (lower case) more than one student has."""
@@ -85,8 +108,9 @@ def display_name(display: str | None, first: str | None, last: str | None) -> st
 
 
 def _mentor(row: Any) -> Mentor:
-    key, mentor_id, username, email, display, first, last = map(_readable, row)
-    return Mentor(key, mentor_id, username or f"mentor {key}", email, display_name(display, first, last))
+    key, mentor_id, username, email, display, first, last, *supervisor = map(_readable, row)
+    name = display_name(display, first, last)
+    return Mentor(key, mentor_id, username or f"mentor {key}", email, name, *supervisor)
 
 
 def _student(row: Any) -> Student:

@@ -85,9 +85,9 @@ READ_COLUMNS: dict[str, tuple[str, ...]] = {
         "id", "user_id", "course_id", "chapter_id", "chapter_content_id", "content_type", "state", "assessment_id",
         "correct_answers_count", "incorrect_answers_count", "created", "completed_on", "xmin", "ctid",
     ),
-    "students": ("id", "username", "display_name", "first_name", "last_name", "email"),
+    "students": ("id", "username", "display_name", "first_name", "last_name", "email", "is_active"),
     "mentors": (
-        "id", "username", "email", "first_name", "last_name", "display_name", "user_id",
+        "id", "username", "email", "first_name", "last_name", "display_name", "user_id", "supervisor_id",
     ),
     '"_MentorToStudent"': ('"A"', '"B"'),
     "exams": ("id", "title"),
@@ -242,7 +242,7 @@ STREAMS = (
     ),
 )
 
-MENTOR_FIELDS = "m.id, m.user_id, m.username, m.email, m.display_name, m.first_name, m.last_name"
+MENTOR_FIELDS = "m.id, m.user_id, m.username, m.email, m.display_name, m.first_name, m.last_name, m.supervisor_id"
 STUDENT_FIELDS = "s.id, s.username, s.email, s.display_name, s.first_name, s.last_name"
 
 PEOPLE = PeopleSelects(
@@ -251,11 +251,14 @@ PEOPLE = PeopleSelects(
         SELECT p."B", {MENTOR_FIELDS} FROM "_MentorToStudent" AS p JOIN mentors AS m ON m.id = p."A"
         WHERE p."B" = ANY(%(student_ids)s) ORDER BY p."B", m.id""",
     students=f"SELECT {STUDENT_FIELDS} FROM students AS s WHERE s.id = ANY(%(student_ids)s)",
-    students_of_mentor=f"""
-        SELECT {STUDENT_FIELDS} FROM students AS s JOIN "_MentorToStudent" AS p ON p."B" = s.id
-        WHERE p."A" = %(mentor_key)s ORDER BY s.username""",
+    students_of_mentors=f"""
+        SELECT p."A", {STUDENT_FIELDS} FROM students AS s JOIN "_MentorToStudent" AS p ON p."B" = s.id
+        WHERE p."A" = ANY(%(mentor_keys)s) ORDER BY s.username""",
     all_students=f"SELECT {STUDENT_FIELDS} FROM students AS s",
     shared_student_emails="""
         SELECT lower(trim(s.email)) FROM students AS s WHERE lower(trim(s.email)) = ANY(%(emails)s)
         GROUP BY 1 HAVING count(*) > 1""",
+    students_called=f"""
+        SELECT s.is_active, {STUDENT_FIELDS} FROM students AS s
+        WHERE lower(s.username) = ANY(%(usernames)s) OR lower(trim(s.email)) = ANY(%(emails)s)""",
 )
