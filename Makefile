@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 
 .PHONY: demo test check lint types bench-smoke docs clean
 
-demo: $(VENV)/.installed-demo  ## the whole bot on embedded parts
+demo: $(VENV)/.installed-demo  ## a page to try the whole bot on; DEMO_ARGS='--seconds 30' plays a script instead
 	$(BIN)/lms-bot demo $(DEMO_ARGS)
 
 test: $(VENV)/.installed-test

@@ -29,10 +29,12 @@ from lms_bot.version import __version__
 if TYPE_CHECKING:
     from lms_bot.app import App
     from lms_bot.config import Settings
+    from lms_bot.store.database import Store
 
 logger = logging.getLogger(__name__)
 
 SHORTEST_INTERVAL_SECONDS = 0.2
+COUNTING_SECONDS = 600.0
 STATS = {
     "total_events": "Total Events",
     "processed_events": "Processed Events",
@@ -157,7 +159,7 @@ def events(
     store = open_store(options.load_settings().store_url)
     try:
         with store.session():
-            student_ids = () if student is None else (_find_student(student),)
+            student_ids = () if student is None else (_find_student(store, student),)
         wanted = Wanted(since, until, student_ids, event_types, is_unprocessed)
         if is_jsonl:
             write_events(store, wanted, format_json, sys.stdout.buffer, is_marking)
@@ -168,12 +170,14 @@ def events(
         store.close_thread()
 
 
-def _find_student(said: str) -> int:
+def _find_student(store: Store, said: str) -> int:
     """The id of the one student who may be meant, among those of whom an event is stored."""
     from lms_bot.chat.names import Directory
     from lms_bot.reports import get_stored_students
+    from lms_bot.store.ledger import Ledger
     from lms_bot.users import Student
 
+    Ledger(store).catch_up(patience_seconds=COUNTING_SECONDS)
     found = Directory(
         Student(one.student_id, one.username or "", None, one.display_name, None, None)
         for one in get_stored_students()
@@ -233,17 +237,23 @@ def backfill(options: Options, since: datetime, until: datetime | None, notify: 
 
 
 @main.command()
-@click.option("--seconds", type=Seconds(min=0, min_open=True), help="How long it may take at most.")
-def demo(seconds: float | None) -> None:
-    """Plays a school day on this machine, with an LMS and a Zulip of its own, and cleans up."""
-    from lms_bot.sandbox.demo import run_demo
-    from lms_bot.sandbox.postgres import find_binaries
+@click.option("--seconds", type=Seconds(min=0, min_open=True), help="Play a script instead, for so long at most.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Where the page is served, instead of the first free.")
+def demo(seconds: float | None, port: int | None) -> None:
+    """Opens a page to try the bot on, with an LMS and a Zulip of its own, and cleans up.
 
+    The page is for this machine only; Ctrl-C ends it. With --seconds, a school day is played in the terminal.
+    """
     try:
+        from lms_bot.sandbox.demo import run_demo, run_page
+        from lms_bot.sandbox.postgres import find_binaries
+
         find_binaries()
-    except FileNotFoundError as error:
-        raise LMSBotError("the demo needs a PostgreSQL of its own: pip install lms-bot[demo]") from error
-    sys.exit(run_demo(seconds))
+    except (FileNotFoundError, ModuleNotFoundError) as error:
+        raise LMSBotError("the demo needs more than is installed here: pip install lms-bot[demo]") from error
+    if seconds is not None:
+        sys.exit(run_demo(seconds))
+    sys.exit(run_page() if port is None else run_page(ports=[port]))
 
 
 def _count(number: int, noun: str) -> str:

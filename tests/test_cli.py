@@ -524,6 +524,13 @@ def test_a_demo_without_postgresql_says_what_to_install(monkeypatch: pytest.Monk
     assert_is_one_line(ended, "pip install lms-bot[demo]")
 
 
+def test_a_demo_without_the_library_that_renders_says_what_to_install() -> None:
+    code = "import sys; sys.modules['markdown'] = None; from lms_bot.cli import main; main(['demo'])"
+    ended = run_process(sys.executable, "-c", code)
+    assert ended.returncode == 1
+    assert_is_one_line(ended, "pip install lms-bot[demo]")
+
+
 @pytest.mark.parametrize("seconds", ["0", "-1", "nan"])
 def test_a_demo_takes_some_time(seconds: str) -> None:
     assert run("demo", "--seconds", seconds).exit_code == 1

@@ -260,7 +260,7 @@ def test_an_empty_school_has_tables_only(lms: School) -> None:
 def test_the_sample_school_has_something_of_everything(school: School) -> None:
     assert rows(school, "SELECT count(*), count(email), count(supervisor_id) FROM mentors") == [(4, 4, 3)]
     assert rows(school, "SELECT count(*) FROM students") == [(8,)]
-    assert rows(school, "SELECT count(*) FROM exams") == [(4,)]
+    assert rows(school, "SELECT count(*) FROM exams") == [(5,)]
     with_two = 'SELECT "B" FROM "_MentorToStudent" GROUP BY "B" HAVING count(*) = 2'
     assert len(rows(school, with_two)) >= 2
     assert len(rows(school, 'SELECT 1 FROM "ChapterContent" WHERE "examId" IS NOT NULL')) == 1

@@ -1,21 +1,35 @@
-"""The demo: a school, a Zulip and the real bot between them, played on this machine and gone afterwards."""
+"""The demo: a school, a Zulip and the real bot between them, on this machine and gone afterwards.
+
+`run_page` opens a page on which somebody plays with them, `run_demo` plays a script.
+"""
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+import webbrowser
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
 from typing import TextIO
 
-from lms_bot.sandbox.keeper import Keeper
-from lms_bot.sandbox.postgres import EmbeddedPostgres
-from lms_bot.sandbox.school import School
-from lms_bot.sandbox.stage import QUIET_SECONDS, Act, BotDied, BotProcess, IsOver, Page, Stage, indent
-from lms_bot.sandbox.zulip import SandboxZulip
+from lms_bot.sandbox.page_server import PORTS, PageServer
+from lms_bot.sandbox.page_world import World
+from lms_bot.sandbox.parts import CONNECTIONS, Parts, set_up
+from lms_bot.sandbox.stage import (
+    LOOK_SECONDS,
+    QUIET_SECONDS,
+    START_PATIENCE_SECONDS,
+    Act,
+    BotDied,
+    IsOver,
+    Page,
+    Stage,
+    indent,
+)
 
 SECONDS_PER_ACT = 1.7  # time to read; less when the whole is to take less
 ENDING_SECONDS = 1.0  # kept of the time allowed, to stop and clean up in
@@ -44,17 +58,21 @@ SCRIPT: tuple[Act, ...] = (
     ("ask", "helena.lind", "health"),
 )
 
-CONFIG = """\
-[lms_bot]
-lms_db_host = {postgres.host}
-lms_db_port = {postgres.port}
-lms_db_name = lms
-lms_db_user = lms_bot_reader
-lms_db_password = {postgres.password}
+CONFIG = f"""{CONNECTIONS}\
 lms_activity_poll_interval = 0.5
 lms_group_seconds = 4
-lms_bot_store = sqlite:///{store}
 """
+
+PAGE_INTRODUCTION = """\
+A school in a box: its LMS is a PostgreSQL database, its Zulip a small server, and the bot between
+them is the real one. They are starting; the page opens in a few seconds."""
+
+PAGE_CONFIG = f"""{CONNECTIONS}\
+lms_activity_poll_interval = 0.25
+lms_group_seconds = 1
+lms_students_may_ask = true
+"""
+HISTORY = ("backfill", "--since", "15d")  # what happened before the bot came, so that there is something to ask for
 
 
 def run_demo(seconds: float | None = None, out: TextIO | None = None, *, bot: str = "lms_bot") -> int:
@@ -70,17 +88,21 @@ def run_demo(seconds: float | None = None, out: TextIO | None = None, *, bot: st
         is_stopped = cleanup.enter_context(_stop_signals())
         page.write(INTRODUCTION)
         try:
-            process, stage = _set_up(cleanup, page, bot, lambda: is_stopped.is_set() or time.monotonic() >= ends_at)
+            parts = set_up(cleanup, bot, CONFIG)
         except (OSError, RuntimeError) as error:
             page.write(f"\nThe demo cannot run here: {error}")
             return 1
+        stage = Stage(
+            page, parts.school, parts.zulip, parts.account, parts.bot,
+            lambda: is_stopped.is_set() or time.monotonic() >= ends_at,
+        )  # fmt: skip
         try:
             stage.wait_for_bot()
             stage.play(SCRIPT, _seconds_per_act(ends_at))
         except IsOver:
             pass
         except BotDied as error:
-            page.write(f"\n{error} Its last lines:\n\n{indent(process.last_output())}")
+            page.write(f"\n{error} Its last lines:\n\n{indent(parts.bot.last_output())}")
             return 1
         stage.end()
     return 0
@@ -90,24 +112,67 @@ def _seconds_per_act(ends_at: float) -> float:
     return min(SECONDS_PER_ACT, (ends_at - time.monotonic() - QUIET_SECONDS) / len(SCRIPT))
 
 
-def _set_up(cleanup: ExitStack, page: Page, bot: str, is_over: Callable[[], bool]) -> tuple[BotProcess, Stage]:
-    """Start everything; `cleanup` ends it."""
-    keeper = Keeper(prefix="lms-bot-demo-")
-    cleanup.callback(keeper.close)
-    zulip = cleanup.enter_context(SandboxZulip())
-    postgres = cleanup.enter_context(EmbeddedPostgres())
-    school = cleanup.enter_context(School(postgres.create_database("lms"))).create()
-    postgres.create_role("lms_bot_reader")
-    with school.transaction() as sql:
-        sql.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO lms_bot_reader")
+def run_page(out: TextIO | None = None, *, bot: str = "lms_bot", ports: Iterable[int] = PORTS) -> int:
+    """Serve the page on the first free of these ports until Ctrl-C or SIGTERM; returns the exit code.
 
-    account = zulip.add_person("LMS Bot", is_bot=True)
-    zuliprc = zulip.write_zuliprc(account, keeper.folder / "zuliprc")
-    store = keeper.folder / "lms_bot.db"
-    config = keeper.folder / "lms_bot.conf"
-    config.write_text(CONFIG.format(postgres=postgres, store=store), encoding="utf-8")
-    process = BotProcess(keeper, bot, zuliprc, config, store)
-    return process, Stage(page, school, zulip, account, process, is_over)
+    Prints the address, and opens it in the browser where there is a display. Returns 1 if the demo cannot be
+    played. Leaves no process and no file.
+    """
+    told = Page(out or sys.stdout)
+    with ExitStack() as cleanup:
+        is_stopped = cleanup.enter_context(_stop_signals())
+        told.write(PAGE_INTRODUCTION)
+        try:
+            parts = set_up(cleanup, bot, PAGE_CONFIG)
+            wait_for_bot(parts, is_stopped.is_set)
+            page = cleanup.enter_context(open_page(parts, ports))
+        except IsOver:
+            return 0
+        except BotDied as error:
+            told.write(f"\n{error} Its last lines:\n\n{indent(parts.bot.last_output())}")
+            return 1
+        except (OSError, RuntimeError) as error:
+            told.write(f"\nThe demo cannot run here: {error}")
+            return 1
+        told.write(f"\nThe page: {page.url}\nCtrl-C ends the demo and removes everything.")
+        show_in_browser(page.url)
+        while not is_stopped.wait(LOOK_SECONDS):
+            pass  # waiting without a limit would not notice Ctrl-C on every system
+    return 0
+
+
+@contextmanager
+def open_page(parts: Parts, ports: Iterable[int] = PORTS) -> Iterator[PageServer]:
+    """The page of these parts, served for the block. OSError where none of the ports is free."""
+    world = World(parts)
+    try:
+        page = PageServer(world, ports).start()
+        parts.bot.run_beside(*HISTORY)
+        try:
+            yield page
+        finally:
+            page.close()
+    finally:
+        world.close()
+
+
+def wait_for_bot(parts: Parts, is_over: Callable[[], bool]) -> None:
+    """Until it listens. Raises IsOver, and BotDied if it ends before."""
+    give_up_at = time.monotonic() + START_PATIENCE_SECONDS
+    while not any(one.path.endswith("register") for one in parts.zulip.requests):
+        if is_over():
+            raise IsOver
+        if parts.bot.exit_code is not None or time.monotonic() > give_up_at:
+            raise BotDied(f"The bot did not come up (exit code {parts.bot.exit_code}).")
+        time.sleep(LOOK_SECONDS)
+
+
+def show_in_browser(url: str) -> None:
+    """Where there is a display; nothing is wrong where there is none, or no browser."""
+    has_display = sys.platform in ("darwin", "win32") or {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys()
+    if has_display:
+        with suppress(webbrowser.Error, OSError):
+            webbrowser.open(url)
 
 
 @contextmanager

@@ -37,6 +37,7 @@ EXAMS = (  # slug, title, minutes, questions, needed to pass
     ("python-basics", "Python Basics Quiz", 30, 20, 60),
     ("physics-midterm", "Physics Midterm: Waves & Optics", 60, 30, 50),
     ("web-checkpoint", "Web Development Checkpoint", 45, 25, 60),
+    ("hostile", "<img src=x onerror=alert(1)> @**all** [x](http://evil.example)", 20, 10, 50),  # LMS text is data
 )
 COURSES = {
     "Mathematics": ("Algebra", "Calculus"),

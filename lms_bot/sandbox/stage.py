@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-import signal
-import sqlite3
-import sys
 import time
 from collections.abc import Callable, Iterable
-from contextlib import closing
 from datetime import datetime
-from pathlib import Path
 from typing import Any, TextIO
 
-from lms_bot.sandbox.keeper import Keeper
-from lms_bot.sandbox.sample import EXAMS, MENTORS, STUDENTS, SUPERVISOR, Person
+from lms_bot.sandbox.bot_process import BotProcess
+from lms_bot.sandbox.parts import get_full_name, invite
+from lms_bot.sandbox.sample import EXAMS, MENTORS, STUDENTS, SUPERVISOR
 from lms_bot.sandbox.school import School
 from lms_bot.sandbox.zulip import SandboxMessage, SandboxPerson, SandboxZulip
 
@@ -23,7 +19,6 @@ START_PATIENCE_SECONDS = 30.0
 ANSWER_PATIENCE_SECONDS = 5.0
 QUIET_SECONDS = 1.5  # so long after the last message nothing more is to come: several polls
 LOOK_SECONDS = 0.2  # how often we see whether to go on
-PACKAGE_FOLDER = Path(__file__).resolve().parents[2]
 
 Act = tuple[str, ...]  # the name of a verb of Stage, and its arguments
 
@@ -34,37 +29,6 @@ class IsOver(Exception):
 
 class BotDied(Exception):
     """The bot's process ended, or never came up, while it was needed. The text says how."""
-
-
-class BotProcess:
-    """The bot as people run it, `zulip-run-bot lms_bot`; what it prints goes into the keeper's folder."""
-
-    def __init__(self, keeper: Keeper, bot: str, zuliprc: Path, config: Path, store: Path) -> None:
-        self._keeper = keeper
-        self._store = store
-        self._log = keeper.folder / "bot.log"
-        command = [sys.executable, "-m", "zulip_bots.run", bot, "-c", str(zuliprc), "-b", str(config)]
-        self._pid = keeper.start(command, log=self._log.name, env=_bot_environment())
-
-    @property
-    def exit_code(self) -> int | None:
-        """None while it runs."""
-        return self._keeper.exit_code(self._pid)
-
-    def stop(self) -> None:
-        self._keeper.stop(self._pid, signal.SIGTERM)
-
-    def last_output(self, lines: int = 20) -> str:
-        log = self._log.read_text(encoding="utf-8", errors="replace")
-        return "\n".join(log.splitlines()[-lines:]) or "(it said nothing)"
-
-    def stored(self, query: str) -> list[tuple[int, ...]]:
-        """Rows of its store; none if it has not made its tables yet."""
-        with closing(sqlite3.connect(self._store)) as store:
-            try:
-                return store.execute(query).fetchall()
-            except sqlite3.OperationalError:
-                return []
 
 
 class Stage:
@@ -92,13 +56,9 @@ class Stage:
         self._last_shown_id = 0
         self._last_shown_at = time.monotonic()
         self._attempts: dict[str, tuple[int, int | None]] = {}
-        self._people = {person.username: self._invite(person) for person in MENTORS}
-        self._people[SUPERVISOR.username] = self._invite(SUPERVISOR, role=200)
+        self._people = {person.username: invite(zulip, person) for person in MENTORS}
+        self._people[SUPERVISOR.username] = invite(zulip, SUPERVISOR, role=200)
         self._names = {person.user_id: person.full_name for person in (account, *self._people.values())}
-
-    def _invite(self, person: Person, role: int = 400) -> SandboxPerson:
-        address = f"{person.username}@school.example.com"
-        return self._zulip.add_person(_full_name(person), email=address, delivery_email=address, role=role)
 
     def play(self, script: Iterable[Act], seconds_each: float) -> None:
         """Act by act, evenly; then until nothing more arrives."""
@@ -258,17 +218,5 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _full_name(person: Person) -> str:
-    return person.display_name or f"{person.first_name} {person.last_name}"
-
-
-def _bot_environment() -> dict[str, str]:
-    """Ours, without settings that are meant for another bot."""
-    foreign = ("LMS_", "ZULIP_", "PG")
-    env = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-    paths = [str(PACKAGE_FOLDER), env.get("PYTHONPATH", "")]
-    return env | {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "PYTHONUNBUFFERED": "1"}
-
-
-STUDENT_NAMES = {student.username: f"{_full_name(student)} ({student.username})" for student in STUDENTS}
+STUDENT_NAMES = {student.username: f"{get_full_name(student)} ({student.username})" for student in STUDENTS}
 EXAM_TITLES = {slug: title for slug, title, *_ in EXAMS}
