@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
+from lms_bot.chat.choosing import CHOICE_LASTS
 from lms_bot.chat.names import Directories
 from lms_bot.clock import utc_now
 from lms_bot.config import Settings, load_settings, resolve
@@ -28,10 +29,10 @@ from lms_bot.monitor import ActivityMonitor
 from lms_bot.notifier import Notifier
 from lms_bot.poller import Poller
 from lms_bot.polling import Polling
-from lms_bot.store.conversation import Answer
+from lms_bot.store.conversation import Answer, Choice
 from lms_bot.store.database import Store, open_store
 from lms_bot.store.ledger import Ledger
-from lms_bot.users import UserMapper
+from lms_bot.users import ZULIP_AWAY_SECONDS, UserMapper
 
 T = TypeVar("T")
 
@@ -69,6 +70,7 @@ class App:
         if settings.lms_activity_monitor_enabled:
             self.poller.every(settings.lms_activity_poll_interval, self.polling.step, "poller")
         self.poller.every(MEND_SECONDS, self.events.mend, "mender")
+        self.poller.every(ZULIP_AWAY_SECONDS, self.events.mend_for_zulip, "finder")
         self.poller.every(TIDY_SECONDS, self.tidy, "tidier")
         self.poller.repeat(self.notifier.step, self.notifier.awake, "sender")
         self.poller.repeat(self.ledger.step, self.ledger.awake, "counter")
@@ -79,6 +81,7 @@ class App:
         """Forgets what nobody needs any more."""
         with suppress(LMSBotError), self.store.transaction():
             Answer.forget_before(utc_now() - ANSWERS_KEPT)
+            Choice.forget_before(utc_now() - CHOICE_LASTS)
 
     def stop(self) -> None:
         """Finishes what is in hand and closes what is open. Takes less than five seconds."""

@@ -238,7 +238,7 @@ def backfill(options: Options, since: datetime, until: datetime | None, notify: 
 
 @main.command()
 @click.option("--seconds", type=Seconds(min=0, min_open=True), help="Play a script instead, for so long at most.")
-@click.option("--port", type=click.IntRange(1, 65535), help="Where the page is served, instead of the first free.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Where the page is served, or the next free.")
 def demo(seconds: float | None, port: int | None) -> None:
     """Opens a page to try the bot on, with an LMS and a Zulip of its own, and cleans up.
 
@@ -253,7 +253,7 @@ def demo(seconds: float | None, port: int | None) -> None:
         raise LMSBotError("the demo needs more than is installed here: pip install lms-bot[demo]") from error
     if seconds is not None:
         sys.exit(run_demo(seconds))
-    sys.exit(run_page() if port is None else run_page(ports=[port]))
+    sys.exit(run_page() if port is None else run_page(ports=range(port, min(port + 100, 65536))))
 
 
 def _count(number: int, noun: str) -> str:

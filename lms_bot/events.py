@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lms_bot.clock import utc_now
-from lms_bot.exceptions import LMSBotError
+from lms_bot.exceptions import LMSBotError, without_words
 from lms_bot.store.database import rows
-from lms_bot.store.models import Delivery, DeliveryState, LMSActivityEvent, LMSEventLog
+from lms_bot.store.models import HAS_FAILED, Delivery, DeliveryState, LMSActivityEvent, LMSEventLog
 from lms_bot.store.recording import Owed, Recipients
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class LMSActivityEventHandler:
 
         self._app = app or get_app()
         self._deciding = threading.Lock()
+        self._knew_zulip = False
 
     @property
     def decides_one_by_one(self) -> bool:
@@ -78,6 +79,12 @@ class LMSActivityEventHandler:
         except LMSBotError as error:
             logger.info("not mended this time: %s", error)
 
+    def mend_for_zulip(self) -> None:
+        """Mends soon after Zulip's people could be read for the first time: until then nobody could be found."""
+        knew_zulip, self._knew_zulip = self._knew_zulip, self._app.users.knows_zulip
+        if not knew_zulip:
+            self.mend()
+
     def decide_pending_events(self) -> int:
         """Makes the deliveries of events that have none decided yet. Returns how many events that were."""
         decided = 0
@@ -98,7 +105,7 @@ class LMSActivityEventHandler:
                 LMSActivityEvent.select()
                 .where(
                     LMSActivityEvent.event_id.in_(
-                        Delivery.select(Delivery.event).where(Delivery.state == DeliveryState.UNMAPPED)
+                        Delivery.select(Delivery.event).where(HAS_FAILED, Delivery.state == DeliveryState.UNMAPPED)
                     )
                 )
                 .order_by(LMSActivityEvent.event_id)
@@ -204,7 +211,7 @@ class LMSActivityEventHandler:
             self.handle_event({"event_id": row.event_id})
             reason = None
         except Exception as error:
-            logger.exception("handle_event failed for event %s", row.event_id)
+            logger.error("handle_event failed for event %s", row.event_id, exc_info=without_words(error))
             reason = f"the event handler failed: {type(error).__name__}"
         with self._app.store.transaction():
             if reason is not None:
@@ -257,7 +264,7 @@ class LMSActivityEventHandler:
     def _retry_unmapped(self, event_ids: Collection[int] | None) -> tuple[set[int], set[int]]:
         """The events nobody could be found for, and those of them that somebody was found for now."""
         with self._app.store.session():
-            query = Delivery.select(Delivery.event).where(Delivery.state == DeliveryState.UNMAPPED)
+            query = Delivery.select(Delivery.event).where(HAS_FAILED, Delivery.state == DeliveryState.UNMAPPED)
             if event_ids is not None:
                 query = query.where(Delivery.event.in_(list(event_ids)))
             unmapped = list(LMSActivityEvent.select().where(LMSActivityEvent.event_id.in_(query)))

@@ -53,6 +53,11 @@ class UserMapper:
         self._reading: threading.Thread | None = None
         self._begins_to_read = threading.Lock()
 
+    @property
+    def knows_zulip(self) -> bool:
+        """Whether Zulip's people could be read at least once; where there is no Zulip, there is nothing to read."""
+        return bool(self._last_users) or self._app.gateway is None
+
     # -- who is to be told -----------------------------------------------------------------------------------
 
     def get_notification_recipients(self, student_id: int) -> list[ZulipUser]:

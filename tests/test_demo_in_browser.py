@@ -47,6 +47,12 @@ def messages_with(browser: Browser, *words: str) -> list[str]:
     return [text for text in texts if all(word in text for word in words)]
 
 
+def bottom_of(browser: Browser, selector: str) -> float:
+    """Where the element ends, in pixels from the window's top."""
+    place: float = browser.run("return arguments[0].getBoundingClientRect().bottom", browser.find(selector))
+    return place
+
+
 def last_own(browser: Browser) -> str | None:
     return next((one.text for one in reversed(browser.find_all(".message.own .content"))), None)
 
@@ -119,6 +125,34 @@ def test_a_picture_is_shown_inline(page: PageServer, maria: Browser) -> None:
     assert maria.find(".message:last-child img").get_attribute("alt") == "chart.png"
 
 
+def test_a_message_with_a_broken_address_is_shown_like_any_other(maria: Browser) -> None:
+    write(maria, "[a](/user_uploads/1/%E0.png)")
+    maria.wait(lambda: maria.find_all(".message.own a[href*='%E0']"))
+    maria.driver.refresh()
+    maria.wait(lambda: maria.find("#messages").get_attribute("aria-busy") == "false")
+
+
+def test_a_second_enter_says_nothing_twice(maria: Browser) -> None:
+    before = len(maria.find_all(".message.own"))
+    maria.find("#compose-text").send_keys("whoami", Keys.ENTER, Keys.ENTER, "status", Keys.ENTER)
+    maria.wait(lambda: last_own(maria) == "status")
+    assert [one.text for one in maria.find_all(".message.own .content")[before:]] == ["whoami", "status"]
+
+
+def test_news_come_into_sight_below_a_long_answer(maria: Browser) -> None:
+    write(maria, "help")
+    maria.wait(lambda: "You can ask me" in maria.find_all(".message.theirs")[-1].text)
+    click(maria, "omar_h", "fail", "python-basics")
+    maria.wait(lambda: "omar_h" in maria.find_all(".message.theirs")[-1].text)
+    maria.wait(lambda: bottom_of(maria, ".message:last-child") <= bottom_of(maria, "#messages"))
+
+
+def test_at_twice_the_size_there_is_room_to_read(maria: Browser) -> None:
+    maria.resize((DESKTOP[0] // 2, DESKTOP[1] // 2))
+    assert maria.run("return document.getElementById('messages').clientHeight") > 150
+    assert bottom_of(maria, ".send") <= DESKTOP[1] / 2
+
+
 def test_it_can_be_used_with_the_keyboard_alone(maria: Browser) -> None:
     maria.driver.switch_to.active_element.send_keys(Keys.TAB)
     assert maria.driver.switch_to.active_element.text == "Skip to writing to the bot"
@@ -135,6 +169,14 @@ def test_it_can_be_used_with_the_keyboard_alone(maria: Browser) -> None:
     reaction = maria.find_all(".message.theirs .reaction")[-2]
     reaction.send_keys(Keys.SPACE)
     maria.wait(lambda: maria.find_all(".reaction.given[aria-label='check: María Santos'][aria-pressed=true]"))
+    assert maria.driver.switch_to.active_element.get_attribute("aria-pressed") == "true"
+
+
+def test_the_link_to_writing_leads_there_from_every_tab(maria: Browser) -> None:
+    maria.resize(PHONE)
+    maria.find("#tab-school").click()
+    maria.find(".skip").send_keys(Keys.ENTER)
+    assert maria.driver.switch_to.active_element.get_attribute("id") == "compose-text"
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])

@@ -19,6 +19,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 from demo_page_world import Feed, ask, open_demo_page, post  # noqa: F401  (a fixture)
+from running_bot import wait_until
 
 from lms_bot.sandbox.demo import run_page, show_in_browser
 from lms_bot.sandbox.page_path import Act, look
@@ -34,8 +35,9 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 def test_every_answer_carries_a_strict_policy(page: PageServer) -> None:
     no_file = "/files/maria.santos/user_uploads/1/a.png"
-    for path in ("/", "/app.js", "/base.css", "/icon.svg", "/school", "/nothing", no_file):
-        _, headers, _ = ask(page, "GET", path)
+    paths = ("/", "/app.js", "/base.css", "/icon.svg", "/school", "/nothing", no_file)
+    for method, path in (*(("GET", path) for path in paths), ("PUT", "/"), ("OPTIONS", "/act")):
+        _, headers, _ = ask(page, method, path)
         assert headers["Content-Security-Policy"] == (
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
             " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -189,6 +191,30 @@ def test_nothing_is_lost_or_doubled_by_trouble(page: PageServer, kind: str) -> N
     assert (counts["lost"], counts["doubled"]) == (0, 0)
 
 
+def test_a_bot_that_finds_no_zulip_is_started_until_it_does(page: PageServer) -> None:
+    bot = page.world.parts.bot
+    with closing(Feed(page, "chen.wei")) as feed:
+        for kind, is_on in (("bot", True), ("zulip", True), ("bot", False)):
+            post(page, "/trouble", kind=kind, is_on=is_on)
+        feed.wait_for("trouble", '"bot": "starting"')
+        wait_until(lambda: "cannot connect to server" in bot.last_output(), "it ends")
+        post(page, "/trouble", kind="zulip", is_on=False)
+        feed.wait_for("trouble", '"bot": "here"')
+
+
+def test_a_start_that_was_over_before_the_bot_looked_is_not_lost(page: PageServer) -> None:
+    exam = {"student": "olena_k", "what": "web-checkpoint"}
+    with closing(Feed(page, "arjun.nair")) as feed:
+        post(page, "/trouble", kind="bot", is_on=True)
+        act = post(page, "/act", verb="start", **exam)["act"]
+        post(page, "/act", verb="pass", **exam)
+        post(page, "/trouble", kind="bot", is_on=False)
+        path = feed.wait_for("path", f'"id": {act},', '"is_done": true')
+        counts = feed.wait_for("counts", '"waiting": 0')
+    assert path["is_overtaken"] and path["event"] is None
+    assert (counts["lost"], counts["doubled"]) == (0, 0)
+
+
 def test_what_zulip_lacks_or_has_twice_is_counted(page: PageServer) -> None:
     world = page.world
     with closing(Feed(page, "maria.santos")) as feed:
@@ -217,14 +243,14 @@ def test_an_event_that_does_not_come_is_lost_only_when_the_lms_was_polled_since(
 # ---- beginning and ending ----
 
 
-def test_ctrl_c_ends_it_also_in_the_middle_of_trouble_and_nothing_is_left(tmp_path: Path) -> None:
+def test_ctrl_c_ends_it_also_in_the_middle_of_trouble_and_nothing_is_left(page: PageServer, tmp_path: Path) -> None:
     folder = tmp_path / "t"
     folder.mkdir(mode=0o755)
     tmp_path.chmod(0o755)
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "TMPDIR": str(folder), "PYTHONUNBUFFERED": "1"}
     environment.pop("DISPLAY", None)
     with subprocess.Popen(
-        [sys.executable, "-m", "lms_bot", "demo"],
+        [sys.executable, "-m", "lms_bot", "demo", "--port", str(page.port)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
@@ -232,6 +258,7 @@ def test_ctrl_c_ends_it_also_in_the_middle_of_trouble_and_nothing_is_left(tmp_pa
     ) as demo:
         assert demo.stdout is not None
         address = next(line.split()[-1] for line in demo.stdout if line.startswith("The page: "))
+        assert address != page.url  # whose port is taken
         with urlopen(address, timeout=5) as answer:
             token = re.findall(r'name="token" content="([^"]+)"', answer.read().decode())[0]
         for kind in ("zulip", "lms", "bot"):

@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Any
 
 import pytest
+from running_bot import wait_until
 
 from lms_bot.app import App, build_app
 from lms_bot.clock import utc_now
@@ -488,6 +489,25 @@ def test_while_zulips_list_of_people_is_slow_the_last_one_serves(told: Watch, zu
     (event,) = told.poll()
     assert monotonic() - began < 5
     told.app.notifier.send_all_due()
+    assert told.error(event) == ""
+
+
+def test_who_was_not_found_since_zulip_was_away_from_the_start_is_told_soon_after_it_is_back(
+    told: Watch, zulip: SandboxZulip, bot: SandboxPerson, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("app", "users"):
+        monkeypatch.setattr(f"lms_bot.{module}.ZULIP_AWAY_SECONDS", 0.05)
+    zulip.faults.add(Fault("error_before", method="GET", path="users", times=None))
+    told.lms.start_exam(told.john, told.exam)
+    (event,) = told.poll()
+    assert "could not be read yet" in told.error(event)
+    told.app.start()
+    try:
+        wait_until(lambda: sum(one.path.endswith("/users") for one in zulip.requests) > 2, "it is asked again")
+        zulip.faults.clear()
+        wait_until(lambda: zulip.messages(sender=bot), "anna is told", 5)
+    finally:
+        told.app.stop()
     assert told.error(event) == ""
 
 

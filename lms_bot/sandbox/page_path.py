@@ -80,12 +80,14 @@ class Path:
     event_id: int | None = None
     recorded_at: float | None = None
     owed: list[Owed] = field(default_factory=list)
+    is_overtaken: bool = False
+    """The row said something else, which the bot heard of, before it was read: there is nothing to tell."""
 
     @property
     def is_done(self) -> bool:
         """Nothing more is to come: who mentors the student has it in Zulip, and the store knows, or wants no news."""
         ended = sum(one.has_ended for one in self.owed)
-        return self.event_id is not None and ended >= max(1, self.act.mentors)
+        return self.is_overtaken or (self.event_id is not None and ended >= max(1, self.act.mentors))
 
     def show(self, names: Mapping[int, str]) -> dict[str, Any]:
         """For the page: each stage with the milliseconds since the one before it."""
@@ -116,6 +118,7 @@ class Path:
             "mentors": self.act.mentors,
             "total_ms": _between(self.act.written_at, max((one.arrived_at or 0 for one in arrived), default=None)),
             "is_done": self.is_done,
+            "is_overtaken": self.is_overtaken,
         }
 
 
@@ -144,6 +147,7 @@ def look(
     for key, event_id, created_at in stored(EVENTS.format(_places(paths)), list(paths)):
         paths[key].event_id, paths[key].recorded_at = event_id, _epoch(created_at)
         by_event[event_id] = paths[key]
+    _mark_overtaken(list(paths.values()))
     owed = stored(DELIVERIES.format(_places(by_event)), list(by_event))
     arrivals = Arrivals(fetch_messages())
     for event_id, recipient, user_id, state, made_at, content in owed:
@@ -153,6 +157,14 @@ def look(
         one = Owed(recipient, user_id, state, _epoch(made_at), is_written, arrived_at, message_id)
         by_event[event_id].owed.append(one)
     return list(paths.values()), arrivals
+
+
+def _mark_overtaken(paths: Sequence[Path]) -> None:
+    """Those without an event where a later act on the same row has one."""
+    heard = {(path.act.stream, path.act.row_key): path.act.act_id for path in paths if path.event_id is not None}
+    for path in paths:
+        later = heard.get((path.act.stream, path.act.row_key), 0)
+        path.is_overtaken = path.event_id is None and later > path.act.act_id
 
 
 def count(
@@ -177,7 +189,7 @@ def count(
 def _lost(path: Path, last_poll_at: float) -> int:
     """1 for an event that should be there, or a delivery that is given up or told to nobody though it says so."""
     if path.event_id is None:
-        return int(last_poll_at > path.act.written_at + SETTLED_SECONDS)
+        return int(not path.is_overtaken and last_poll_at > path.act.written_at + SETTLED_SECONDS)
     is_short = bool(path.owed) and len(path.owed) < path.act.mentors
     return int(is_short or any(one.state == "dead" or one.is_hollow for one in path.owed))
 

@@ -223,6 +223,10 @@ class PageConnection(BaseHTTPRequestHandler):
         self.close_connection = True  # what was sent with it is not read
         self._send(status, "application/json", json.dumps({"error": why}).encode(), {"Connection": "close"})
 
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """What the base class refuses: a method that is not there, a request that is none."""
+        self._refuse(HTTPStatus(code), message or HTTPStatus(code).phrase)
+
     def _send(self, status: HTTPStatus, content_type: str, body: bytes, more: dict[str, str] | None = None) -> None:
         self._send_head(status, content_type, {"Content-Length": str(len(body)), **(more or {})})
         self.wfile.write(body)

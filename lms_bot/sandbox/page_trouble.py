@@ -24,7 +24,7 @@ class Trouble:
         self._lms_back = ExitStack()
         self._bot_started_at = 0.0
         self._is_bot_listening = False
-        self.is_zulip_away = self.is_lms_away = self.are_answers_lost = False
+        self.is_zulip_away = self.is_lms_away = self.are_answers_lost = self.is_bot_killed = False
 
     def make(self, kind: object, is_on: bool) -> None:
         makers = {"zulip": self._zulip, "lms": self._lms, "answers": self._answers, "bot": self._bot}
@@ -32,6 +32,14 @@ class Trouble:
             raise CannotNow("there is no such trouble")
         with self._one_at_a_time:
             makers[str(kind)](is_on)
+
+    def supervise(self) -> None:
+        """Starts the bot again where it ended by itself, as systemd would: it cannot begin without Zulip."""
+        if self._one_at_a_time.acquire(blocking=False):
+            try:
+                self._bot(self.is_bot_killed)
+            finally:
+                self._one_at_a_time.release()
 
     def end(self) -> None:
         """The LMS is back, for whoever is to stop it in order."""
@@ -47,7 +55,7 @@ class Trouble:
         }
 
     def _describe_bot(self) -> str:
-        if self._parts.bot.exit_code is not None:
+        if self.is_bot_killed:
             return "away"
         self._is_bot_listening = self._is_bot_listening or self._has_registered()
         return "here" if self._is_bot_listening else "starting"
@@ -84,7 +92,7 @@ class Trouble:
 
     def _bot(self, is_killed: bool) -> None:
         """kill -9, and a new process."""
-        bot = self._parts.bot
+        bot, self.is_bot_killed = self._parts.bot, is_killed
         if is_killed and bot.exit_code is None:
             bot.kill()
         elif not is_killed and bot.exit_code is not None:

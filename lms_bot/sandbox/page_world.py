@@ -170,9 +170,10 @@ class World:
             return self._open_attempts[student, what]
         percentage = random.choice(PASS_PERCENTAGES if verb == "pass" else FAIL_PERCENTAGES)
         time_taken = f"0:{random.randrange(20, 60)}:00"  # nobody wants to watch that long
-        attempt_id = self._open_attempts.pop((student, what), None)
+        attempt_id = self._open_attempts.get((student, what))
         if attempt_id is not None:
             school.finish_exam(attempt_id, verb, percentage, time_taken=time_taken)
+            del self._open_attempts[student, what]
             return attempt_id
         ended: dict[str, Any] = {"result": verb, "percentage": percentage, "score": percentage}
         ended |= {"time_taken": time_taken}
@@ -217,6 +218,7 @@ class World:
                     logger.exception("the page could not look at the parts")
 
     def _look(self) -> None:
+        self._trouble.supervise()
         self._tell_if_new("trouble", self._trouble.describe())
         paths, arrivals = page_path.look(list(self.acts), self.parts.bot.stored, self._fetch_messages)
         for path in paths[-PATHS_SHOWN:]:

@@ -23,6 +23,15 @@ export async function getSchool() {
   return (await fetch("/school")).json();
 }
 
+/** Percent-encoded text in plain; as it is where it says nothing. */
+export function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 /** An element with these properties and children; strings become text, never markup. */
 export function make(tag, properties = {}, ...children) {
   const element = document.createElement(tag);

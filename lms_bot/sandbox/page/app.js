@@ -1,6 +1,6 @@
 // Puts the page together: who one is, what the server tells, tabs on narrow screens, the theme.
 
-import { getSchool } from "./api.js";
+import { decoded, getSchool } from "./api.js";
 import * as behind from "./behind.js";
 import * as conversation from "./conversation.js";
 import * as school from "./school.js";
@@ -49,7 +49,7 @@ place("who").addEventListener("change", (event) => {
   choose(named(place("person").value));
 });
 window.addEventListener("hashchange", () => {
-  const person = named(decodeURIComponent(location.hash.slice(1)));
+  const person = named(decoded(location.hash.slice(1)));
   if (person && person.username !== place("person").value) choose(person);
 });
 
@@ -124,6 +124,7 @@ tabs.forEach((tab, number) => {
     next.focus();
   });
 });
+document.querySelector(".skip").addEventListener("click", () => select(tabs[0])); // to where it leads
 select(tabs[0]);
 
 // ---- theme ----
@@ -148,4 +149,4 @@ const described = await getSchool();
 ({ people, students } = described);
 school.fill(described);
 behind.prepare(students);
-choose(named(decodeURIComponent(location.hash.slice(1))) ?? people[0]);
+choose(named(decoded(location.hash.slice(1))) ?? people[0]);

@@ -5,6 +5,7 @@ import { make, post } from "./api.js";
 const DID = { start: "started", pass: "passed", fail: "failed", watch: "watched" };
 const PATHS_SHOWN = 30;
 const GATHERED = "What is started or watched is gathered for some minutes, so that nobody is flooded.";
+const OVERTAKEN = "It was over before the bot looked, and a row says only what came last.";
 const COUNTS = [
   ["rows", "Rows"], ["events", "Events"], ["deliveries", "Deliveries"], ["messages", "Messages"],
   ["waiting", "On the way"], ["lost", "Lost"], ["doubled", "Doubled"],
@@ -49,8 +50,13 @@ export function showPath(told) {
   element.classList.toggle("done", told.is_done);
   element.querySelector(".total").textContent = told.is_done && told.total_ms !== null ? `${told.total_ms} ms` : "";
   if (told.id === Math.max(...paths.keys())) place("latest").textContent = summary(told);
-  element.querySelector(".hint").hidden = !told.delivery.waiting?.includes("gathering");
+  showHint(element.querySelector(".hint"), told);
   stagesOf(told).forEach((stage, number) => lightUp(element.querySelectorAll(".stage")[number], stage));
+}
+
+function showHint(hint, told) {
+  hint.hidden = !told.is_overtaken && !told.delivery.waiting.includes("gathering");
+  hint.textContent = told.is_overtaken ? OVERTAKEN : GATHERED;
 }
 
 /** The latest path in words, for where the lights are out of sight. */
@@ -82,7 +88,7 @@ function makePath(told) {
     make("b", {}, names.get(told.student) ?? told.student), ` ${DID[told.verb]} `, make("q", {}, told.title),
   );
   const stages = ["Row", "Event", "Delivery", "Message"].map(makeStage);
-  const hint = make("p", { className: "hint", hidden: true }, GATHERED);
+  const hint = make("p", { className: "hint", hidden: true });
   const track = make("ol", { className: "track" }, ...stages);
   return make("li", { className: "path" }, title, make("span", { className: "total" }), track, hint);
 }

@@ -15,6 +15,7 @@ let person = null;
 let edited = null; // the id of the message being edited
 let typingSince = 0;
 let isFollowing = true; // whether the newest message is to stay in sight
+let placedAt = 0; // where the list was scrolled to; elsewhere, somebody reads
 const messages = new Map(); // id -> { told, element }
 
 export function start(chosen, suggestions, welcome) {
@@ -43,9 +44,10 @@ export function showAll(told) {
 export function show(told) {
   const known = messages.get(told.id);
   if (known && JSON.stringify(known.told) === JSON.stringify(told)) return;
-  isFollowing = told.is_own || list.scrollHeight - list.scrollTop - list.clientHeight < list.clientHeight / 2;
+  const isAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < list.clientHeight / 2;
+  isFollowing = told.is_own || isAtEnd || list.scrollTop === placedAt;
   if (known && known.told.html === told.html) {
-    known.element.querySelector(".reactions").replaceWith(makeReactions(told));
+    renewReactions(known.element, told);
     known.told = told;
     return;
   }
@@ -71,6 +73,7 @@ export function showTyping(isTyping) {
 export function scrollDown() {
   const last = list.lastElementChild;
   list.scrollTop = last.offsetHeight > list.clientHeight ? last.offsetTop : list.scrollHeight;
+  placedAt = list.scrollTop;
 }
 
 function followPicture() {
@@ -110,6 +113,15 @@ function makeFace(told) {
 
 // ---- reactions ----
 
+/** The focus stays on the emoji it was on. */
+function renewReactions(element, told) {
+  const old = element.querySelector(".reactions");
+  const renewed = makeReactions(told);
+  const focused = old.contains(document.activeElement) ? document.activeElement.dataset.emoji : null;
+  old.replaceWith(renewed);
+  [...renewed.children].find((one) => one.dataset.emoji === focused)?.focus();
+}
+
 function makeReactions(told) {
   const byName = new Map();
   for (const one of told.reactions) byName.set(one.name, [...(byName.get(one.name) ?? []), one]);
@@ -125,7 +137,7 @@ function makeGiven(told, group) {
   return make(
     "button",
     {
-      type: "button", className: "reaction given", "aria-pressed": String(isOwn),
+      type: "button", className: "reaction given", "data-emoji": name, "aria-pressed": String(isOwn),
       "aria-label": `${name}: ${names}`, title: names, onclick: () => react(told.id, name, !isOwn),
     },
     emojiOf(code), make("span", {}, String(group.length)),
@@ -136,8 +148,8 @@ function makeOffered(told, { name, code, says }) {
   return make(
     "button",
     {
-      type: "button", className: "reaction", "aria-pressed": "false", "aria-label": `${says}: react with ${name}`,
-      title: `${says} :${name}:`, onclick: () => react(told.id, name, true),
+      type: "button", className: "reaction", "data-emoji": name, "aria-pressed": "false",
+      "aria-label": `${says}: react with ${name}`, title: `${says} :${name}:`, onclick: () => react(told.id, name, true),
     },
     emojiOf(code),
   );
@@ -165,10 +177,12 @@ async function send() {
   const content = text.value.trim();
   if (!content) return;
   const message = edited;
-  const isDone = message === null ? await say(content) : await attempt(() => post("/edit", { person, message, content }));
-  if (!isDone) return;
-  stopEditing();
+  stopEditing(); // the box is free at once: another Enter sends nothing twice
   tellTyping(false);
+  const isDone = message === null ? await say(content) : await attempt(() => post("/edit", { person, message, content }));
+  if (isDone || text.value) return;
+  if (message !== null) startEditing(message);
+  write(content);
 }
 
 async function editLast() {
@@ -176,21 +190,29 @@ async function editLast() {
   if (!last) return;
   await attempt(async () => {
     const { content } = await post("/source", { person, message: last.id });
-    edited = last.id;
-    text.value = content;
-    place("editing").hidden = false;
-    messages.get(last.id)?.element.classList.add("being-edited");
+    startEditing(last.id);
+    write(content);
     text.focus();
     text.setSelectionRange(content.length, content.length);
-    fit();
   });
+}
+
+function startEditing(id) {
+  edited = id;
+  place("editing").hidden = false;
+  messages.get(id)?.element.classList.add("being-edited");
 }
 
 function stopEditing() {
   messages.get(edited)?.element.classList.remove("being-edited");
   edited = null;
-  text.value = "";
   place("editing").hidden = true;
+  write("");
+}
+
+/** Puts this into the box. */
+function write(content) {
+  text.value = content;
   fit();
 }
 

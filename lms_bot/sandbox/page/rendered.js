@@ -1,6 +1,8 @@
 // Zulip's rendered messages made live: local times, spoilers that open, tables that scroll, files, emoji.
 // The HTML is the sandbox Zulip's own rendering, which escapes all text; the page's policy allows no script besides.
 
+import { decoded } from "./api.js";
+
 const shownTime = new Intl.DateTimeFormat(undefined, {
   weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit",
 });
@@ -85,7 +87,7 @@ function pointTo(link, person) {
 function showImage(image, person) {
   const address = image.getAttribute("data-original-src") ?? image.getAttribute("src") ?? "";
   if (!address.startsWith(UPLOADS)) return image.remove(); // pictures from elsewhere are not loaded
-  const name = decodeURIComponent(address.split("/").pop());
+  const name = decoded(address.split("/").pop());
   image.src = ownFile(address, person);
   image.alt = name;
   image.closest("a")?.setAttribute("aria-label", `Open ${name}`);
