@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from peewee import fn
 
 from lms_bot.store.database import rows
-from lms_bot.store.models import Delivery, DeliveryState, Fact, Message
+from lms_bot.store.models import HAS_FAILED, Delivery, DeliveryState, Fact, Message
 from lms_bot.store.outbox import URGENT
 
 if TYPE_CHECKING:
@@ -55,6 +55,6 @@ class Alarm:
 def _get_reasons() -> dict[str, int]:
     """Why deliveries were given up, and how many."""
     dead = Delivery.select(Delivery.reason, fn.COUNT(Delivery.delivery_id)).where(
-        Delivery.state == DeliveryState.DEAD
+        HAS_FAILED, Delivery.state == DeliveryState.DEAD
     )
     return {reason or "unknown": count for reason, count in rows(dead.group_by(Delivery.reason))}

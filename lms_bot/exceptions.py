@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import TracebackType
+
 
 class LMSBotError(Exception):
     """A failure in plain words, fit to be shown to an admin. Never holds a secret."""
@@ -67,3 +69,9 @@ class ZulipForbidden(LMSBotError):
     """Zulip does not accept our credentials now (HTTP 401): wrong key, deactivated bot."""
 
     is_worth_retry = True
+
+
+def without_words(error: BaseException) -> tuple[type[BaseException], BaseException, TracebackType | None]:
+    """For a log's `exc_info`: what failed and where, but not what it says: that may be a name, a title or a text."""
+    kind = type(type(error).__name__, (Exception,), {"__module__": type(error).__module__})
+    return kind, kind(), error.__traceback__

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,7 @@ from typing import IO, Any
 from peewee import Expression, fn
 
 from lms_bot.clock import UTC
+from lms_bot.markdown import one_line
 from lms_bot.store.database import Store
 from lms_bot.store.models import LMSActivityEvent
 
@@ -103,7 +105,8 @@ _CSV_COLUMNS = (
     "activity_id", "activity_title",
 )  # fmt: skip
 _CSV_METADATA = ("score", "percentage", "result", "time_taken", "course_title", "chapter_name", "content_type")
-_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+# Where the separator is a semicolon, as in much of Europe, a cell may begin in the middle of one of ours.
+_FORMULA = re.compile(r"""(^|[;|])(?=[ "]*[=+\-@\uff1d\uff0b\uff0d\uff20])""")
 CSV_HEADER = ("\ufeff" + ",".join(_CSV_COLUMNS + _CSV_METADATA) + "\n").encode()
 """With the mark by which Excel knows UTF-8."""
 
@@ -111,7 +114,7 @@ CSV_HEADER = ("\ufeff" + ",".join(_CSV_COLUMNS + _CSV_METADATA) + "\n").encode()
 def format_csv(row: Row) -> str:
     """For spreadsheets: what the columns of CSV_HEADER say; times in ISO 8601 with +00:00.
 
-    Text that a spreadsheet would take for a formula has an apostrophe before it.
+    Text is one line, and what a spreadsheet would take for a formula has an apostrophe before it.
     """
     known = row["activity_metadata"] if isinstance(row["activity_metadata"], dict) else {}
     cells = [*(row[name] for name in _CSV_COLUMNS), *(known.get(name) for name in _CSV_METADATA)]
@@ -125,8 +128,7 @@ def _csv_cell(value: object) -> object:
         return _iso(value)
     if value is None or isinstance(value, (bool, int, float)):
         return value
-    text = str(value).replace("\0", "")
-    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text
+    return _FORMULA.sub(r"\1'", one_line(value))
 
 
 TABLE_HEADER = f"{'id':>8}  {'happened at (UTC)':<19}  {'type':<17}  {'student':<20}  title"

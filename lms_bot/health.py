@@ -12,9 +12,10 @@ from peewee import fn
 
 from lms_bot.clock import utc_now
 from lms_bot.exceptions import LMSBotError
+from lms_bot.lms.connection import PATIENCE_SECONDS
 from lms_bot.monitor import LAST_GOOD_POLL, LAST_POLL_ERROR
 from lms_bot.store.database import rows
-from lms_bot.store.models import Delivery, DeliveryState, Fact, Message, MessageState, RejectedRow
+from lms_bot.store.models import HAS_FAILED, IS_UNSENT, Delivery, DeliveryState, Fact, Message, RejectedRow
 
 if TYPE_CHECKING:
     from lms_bot.app import App
@@ -60,7 +61,7 @@ class HealthChecks:
 
     def _lms(self) -> tuple[bool, str]:
         connection = self._app.source.connection
-        with connection.snapshot() as snapshot:
+        with connection.snapshot(PATIENCE_SECONDS) as snapshot:
             snapshot.fetch_one("SELECT 1")
         return True, "; ".join(filter(None, ("answers", connection.interruption)))
 
@@ -90,8 +91,7 @@ class HealthChecks:
     def _oldest_pending(self) -> tuple[bool, str]:
         """What is written and not sent must not grow old; what is being gathered or held back may."""
         with self._app.store.session():
-            unsent = Message.state.in_([MessageState.READY, MessageState.SENDING, MessageState.UNKNOWN])
-            query = Message.select(fn.MIN(Message.created_at), fn.COUNT(Message.message_id)).where(unsent)
+            query = Message.select(fn.MIN(Message.created_at), fn.COUNT(Message.message_id)).where(IS_UNSENT)
             ((since, count),) = rows(query)
             waiting = Delivery.message.is_null() & (Delivery.state == DeliveryState.PENDING)
             held = Delivery.select().where(waiting).count()
@@ -103,8 +103,8 @@ class HealthChecks:
 
     def _dead(self) -> tuple[bool, str]:
         with self._app.store.session():
-            dead = Delivery.select().where(Delivery.state == DeliveryState.DEAD).count()
-            unmapped = Delivery.select().where(Delivery.state == DeliveryState.UNMAPPED).count()
+            dead = Delivery.select().where(HAS_FAILED, Delivery.state == DeliveryState.DEAD).count()
+            unmapped = Delivery.select().where(HAS_FAILED, Delivery.state == DeliveryState.UNMAPPED).count()
         if not dead and not unmapped:
             return True, "none"
         return False, f"{dead} given up, {unmapped} owed to people nobody could be found for; ask for errors"

@@ -98,6 +98,7 @@ class Pairs:
         students = {one.student_id: one for one in self._app.people.fetch_students(wanted)}
         fresh = {one: Around(students.get(one), tuple(mentors.get(one, ()))) for one in wanted}
         self._drop_contradicted_by_around(fresh)
+        self._drop_contradicted_of_last_known(fresh)
         for student_id, around in fresh.items():
             self._around.put(student_id, value=around, seconds=PEOPLE_SECONDS)
 
@@ -176,6 +177,19 @@ class Pairs:
         mentors = {mentor.key: mentor for mentor in self._mentors.get(ALL) or ()}
         if any(mentors.get(one.key) != one for around in fresh.values() for one in around.mentors):
             self._mentors.forget(ALL)
+
+    def _drop_contradicted_of_last_known(self, fresh: Mapping[int, Around]) -> None:
+        """Whom a mentor has no more is not theirs either once the LMS is away."""
+        known = KnownStudents
+        mentors_of = {one: {mentor.key for mentor in around.mentors} for one, around in fresh.items()}
+        with suppress(StoreUnavailable), self._app.store.session():
+            for row in known.select().where(known.fetched_at >= utc_now() - KNOWN_SERVE):
+                key = row.mentor_key
+                left = [one for one in row.students if key in mentors_of.get(one["student_id"], {key})]
+                if len(left) < len(row.students):
+                    is_same = (known.mentor_key == key) & (known.fetched_at == row.fetched_at)
+                    known.update(students=left).where(is_same).execute()
+                    self._kept.forget(key)
 
     def _drop_contradicted_by_students(self, fresh: Mapping[int, StudentsOfMentor]) -> None:
         mentors_of: dict[int, set[int]] = defaultdict(set)

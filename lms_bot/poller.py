@@ -9,7 +9,7 @@ from time import monotonic
 
 import schedule
 
-from lms_bot.exceptions import LMSBotError
+from lms_bot.exceptions import LMSBotError, without_words
 
 logger = logging.getLogger(__name__)
 
@@ -81,8 +81,8 @@ def _guarded(job: Callable[[], object], name: str) -> Callable[[], object]:
         except LMSBotError as error:  # trouble that is known, such as a store that is away
             logger.warning("%s failed: %s", name, error)
             return None
-        except Exception:
-            logger.exception("%s failed; it goes on", name)
+        except Exception as error:
+            logger.error("%s failed; it goes on", name, exc_info=without_words(error))
             return None
 
     return run

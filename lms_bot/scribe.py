@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from lms_bot.activities import ActivityType
 from lms_bot.clock import UTC, find_zone
-from lms_bot.exceptions import LMSBotError
+from lms_bot.exceptions import LMSBotError, without_words
 from lms_bot.gathering import Choice, Waiting, choose
 from lms_bot.preferences import PreferenceBook
 from lms_bot.store.models import Delivery, DeliveryState
@@ -124,7 +124,8 @@ class Scribe:
         self._outbox.write([delivery], content, _priority([delivery]), now, is_gathered)
 
     def _give_up(self, deliveries: Sequence[Delivery], error: Exception, now: datetime) -> None:
-        logger.error("the formatter failed for events %s", [one.event_id for one in deliveries], exc_info=error)
+        event_ids = [one.event_id for one in deliveries]
+        logger.error("the formatter failed for events %s", event_ids, exc_info=without_words(error))
         reason = f"the message could not be written: {type(error).__name__} in the formatter"
         self._outbox.end_deliveries(deliveries, DeliveryState.DEAD, reason, now)
 

@@ -100,6 +100,7 @@ CONVERSATIONS = (
     show("An exam, a content, a word", "Maria", """
         exam math
         exam m
+        2
         exam phisics
         content equations
         find jo

@@ -7,23 +7,26 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from access_world import AccessWorld, open_access_world, students_in
+from access_world import AccessWorld, open_access_world, students_in, title_of
 from watching import run
 
 from lms_bot import cache
 from lms_bot.chat.access import Asker, Audience, identify, note_look
 from lms_bot.chat.asked import UNKNOWN_STUDENT
 from lms_bot.chat.audit_answers import NO_LOOKS
+from lms_bot.chat.choosing import CHOICE_LASTS
 from lms_bot.chat.commands import COMMANDS
 from lms_bot.chat.respond import REFUSAL
 from lms_bot.clock import utc_now
+from lms_bot.inbox import make_reply
 from lms_bot.lms.connection import LMSConnection
 from lms_bot.lms.people import PeopleReader
 from lms_bot.lms.standard import PEOPLE
 from lms_bot.sandbox.postgres import EmbeddedPostgres
 from lms_bot.sandbox.school import School
 from lms_bot.sandbox.zulip import SandboxZulip
-from lms_bot.store.conversation import Look
+from lms_bot.store.conversation import Choice, Look
+from lms_bot.store.database import rows
 
 STRANGERS = ("stranger", "guest", "bot", "deactivated", "twin", "inactive student")
 A_MINUTE = 60.0
@@ -232,6 +235,32 @@ def test_audit_shows_who_looked_at_whom_newest_first(world: AccessWorld) -> None
     assert "| Ada | Alice Amber (amber_a) | `history` |" in rows[1]
 
 
+def test_an_exam_that_only_own_students_took_leaves_no_entry(world: AccessWorld) -> None:
+    own, anothers = title_of("Dora Date"), title_of("Alice Amber")
+    for command in ("exam", "content", "chart exam"):
+        assert students_in(world.ask("admin who mentors", f"{command} {own}")) == {"date_d"}
+    assert not world.looks()
+    world.ask("admin who mentors", f"exam {anothers}")
+    assert [(student_id, command) for _, student_id, command in world.looks()] == [(None, "exam")]
+
+
+def test_a_list_of_who_may_be_meant_leaves_an_entry_for_each_who_is_not_theirs(world: AccessWorld) -> None:
+    assert students_in(world.ask("admin", "history thorn")) == {"twin_1", "twin_2"}
+    twins = [(world.people["admin"].user_id, world.student_ids[one], "history") for one in ("twin_1", "twin_2")]
+    assert world.looks() == twins
+    world.ask("admin", "2")
+    assert world.looks() == [*twins, twins[1]]
+
+
+def test_what_was_offered_and_not_chosen_is_forgotten_when_it_is_over(world: AccessWorld) -> None:
+    world.forget_choices()
+    world.ask("admin", "note thorn was ill", now=utc_now() - CHOICE_LASTS - timedelta(minutes=1))
+    world.ask("admin who mentors", "note thorn was ill")
+    world.app.tidy()
+    with world.app.store.session():
+        assert rows(Choice.select(Choice.zulip_user_id)) == [(world.people["admin who mentors"].user_id,)]
+
+
 def test_audit_comes_in_pages(world: AccessWorld) -> None:
     admin = identify(world.app, world.people["admin"].user_id)
     for number in range(45):
@@ -272,6 +301,21 @@ def test_a_look_that_cannot_be_entered_is_not_answered(world: AccessWorld) -> No
     finally:
         with world.app.store.transaction() as store:
             store.execute_sql("DROP TRIGGER full")
+
+
+def test_the_log_says_where_an_answer_failed_but_nothing_of_whom(
+    world: AccessWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    with world.app.store.transaction() as store:
+        store.execute_sql("CREATE TRIGGER no BEFORE INSERT ON lms_looks BEGIN SELECT RAISE(ABORT, 'Amber'); END")
+    try:
+        reply = make_reply(world.app, "history amber_a", world.people["admin"].user_id)
+    finally:
+        with world.app.store.transaction() as store:
+            store.execute_sql("DROP TRIGGER no")
+    reference = reply.text.split("`")[1]
+    assert f"an answer failed; reference {reference}" in caplog.text and "IntegrityError" in caplog.text
+    assert "in answer_history" in caplog.text and "Amber" not in caplog.text
 
 
 def test_an_admin_is_known_while_the_lms_is_away_and_a_stranger_learns_nothing_of_it(world: AccessWorld) -> None:

@@ -443,7 +443,7 @@ def test_a_content_shows_who_did_it(small_world: World) -> None:
     assert "None of your students has taken an exam" in small_world.ask("exam intro").text
 
 
-def test_several_exams_of_a_title_are_listed_with_what_to_type(small_world: World) -> None:
+def test_several_exams_of_a_title_are_listed_and_a_number_chooses_one(small_world: World) -> None:
     add_exam(small_world, JOHN, "Algebra I", 80)
     add_exam(small_world, JANE, "Algebra II, page 2", 80)
     add_exam(small_world, ZOE, "Algebra III", 80)
@@ -453,18 +453,62 @@ def test_several_exams_of_a_title_are_listed_with_what_to_type(small_world: Worl
     assert lines == [
         "Several titles match **algebra**. Which one do you mean?",
         "",
-        "- 📝 Algebra I · 1 student: `exam Algebra I`",
-        "- 📝 Algebra II, page 2 · 1 student: `exam Algebra II, page 2`",
+        "1. 📝 Algebra I · 1 student",
+        "2. 📝 Algebra II, page 2 · 1 student",
+        "",
+        "Answer with the number.",
     ]
-    for line in lines[2:]:
-        assert "of your 3 students" in small_world.ask(line.split("`")[1]).text, line
+    assert lines_of(small_world, "1")[0].startswith("📝 **Algebra I** · 1 of your 3 students")
+    assert lines_of(small_world, "2")[0].startswith("📝 **Algebra II, page 2** · 1 of your 3 students")
+
+
+def test_a_number_after_a_list_of_titles_asks_what_was_asked_for(small_world: World) -> None:
+    for number in range(25):
+        pupil = make_student(100 + number, f"pupil_{number}")
+        small_world.people.students_of[1] += (pupil,)
+        add_exam(small_world, pupil, "Algebra I", 80)
+    add_exam(small_world, JOHN, "Algebra II", 80)
+
+    small_world.ask("chart exam algebra")
+    chart = small_world.ask("1")
+    small_world.ask("exam algebra page 2")
+
+    assert small_world.ask("1").text.endswith("Page 2 of 2, the last.")
+    assert chart == small_world.ask("chart exam algebra i")
+
+
+def test_titles_that_begin_alike_for_ever_can_be_told_apart_and_paged(small_world: World) -> None:
+    for number in range(25):
+        pupil = make_student(100 + number, f"pupil_{number}")
+        small_world.people.students_of[1] += (pupil,)
+        add_exam(small_world, pupil, f"{'A' * 300} one", 80)
+
+    following = lines_of(small_world, "exam aaa")[-1].split("`")[1]
+    assert lines_of(small_world, following)[-1] == "Page 2 of 2, the last."
+
+    add_exam(small_world, JOHN, f"{'A' * 300} two", 80)
+    assert "1 student" in lines_of(small_world, "exam aaa")[3]
+    assert "· 1 of your 28 students" in small_world.ask("2").text
+
+
+@pytest.mark.parametrize("said", ["who took algebra?", 'exam "algebra"', "exam “Algebra” page 1", "exam algebra!"])
+def test_punctuation_around_a_title_does_not_hurt(small_world: World, said: str) -> None:
+    add_exam(small_world, JOHN, "Algebra", 80)
+    assert small_world.ask(said).text.startswith("📝 **Algebra** ·")
+
+
+@pytest.mark.parametrize("title", ["How to", "A", "What is this?"])
+def test_a_title_may_be_of_words_that_mean_nothing_elsewhere(small_world: World, title: str) -> None:
+    add_exam(small_world, JOHN, title, 80)
+    assert small_world.ask(f"exam {title}").text.startswith(f"📝 **{title}** ·")
 
 
 def test_of_many_exams_the_first_are_listed_and_the_rest_counted(small_world: World) -> None:
     for number in range(12):
         add_exam(small_world, JOHN, f"Algebra {number}", 80)
     lines = lines_of(small_world, "exam algebra")
-    assert len(lines) == 2 + 10 + 2 and lines[-1] == "There are more: `find algebra` shows all."
+    assert len(lines) == 2 + 10 + 2
+    assert lines[-1] == "There are more: `find algebra` shows all. Answer with the number."
 
 
 def test_a_title_nobody_has_is_answered_with_the_closest(small_world: World) -> None:
@@ -473,8 +517,11 @@ def test_a_title_nobody_has_is_answered_with_the_closest(small_world: World) -> 
     assert lines_of(small_world, "exam algbra") == [
         "None of your students has taken an exam of that title. Do you mean one of these?",
         "",
-        "- 📝 Algebra · 1 student: `exam Algebra`",
+        "1. 📝 Algebra · 1 student",
+        "",
+        "Answer with the number.",
     ]
+    assert small_world.ask("yes").text.startswith("📝 **Algebra** ·")
     assert "`find` looks for a part of one." in small_world.ask("exam xyzzy").text
     assert small_world.ask("exam algebraic").text.startswith("None of your students has taken an exam")
 

@@ -19,6 +19,7 @@ from lms_bot.chat.pieces import split
 from lms_bot.chat.respond import REFUSAL
 from lms_bot.clock import find_zone
 from lms_bot.export import CSV_HEADER
+from lms_bot.markdown import one_line
 from lms_bot.store.conversation import Look
 
 HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(weeks=1)
@@ -192,6 +193,16 @@ def test_the_chart_of_the_week_has_its_days_and_all_of_them(small_world: World) 
     ]
 
 
+def test_the_week_of_an_admin_who_mentors_nobody_is_everybodys_and_is_written_down(world: World) -> None:
+    world.add_event(JOHN, FAILED)
+    world.add_event(ZOE, FAILED)
+
+    week = world.ask("chart week", ADMIN).text
+
+    assert week.startswith("📈 **All students** · this week") and "| Wed | 2 |" in week
+    assert looks(world) == [(ADMIN, None, "chart week")]
+
+
 def test_a_week_without_activity_needs_no_picture(small_world: World) -> None:
     reply = small_world.ask("chart week")
     assert reply.text == "📈 **Your 3 students** · this week\n\nNo activity." and not reply.files
@@ -246,15 +257,29 @@ def test_export_all_is_the_own_students_and_for_an_admin_everybody(world: World)
     assert looks(world) == [(ADMIN, None, "export")]
 
 
-@pytest.mark.parametrize("text", ["=1+2", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", "\uff1d1"])
+FORMULAS = ["=1+2", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", "\uff1d1", "\u200b=1", "\xa0=1", '"=1"', "\n@A1"]
+
+
+@pytest.mark.parametrize("text", FORMULAS)
 def test_no_cell_is_a_formula_to_a_spreadsheet(small_world: World, text: str) -> None:
     metadata = {"result": text, "score": -5, "percentage": text}
     small_world.add_event(JOHN, activity_title=text, activity_metadata=metadata)
 
     (row,) = read_csv(small_world.ask("export john_doe"))
 
-    assert row["activity_title"] == row["result"] == row["percentage"] == f"'{text}"
+    assert row["activity_title"] == row["result"] == row["percentage"] == f"'{one_line(text)}"
     assert row["score"] == "-5"
+
+
+@pytest.mark.parametrize("text", ["a;=1+2", "a; =1", 'a;"=1"', "a\t=1", "a\n=1", "a|-1", "a;;@SUM(A1)"])
+def test_nor_to_one_that_takes_another_separator(small_world: World, text: str) -> None:
+    small_world.add_event(JOHN, activity_title=text, activity_metadata={})
+
+    (file,) = small_world.ask("export john_doe").files
+
+    for delimiter in ";\t|":
+        lines = csv.reader(io.StringIO(file.content.decode("utf-8-sig")), delimiter=delimiter)
+        assert not [cell for line in lines for cell in line if cell.lstrip(' "').startswith(("=", "+", "-", "@"))]
 
 
 def test_what_is_too_much_for_zulip_is_to_be_asked_for_in_shorter_periods(

@@ -26,6 +26,7 @@ STUDENTS = (
     make_student(27, "ali_k", "علی", "کریمی"),
     make_student(28, "muhammad", "مُحَمَّد", ""),
     make_student(29, "anjali", "അഞ്ജലി", "मीरा"),
+    make_student(30, "jlp", "Jean-Luc", "O'Brien"),
 )
 
 
@@ -44,6 +45,9 @@ STUDENTS = (
         ("MULLER", ["zoe_m"]),
         ("Олена", ["olena_k"]),
         ("коваль", ["olena_k"]),
+        ("jean luc", ["jlp"]),
+        ("Jean-Luc O\u2019Brien", ["jlp"]),
+        ("luc", ["jlp"]),
         ("12", ["jane_smith"]),
         ("#12", ["jane_smith"]),
         ("tunde", ["tunde_a"]),

@@ -77,6 +77,30 @@ def test_history_understands_names_and_periods_in_plain_words(small_world: World
     assert "the last 3 days" in text and "Recent" in text and "Long ago" not in text
 
 
+@pytest.mark.parametrize(
+    ("said", "plainly"),
+    [
+        ("john's history", "history john"),
+        ("what\u2019s John Doe\u2019s history last week please", "history john last week"),
+        ("can you show me john's card?", "student john"),
+        ("how is john's progress", "student john"),
+        ("last week's summary", "summary last week"),
+        ("this week's chart", "chart week"),
+        ("how did john do last week", "history john last week"),
+    ],
+)
+def test_whose_it_is_may_be_said_first(small_world: World, said: str, plainly: str) -> None:
+    small_world.add_event(JOHN)
+    assert small_world.ask(said) == small_world.ask(plainly)
+
+
+def test_a_name_that_is_an_everyday_word_is_found(small_world: World) -> None:
+    can, an = make_student(50, "can_y", "Can", "Kaya"), make_student(51, "an", "An", "Nguyễn")
+    small_world.people.students_of[1] += (can, an)
+    assert small_world.ask("history can").text.startswith("**Can Kaya (can_y)**")
+    assert small_world.ask("student an please").text.startswith("🎓 **An Nguyễn (an)**")
+
+
 def test_summary_of_days_goes_by_the_askers_midnight(small_world: World) -> None:
     """At noon UTC it is 01:00 in Auckland: what was two hours ago was yesterday."""
     small_world.people.zulip_users[MARIA] = make_user(MARIA, "Maria", timezone="Pacific/Auckland")

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
@@ -67,8 +68,8 @@ def watching(own_server: EmbeddedPostgres, tmp_path: Path) -> Iterator[Watching]
     one.close()
 
 
-def setting(one: LMSConnection, name: str) -> str:
-    with one.snapshot() as snapshot:
+def setting(one: LMSConnection, name: str, patience_seconds: float | None = None) -> str:
+    with one.snapshot(patience_seconds) as snapshot:
         return str(snapshot.fetch_one(f"SHOW {name}")[0])
 
 
@@ -169,6 +170,36 @@ def test_a_failed_statement_does_not_harm_the_next_transaction(connected: LMSCon
     with connected.snapshot() as snapshot:
         assert snapshot.fetch_one("SELECT 1") == (1,)
     assert connected.generation == 1
+
+
+def test_who_answers_people_waits_little_for_what_others_ask_and_nobody_after_them_does(
+    connected: LMSConnection,
+) -> None:
+    with ThreadPoolExecutor() as threads:
+        with connected.snapshot():
+            for patience_seconds in (0.01, 600.0):
+                with pytest.raises(LMSUnavailable, match="busy"):
+                    threads.submit(setting, connected, "timezone", patience_seconds).result(10.0)
+        assert threads.submit(setting, connected, "timezone", 600.0).result(10.0) == "UTC"
+
+
+def test_a_frozen_server_is_not_waited_for_by_who_answers_people(
+    connected: LMSConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It neither answers nor cancels, but its machine keeps the connection alive."""
+    monkeypatch.setattr(connection, "FROZEN_SECONDS", 0.1)
+    with connected.snapshot() as snapshot:
+        ((pid,),) = snapshot.fetch_all("SELECT pg_backend_pid()")
+    thaw = threading.Timer(10.0, os.kill, (pid, signal.SIGCONT))
+    os.kill(pid, signal.SIGSTOP)
+    thaw.start()
+    try:
+        with pytest.raises(LMSUnavailable):
+            setting(connected, "timezone", 1.0)
+    finally:
+        thaw.cancel()
+        os.kill(pid, signal.SIGCONT)
+    assert setting(connected, "timezone", 1.0) == "UTC"
 
 
 def test_without_an_lms_it_says_what_is_missing() -> None:

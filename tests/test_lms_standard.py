@@ -317,6 +317,13 @@ def read_all(url: str, folder: Path) -> Watching:
     return watching
 
 
+def test_a_student_without_a_display_name_is_called_by_first_and_last_name(school: School, tmp_path: Path) -> None:
+    run(school, "UPDATE students SET display_name = ' ', first_name = 'Ada', last_name = 'Ng' WHERE id = 1")
+    watching = Watching(school.url, f"sqlite:///{tmp_path / 'store.db'}")
+    assert [one.display_name for one in watching.app.people.fetch_students([1])] == ["Ada Ng"]
+    watching.close()
+
+
 def test_the_granted_columns_suffice(school: School, guest: str, tmp_path: Path) -> None:
     add_attempts(school, 1, 20, "started")
     read_all(guest, tmp_path)

@@ -189,6 +189,16 @@ def test_while_the_lms_is_away_the_last_known_serve_for_a_day(app: App, pairs: P
             Pairs(app).get_roster([mentor(later, "chief")])
 
 
+def test_who_was_seen_to_have_left_is_not_among_the_last_known(lms: School, app: App, pairs: Pairs) -> None:
+    assert set(names(pairs, "anna")) == {"al", "ali"} and set(names(pairs, "bob")) == {"ali", "bo", "ha"}
+    ali = next(one for one in app.people.fetch_all_students() if one.username == "ali").student_id
+    lms.unpair("anna", "ali")
+    Pairs(app).prefetch([ali])  # of another process, it may be
+    with lms_away(app):
+        assert names(Pairs(app), "anna") == ["al"]
+        assert set(names(Pairs(app), "bob")) == {"ali", "bo", "ha"}
+
+
 def test_who_came_below_and_was_never_asked_for_does_not_hide_the_others(app: App, pairs: Pairs) -> None:
     names(pairs, "chief")
     with app.store.transaction():

@@ -359,6 +359,21 @@ def test_what_a_formatter_cannot_write_is_an_error_an_admin_sees_and_can_retry(
     assert desk.tell(NOON + HOUR) == [failed]
 
 
+class Indiscreet(MessageFormatter):
+    def format_notification_message(self, event: Any) -> str:
+        raise KeyError(event.student_username)
+
+
+def test_the_log_says_where_a_formatter_failed_but_nothing_of_whom(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.app.formatter = Indiscreet()
+    event_id = desk.owe(NOON)
+    desk.write(NOON)
+    assert f"events [{event_id}]" in caplog.text and "in format_notification_message" in caplog.text
+    assert "KeyError" in caplog.text and str(desk.log(event_id)[0].student_username) not in caplog.text
+
+
 # ---- giving up ----
 
 

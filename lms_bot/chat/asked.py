@@ -13,7 +13,7 @@ from lms_bot.chat.access import Asker
 from lms_bot.chat.names import Directory, chosen_word
 from lms_bot.chat.periods import Period
 from lms_bot.chat.question import Question, WrongArguments
-from lms_bot.chat.words import get_said, strip_fillers
+from lms_bot.chat.words import get_said, strip_fillers, strip_trailing_fillers
 from lms_bot.exceptions import LMSBotError
 from lms_bot.lms.people import Student
 
@@ -173,7 +173,7 @@ def _find_similar(
 
 def _ways_to_split(words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
     """Name and rest, longest name first; all as it was said, then without words of kindness."""
-    for said in dict.fromkeys((words, strip_fillers(words))):
+    for said in dict.fromkeys((words, strip_trailing_fillers(words), strip_fillers(words))):
         for end in range(min(len(said), MOST_NAME_WORDS), 0, -1):
             yield said[:end], said[end:]
 

@@ -15,6 +15,7 @@ from lms_bot.chat.question import File, Question, WithFiles, WrongArguments
 from lms_bot.chat.replies import NO_STUDENTS
 from lms_bot.chat.title_answers import Scope, answer_title, show_takers
 from lms_bot.chat.title_replies import sort_worst_first
+from lms_bot.chat.words import strip_fillers
 from lms_bot.lms.people import Student
 from lms_bot.reports import FoundTitle, StoredStudent, Taker
 
@@ -101,15 +102,18 @@ def _get_outcome(taker: Taker) -> str:
 
 
 def answer_chart_week(question: Question) -> str | WithFiles:
-    """What the asker's students did this week, day by day."""
-    students = question.own_students
-    if question.words:
+    """What the asker's students did this week, day by day; what everybody did for an admin who mentors nobody."""
+    asker = question.asker
+    scope: Scope = None if asker.is_admin and not asker.is_mentor else question.own_students.keys()
+    if strip_fillers(question.words):
         raise WrongArguments("I can only show this week of all your students.")
-    if not students:
+    if scope is None:
+        question.note_look(None)
+    elif not scope:
         return NO_STUDENTS
     start, end = get_week(question.now, question.zone)
-    spans = _count(split(start, end, question.zone).pieces, Period(start, end, "this week"), students.keys())
-    whose = replies.format_whose(question.asker.is_student, len(students))
+    spans = _count(split(start, end, question.zone).pieces, Period(start, end, "this week"), scope)
+    whose = replies.format_whose(asker.is_student, None if scope is None else len(scope))
     picture = None
     if any(span.counts for span in spans):
         picture = _draw(lambda: charts.draw_week((whose,), "This week's activity by day", spans, question.zone))

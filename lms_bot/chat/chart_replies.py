@@ -39,7 +39,10 @@ def format_nothing(student: Student, period: str) -> str:
     return f"{format_chart_head(student, period)}\n\n{NO_ACTIVITY}"
 
 
-def format_whose(is_student: bool, students: int) -> str:
+def format_whose(is_student: bool, students: int | None) -> str:
+    """`students` is how many there are, None where everybody is asked about."""
+    if students is None:
+        return "All students"
     return "You" if is_student else f"Your {count(students, 'student')}"
 
 

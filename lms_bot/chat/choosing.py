@@ -1,4 +1,4 @@
-"""Students offered to somebody who named one unclearly, to be chosen by a number."""
+"""What is offered to somebody who named a student or a title unclearly, to be chosen by a number."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from lms_bot.chat.names import chosen_word
+from lms_bot.chat.names import CHOSEN, chosen_word
 from lms_bot.chat.preference_replies import name_of
+from lms_bot.chat.replies import ANSWER_WITH_NUMBER
 from lms_bot.chat.words import Word, strip_fillers
 from lms_bot.lms.people import Student
 from lms_bot.markdown import code, event_ref
@@ -35,27 +36,27 @@ def read_number(words: Sequence[str], choice: Choice) -> int | None:
         return None
     if match["digits"]:
         return int(match["digits"])
-    is_yes = len(choice.student_ids) == 1 and match["word"] in _YES
+    is_yes = len(choice.questions) == 1 and match["word"] in _YES
     return 1 if is_yes else _NUMBER_OF_WORD.get(match["word"])
 
 
-def offer(
-    zulip_user_id: int, students: Sequence[Student], before: Sequence[str], after: Sequence[str], now: datetime
-) -> None:
-    """Remembers who was offered, in place of who was offered before. `before` and `after` as in SeveralStudents."""
-    row = {
-        "zulip_user_id": zulip_user_id,
-        "asked_at": now,
-        "words_before": list(before),
-        "words_after": [getattr(word, "said", word) for word in after],
-        "student_ids": [student.student_id for student in students],
-    }
-    kept = [Choice.asked_at, Choice.words_before, Choice.words_after, Choice.student_ids]
+def offer(zulip_user_id: int, questions: Sequence[Sequence[str]], now: datetime) -> None:
+    """Remembers what was offered, each as the words that would ask it, in place of what was offered before."""
+    said = [[getattr(word, "said", word) for word in words] for words in questions]
+    row = {"zulip_user_id": zulip_user_id, "asked_at": now, "questions": said}
+    kept = [Choice.asked_at, Choice.questions]
     Choice.insert(row).on_conflict(conflict_target=[Choice.zulip_user_id], preserve=kept).execute()
 
 
+def offer_students(
+    zulip_user_id: int, students: Sequence[Student], before: Sequence[str], after: Sequence[str], now: datetime
+) -> None:
+    """`before` and `after` as in SeveralStudents."""
+    offer(zulip_user_id, [[*before, chosen_word(one.student_id), *after] for one in students[:MOST_OFFERED]], now)
+
+
 def get_choice(zulip_user_id: int, now: datetime) -> Choice | None:
-    """Whom this person may choose from now."""
+    """What this person may choose from now."""
     choice: Choice | None = Choice.get_or_none(Choice.zulip_user_id == zulip_user_id)
     return choice if choice is not None and choice.asked_at > now - CHOICE_LASTS else None
 
@@ -67,15 +68,14 @@ def forget_choice(choice: Choice) -> None:
 
 
 def choose(choice: Choice, number: int) -> tuple[str, ...] | None:
-    """The words of the question with the student of that number in it; None where there is no such number."""
-    if not 1 <= number <= len(choice.student_ids):
+    """The words of the question of that number; None where there is no such number."""
+    if not 1 <= number <= len(choice.questions):
         return None
-    after = map(Word, choice.words_after)
-    return (*choice.words_before, chosen_word(choice.student_ids[number - 1]), *after)
+    return tuple(word if word.startswith(CHOSEN) else Word(word) for word in choice.questions[number - 1])
 
 
 def format_out_of_range(choice: Choice) -> str:
-    count = len(choice.student_ids)
+    count = len(choice.questions)
     return f"Please answer with a number from 1 to {count}." if count > 1 else "I offered you only one, number 1."
 
 
@@ -84,7 +84,7 @@ def format_several(students: Sequence[Student]) -> str:
     lines = [f"{number}. {name}" for number, name in enumerate(_tell_apart(students[:MOST_OFFERED]), start=1)]
     more = len(students) - len(lines)
     ending = f"… and {more} more: write more of the name to find them. " if more else ""
-    return "\n".join(["Which one do you mean?", "", *lines, "", f"{ending}Answer with the number."])
+    return "\n".join(["Which one do you mean?", "", *lines, "", f"{ending}{ANSWER_WITH_NUMBER}"])
 
 
 def format_unknown(sentence: str, similar: Sequence[Student]) -> str:

@@ -59,7 +59,7 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
             "history", "history <student> [period] [exams|content] [page N]", "what one student did, newest first",
             LEARNERS, "history {student} last week exams", student_answers.answer_history,
             is_about_own_students=True,
-            sentences=("what did … do", "what did … do …", "what has … done", "what has … done …"),
+            sentences=("what did … do", "what did … do …", "what has … done", "what has … done …", "how did … do …"),
         ),
         Command(
             "student", "student <name>", "how one student is doing: exams, trend, what is open, notes", LEARNERS,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from lms_bot.chat.access import Asker
 from lms_bot.chat.command import Command
-from lms_bot.chat.words import strip_fillers, strip_leading_fillers
+from lms_bot.chat.words import read_owner, strip_fillers, strip_leading_fillers, strip_trailing_fillers
 
 NOTHING_SAID = ("help",)
 ALL = "all"
@@ -16,6 +17,8 @@ GAP = "…"
 LONGEST_WORD = 40
 LONGEST_SENTENCE = 30
 """Words."""
+
+_IS_OF_SOMETHING = re.compile("<student>|<name>|\\[period\\]")
 
 CUTOFF = 0.6
 """How similar a typo must be to what was meant, as difflib measures it: 1 is the same."""
@@ -32,10 +35,13 @@ class Finder:
     def find_command(self, words: Sequence[str]) -> tuple[Command | None, tuple[str, ...]]:
         """The command that the words begin with, or None, and the words after it. Asking nothing is `help`."""
         said = strip_leading_fillers(words) if strip_fillers(words) else NOTHING_SAID
-        for length in range(self._most_words, 0, -1):
-            name, rest = _key(said[:length]), said[length:]
-            if name in self._by_name:
-                return self._widen(name, rest if strip_fillers(rest) else ())
+        length = self._count_name(said)
+        if not length:
+            said = self._put_command_first(said)
+            length = self._count_name(said)
+        if length:
+            rest = said[length:] if strip_trailing_fillers(said[length:]) else ()
+            return self._widen(_key(said[:length]), rest)
         polite_words = len(words) - len(said) if len(words) <= LONGEST_SENTENCE else -1
         for start in range(polite_words + 1):  # the beginning of a sentence may count as polite words
             for sentence, command in self._sentences:
@@ -43,6 +49,20 @@ class Finder:
                 if asked is not None:
                     return command, asked
         return None, said
+
+    def _count_name(self, words: Sequence[str]) -> int:
+        """How many words of a command's name they begin with: the longest such name, 0 where there is none."""
+        lengths = range(min(self._most_words, len(words)), 0, -1)
+        return next((length for length in lengths if _key(words[:length]) in self._by_name), 0)
+
+    def _put_command_first(self, words: tuple[str, ...]) -> tuple[str, ...]:
+        """`john's history today` as `history john today`, and `last week's summary` as `summary last week`."""
+        for at, word in enumerate(words):
+            owner, after = read_owner(word), words[at + 1 :]
+            length = self._count_name(after) if owner else 0
+            if owner and length and _IS_OF_SOMETHING.search(self._by_name[_key(after[:length])].usage):
+                return (*after[:length], *words[:at], owner, *after[length:])
+        return words
 
     def _widen(self, name: str, rest: tuple[str, ...]) -> tuple[Command, tuple[str, ...]]:
         """`summary week all` is `summary all week`."""

@@ -27,12 +27,13 @@ LONGEST_COMPARED = 60
 CUTOFF = 0.75
 DIRECTORIES_KEPT = 50
 EVERYBODY_SECONDS = 50.0
-_CHOSEN = "\u2063"  # cannot be typed: words are without it
+CHOSEN = "\u2063"
+"""Begins a word that means what was chosen from a list. It cannot be typed: words are without it."""
 
 
 def chosen_word(student_id: int) -> str:
     """The word that finds this very student, whatever others are called. Nobody can type it."""
-    return f"{_CHOSEN}{student_id}"
+    return f"{CHOSEN}{student_id}"
 
 
 class Directory:
@@ -49,8 +50,8 @@ class Directory:
         (display, first, last or full), and that over the beginning of any of these. Accents do not count.
         """
         folded = fold(said)
-        if said.startswith(_CHOSEN):
-            return self._by_id.get(said.removeprefix(_CHOSEN), [])
+        if said.startswith(CHOSEN):
+            return self._by_id.get(said.removeprefix(CHOSEN), [])
         if not folded:
             return []
         return (
@@ -151,7 +152,8 @@ def _names(student: Student) -> list[str]:
     full = [f"{first} {last}", f"{last} {first}"] if first and last else []
     full += [] if not full or full[0].isascii() else [f"{last}{first}"]  # Chinese is written without the space
     others = [*filter(None, (fold(student.display_name), first, last)), *full]
-    return list(dict.fromkeys([fold(student.username), *others]))
+    apart = [name.replace("-", " ") for name in others]  # "Jean Luc" is Jean-Luc, and Jones is Ms Smith-Jones
+    return list(dict.fromkeys([fold(student.username), *others, *apart]))
 
 
 def _rests(name: str) -> Iterator[str]:

@@ -22,6 +22,7 @@ RESULT_LENGTH = 40
 PLAIN_USERNAME = re.compile(r"[\w.@+-]{1,60}", re.ASCII)
 NO_STUDENTS = "The LMS gives you no students."
 NO_ACTIVITY = "No activity."
+ANSWER_WITH_NUMBER = "Answer with the number."
 
 _VERBS = {
     ActivityType.EXAM_STARTED.value: "started",

@@ -18,7 +18,7 @@ from lms_bot.chat.choosing import (
     format_several,
     format_unknown,
     get_choice,
-    offer,
+    offer_students,
     read_number,
 )
 from lms_bot.chat.command import Command, format_usage, pick_students_for_example
@@ -169,9 +169,11 @@ def _offer(
     question: Question, students: Sequence[Student], before: Sequence[str], after: Sequence[str], answer: str
 ) -> str:
     """The answer, with the students it lists remembered to be chosen from."""
+    for student in students[:MOST_OFFERED]:
+        question.note_look(student.student_id)
     if students:
         with question.app.store.transaction():
-            offer(question.zulip_user_id, students[:MOST_OFFERED], before, after, question.now)
+            offer_students(question.zulip_user_id, students, before, after, question.now)
     return answer
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from peewee import Case, fn
+from peewee import JOIN, Case, fn
 
 from lms_bot.activities import ActivityType
 from lms_bot.chat.access import Asker, identify
@@ -121,7 +121,11 @@ def get_open_events(
     query = _open_events(zulip_user_id, student_ids)
     query = query.where(event.timestamp >= period.start, event.timestamp < period.end)
     order = (_severity(), event.timestamp.desc(), event.event_id.desc())
-    return OpenEvents(query.count(), list(query.order_by(*order).limit(limit).offset(offset)))
+    page = query.select(event.event_id, fn.COUNT(event.event_id).over()).order_by(*order)
+    found = rows(page.limit(limit).offset(offset))
+    events = {one.event_id: one for one in event.select().where(event.event_id.in_([row[0] for row in found]))}
+    total = found[0][1] if found else query.count()
+    return OpenEvents(total, [events[event_id] for event_id, _ in found])
 
 
 def get_open_ids(zulip_user_id: int, student_ids: Collection[int] | None) -> list[int]:
@@ -133,7 +137,9 @@ def get_open_ids(zulip_user_id: int, student_ids: Collection[int] | None) -> lis
 def _open_events(zulip_user_id: int, student_ids: Collection[int] | None) -> Any:
     event = LMSActivityEvent
     is_seen = SeenEvent.select(1).where(SeenEvent.event == event.event_id)
-    query = event.select().join(Delivery).where(Delivery.zulip_user_id == zulip_user_id)
+    # From the students' events to who was told, not the other way: SQLite takes a CROSS JOIN in the order given.
+    query = event.select().join(Delivery, JOIN.INNER if student_ids is None else JOIN.CROSS)
+    query = query.where(Delivery.event == event.event_id, Delivery.zulip_user_id == zulip_user_id)
     query = query.where(Delivery.state == DeliveryState.SENT.value, ~fn.EXISTS(is_seen))
     return query if student_ids is None else query.where(event.student_id.in_(list(student_ids)))
 

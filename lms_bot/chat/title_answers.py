@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TypeVar
 
 from lms_bot import reports
 from lms_bot.chat import title_replies as replies
 from lms_bot.chat.answers import get_names
 from lms_bot.chat.asked import get_directory
+from lms_bot.chat.choosing import offer
+from lms_bot.chat.names import CHOSEN
 from lms_bot.chat.paging import PAGE_ROWS, check_page, page_note
 from lms_bot.chat.preference_replies import name_of, word_for
 from lms_bot.chat.question import Question, WrongArguments
 from lms_bot.chat.replies import NO_STUDENTS
 from lms_bot.chat.words import get_said, strip_fillers
-from lms_bot.folding import fold
 from lms_bot.reports import FoundTitle
+from lms_bot.store.tally import LONGEST_KEY, to_title_key
 
 T = TypeVar("T")
 
@@ -24,7 +26,9 @@ Scope = Collection[int] | None
 """Whose doings count; None: everybody's."""
 
 MOST_OFFERED = 10
-LONGEST_TEXT = 200
+_AROUND = "'\"\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb .,;:!?"
+"""What people put around a title that is none of it."""
+
 _PAGE = re.compile(r"(?P<said>.+) (?:page|pg|p) ?#?(?P<number>[1-9][0-9]{0,3})\W*", re.ASCII | re.IGNORECASE)
 
 
@@ -39,7 +43,8 @@ def answer_content(question: Question) -> str:
 def answer_title(
     question: Question, show: Callable[[Question, FoundTitle, Scope, int], T], *, is_exam: bool
 ) -> T | str:
-    """What `show` says of the one that is called so, and of a page; where several or none are, which there are."""
+    """What `show` says of the one that is called so, and of a page; where several or none are, which there are, to
+    be chosen by a number."""
     scope, kind = _get_scope(question), replies.kind_of(is_exam)
     readings = list(_read_text(question))
     if not readings:
@@ -48,13 +53,26 @@ def answer_title(
         return NO_STUDENTS
     for said, page in readings:
         found = reports.find_titles(said, scope, is_exam=is_exam, limit=MOST_OFFERED + 1)
-        exact = [one for one in found if one.title_key == fold(said)]
+        exact = [one for one in found if one.title_key == to_title_key(said)]
         if len(exact or found) == 1:
             return show(question, (exact or found)[0], scope, page)
         if found:
+            _offer_titles(question, found, is_exam, page)
             return replies.format_choice(said, found, MOST_OFFERED)
     closest = reports.find_similar_titles(readings[-1][0], scope, limit=MOST_OFFERED)
+    _offer_titles(question, closest, is_exam)
     return replies.format_nothing_found(kind, closest, of_everybody=scope is None)
+
+
+def _offer_titles(question: Question, found: Sequence[FoundTitle], is_exam: bool, page: int = 1) -> None:
+    """Remembers what the list shows, to be asked as this was; of the other kind, by the command for that."""
+    questions = []
+    for one in found[:MOST_OFFERED]:
+        command = question.command if one.is_exam == is_exam else replies.kind_of(one.is_exam)
+        questions.append([*command.split(), f"{CHOSEN}{one.title_key}", str(page)])
+    if questions:
+        with question.app.store.transaction():
+            offer(question.zulip_user_id, questions, question.now)
 
 
 def _get_scope(question: Question) -> Scope:
@@ -63,14 +81,16 @@ def _get_scope(question: Question) -> Scope:
 
 
 def _read_text(question: Question) -> Iterator[tuple[str, int]]:
-    """What is looked for and which page, as it may be meant: a title may be as `page 2` is."""
-    for words in dict.fromkeys((question.words, strip_fillers(question.words))):
-        said = get_said(words)[:LONGEST_TEXT]
-        if said:
-            yield said, 1
+    """What is looked for and which page, as it may be meant: a title may be as `page 2` is, or end in a `?`."""
+    if question.words and question.words[0].startswith(CHOSEN):
+        yield question.words[0].removeprefix(CHOSEN), int(question.words[1])
+        return
+    bare = strip_fillers(question.words)
+    for said in dict.fromkeys((get_said(question.words), get_said(bare))):
         match = _PAGE.fullmatch(said)
-        if match:
-            yield match["said"], int(match["number"])
+        for text, page in [(said, 1), *([(match["said"], int(match["number"]))] if match else [])]:
+            for title in filter(None, dict.fromkeys((text, text.strip(_AROUND)))):
+                yield title[:LONGEST_KEY], page
 
 
 def show_takers(question: Question, found: FoundTitle, scope: Scope, page: int) -> str:
@@ -78,7 +98,7 @@ def show_takers(question: Question, found: FoundTitle, scope: Scope, page: int) 
     check_page(page, len(takers))
     shown = takers[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
     names = get_names(question, [one.student_id for one in shown])
-    if scope is None:
+    if not all(question.asker.is_own(one.student_id) for one in takers):
         question.note_look(None)
     note = page_note(page, len(takers), replies.get_command(found))
     return replies.format_takers(found, takers, shown, names, None if scope is None else len(scope), note)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from lms_bot.chat.replies import (
+    ANSWER_WITH_NUMBER,
     NAME_LENGTH,
     OUTCOMES,
     count,
@@ -72,8 +73,11 @@ def get_command(found: FoundTitle) -> str:
 
 
 def format_found_title(found: FoundTitle) -> str:
-    emoji, title = EMOJI_OF[kind_of(found.is_exam)], format_title(found.title)
-    return f"- {emoji} {title} · {count(found.students, 'student')}: {code(get_command(found))}"
+    return f"- {_format_title_line(found)}: {code(get_command(found))}"
+
+
+def _format_title_line(found: FoundTitle) -> str:
+    return f"{EMOJI_OF[kind_of(found.is_exam)]} {format_title(found.title)} · {count(found.students, 'student')}"
 
 
 def format_found_student(name: str, word: str) -> str:
@@ -82,10 +86,10 @@ def format_found_student(name: str, word: str) -> str:
 
 
 def format_choice(said: str, found: Sequence[FoundTitle], limit: int) -> str:
-    """Which exams or contents may be meant: so many of those found, and how to see the rest."""
-    lines = [format_found_title(one) for one in found[:limit]]
-    more = ["", f"There are more: {code(f'find {said}')} shows all."] if len(found) > limit else []
-    return "\n".join([f"Several titles match **{_shorten(said)}**. Which one do you mean?", "", *lines, *more])
+    """Which exams or contents may be meant: so many of those found, to choose from, and how to see the rest."""
+    more = f"There are more: {code(f'find {said}')} shows all. " if len(found) > limit else ""
+    head = f"Several titles match **{_shorten(said)}**. Which one do you mean?"
+    return "\n".join([head, *_number(found[:limit]), f"{more}{ANSWER_WITH_NUMBER}"])
 
 
 def format_nothing_found(kind: str, closest: Sequence[FoundTitle], *, of_everybody: bool) -> str:
@@ -93,7 +97,12 @@ def format_nothing_found(kind: str, closest: Sequence[FoundTitle], *, of_everybo
     sentence = f"{who} has {'taken an exam' if kind == EXAM else 'done a content'} of that title."
     if not closest:
         return f"{sentence} `find` looks for a part of one."
-    return "\n".join([f"{sentence} Do you mean one of these?", "", *map(format_found_title, closest)])
+    return "\n".join([f"{sentence} Do you mean one of these?", *_number(closest), ANSWER_WITH_NUMBER])
+
+
+def _number(found: Sequence[FoundTitle]) -> list[str]:
+    """As a list to choose from, with the empty lines around it."""
+    return ["", *(f"{number}. {_format_title_line(one)}" for number, one in enumerate(found, start=1)), ""]
 
 
 def format_found(said: str, counts: Mapping[str, int], lines: Sequence[str], note: str) -> str:

@@ -13,12 +13,13 @@ _QUOTED = re.compile(
 )
 _LEADING_MENTIONS = re.compile(r"^(?:\s*@_?\*\*[^*]+\*\*[\s,:;.!-]*)+")
 _MENTION = re.compile(r"@_?\*\*([^*|]+)(?:\|[0-9]+)?\*\*")
+_OWNER = re.compile("(.+)['\u2019\u02bc]s|(.+s)['\u2019\u02bc]", re.IGNORECASE)  # john's, James'
 _KEPT_AT_THE_ENDS = frozenset("#_+-")
 _UNSEEN_MARKS = frozenset("\ufe0e\ufe0f\u20e3")  # they make an emoji of what is before them
 
 _SAID_BEFORE = """
 a about an any are bot can could do for get give hello hey hi how i is let list me my of on please pls
-see show tell the there to us want was were what what's whats with would you
+see show tell the there to us want was were what what's what\u2019s whats with would you
 """
 _LEADING = frozenset(_SAID_BEFORE.split())
 _THANKS = frozenset(("thank", "thanks", "thx"))
@@ -66,9 +67,20 @@ def get_said(words: Iterable[str]) -> str:
     return " ".join(getattr(word, "said", word) for word in words)
 
 
+def read_owner(word: str) -> str | None:
+    """`john` of `john's`; None where nothing is said to be anybody's."""
+    match = _OWNER.fullmatch(getattr(word, "said", word))
+    return Word(match[1] or match[2]) if match else None
+
+
 def strip_fillers(words: Sequence[str]) -> tuple[str, ...]:
     """The words without those said only to be kind or to make a sentence, before and after the rest."""
-    kept = list(strip_leading_fillers(words))
+    return strip_trailing_fillers(strip_leading_fillers(words))
+
+
+def strip_trailing_fillers(words: Sequence[str]) -> tuple[str, ...]:
+    """The words without `please` and the like after them: a name may be Can or An, and a title `How to`."""
+    kept = list(words)
     while kept and kept[-1].casefold() in _TRAILING:
         kept.pop()
     return tuple(kept)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime
 from typing import Any
 
@@ -29,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 APPLICATION_NAME = "lms_bot"
 PROBE_SECONDS = 1.0
+PATIENCE_SECONDS = 2.0  # of who asks for somebody that waits for an answer
+FROZEN_SECONDS = 35.0  # without an answer, where `statement_timeout` should long have brought one
 OLDEST_SERVER = 140000  # TID range scans, on which the complete look rests, came with PostgreSQL 14
 SESSION_OPTIONS = (
     "-c statement_timeout=30s -c lock_timeout=5s -c idle_in_transaction_session_timeout=60s"
@@ -55,18 +58,20 @@ class LMSConnection:
     def __init__(self, dsn: str | None) -> None:
         self._dsn = dsn
         self._lock = threading.RLock()
+        self._is_waited_for = False
         self._connection: connection | None = None
         self._server: tuple[datetime, datetime] | None = None  # when it started, when we met it
         self.generation = 0
         self.interruption: str | None = None
 
     @contextmanager
-    def snapshot(self) -> Iterator[Snapshot]:
+    def snapshot(self, patience_seconds: float | None = None) -> Iterator[Snapshot]:
         """One read-only transaction that sees the LMS at one moment.
 
-        Raises LMSUnavailable (away, restarting, too slow) or LMSRefused (password, rights, missing tables).
+        Raises LMSUnavailable (away, restarting, too slow) or LMSRefused (password, rights, missing tables). With
+        `patience_seconds`, what others ask is not waited for longer than that, nor a server that is frozen.
         """
-        with self._lock:
+        with self._turn(patience_seconds):
             try:
                 connected = self._connected()
                 if connected.info.transaction_status != TRANSACTION_STATUS_IDLE:  # within a look of this thread
@@ -79,6 +84,38 @@ class LMSConnection:
                 if self._connection is None or self._connection.closed or isinstance(error, _BROKEN):
                     self._drop()
                 raise to_lms_error(error) from error
+
+    @contextmanager
+    def _turn(self, patience_seconds: float | None) -> Iterator[None]:
+        """The connection, for this thread alone."""
+        patience = -1 if patience_seconds is None else 0 if self._is_waited_for else patience_seconds
+        if not self._lock.acquire(timeout=patience):
+            self._is_waited_for = True  # by somebody; nobody else need
+            raise LMSUnavailable("the LMS is too slow: it is still busy with what it was asked before")
+        try:
+            with self._cut_if_frozen() if patience_seconds is not None else nullcontext():
+                yield
+        finally:
+            self._is_waited_for = False
+            self._lock.release()
+
+    @contextmanager
+    def _cut_if_frozen(self) -> Iterator[None]:
+        """A server that is frozen keeps no timeout of its own, while its machine keeps the connection alive."""
+        timer = threading.Timer(FROZEN_SECONDS, self._cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _cut(self) -> None:
+        connected = self._connection
+        with suppress(psycopg2.Error, OSError):  # it may have gone by itself
+            if connected is not None:
+                with socket.socket(fileno=os.dup(connected.fileno())) as link:
+                    link.shutdown(socket.SHUT_RDWR)
 
     def is_reachable(self) -> bool:
         """Whether somebody listens where the LMS should be. Costs the LMS nothing: no session is opened."""

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from lms_bot.lms.connection import LMSConnection, Unreadable
+from lms_bot.lms.connection import PATIENCE_SECONDS, LMSConnection, Unreadable
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class Mentor:
 
 @dataclass(frozen=True)
 class Student:
+    """`display_name` is the name to show, see `display_name` below."""
+
     student_id: int
     username: str
     email: str | None
@@ -98,7 +100,7 @@ class PeopleReader:
         return {email for (email,) in self._fetch(self._selects.shared_student_emails, emails=list(emails))}
 
     def _fetch(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
-        with self._connection.snapshot() as snapshot:
+        with self._connection.snapshot(PATIENCE_SECONDS) as snapshot:
             return snapshot.fetch_all(sql, parameters)
 
 
@@ -115,7 +117,8 @@ def _mentor(row: Any) -> Mentor:
 
 def _student(row: Any) -> Student:
     student_id, username, email, display, first, last = map(_readable, row)
-    return Student(student_id, username or f"student {student_id}", email, display, first, last)
+    name = display_name(display, first, last)
+    return Student(student_id, username or f"student {student_id}", email, name, first, last)
 
 
 def _readable(value: Any) -> Any:

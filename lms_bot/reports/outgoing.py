@@ -7,26 +7,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from peewee import fn
+from peewee import Expression, fn
 
 from lms_bot.clock import to_utc
 from lms_bot.reports.students import in_chunks
 from lms_bot.store.database import rows
 from lms_bot.store.models import (
+    HAS_FAILED,
+    IS_UNSENT,
     Delivery,
     DeliveryState,
     Fact,
     LMSActivityEvent,
     LMSEventLog,
     Message,
-    MessageState,
     RejectedRow,
 )
 
 GROUPS_SHOWN = 50
 IDS_SHOWN = 10
 
-_UNSENT = [MessageState.READY.value, MessageState.SENDING.value, MessageState.UNKNOWN.value]
+UNMAPPED = DeliveryState.UNMAPPED.value
 _IS_UNWRITTEN = (Delivery.state == DeliveryState.PENDING.value) & Delivery.message.is_null()
 
 
@@ -110,8 +111,8 @@ def get_waiting() -> list[Waiting]:
     delivery, message = Delivery, Message
     of_delivery, of_message = (delivery.state, delivery.reason), (message.state, message.reason)
     waiting = [
-        *_count_deliveries(delivery.select(), of_delivery, delivery.state == DeliveryState.UNMAPPED.value),
-        *_count_deliveries(delivery.select().join(message), of_message, message.state.in_(_UNSENT)),
+        *_count_deliveries(delivery.select(), of_delivery, HAS_FAILED & (delivery.state == UNMAPPED)),
+        *_count_deliveries(delivery.select().join(message), of_message, _is_on_its_way()),
     ]
     return sorted(waiting, key=lambda group: group.since)
 
@@ -149,13 +150,18 @@ def get_undecided() -> tuple[int, datetime | None]:
 def count_unsent(zulip_user_id: int) -> int:
     """How many deliveries to one person are in messages not yet sent."""
     mine = Delivery.zulip_user_id == zulip_user_id
-    return Delivery.select().join(Message).where(mine, Message.state.in_(_UNSENT)).count()
+    return Delivery.select().where(mine, _is_on_its_way()).count()
+
+
+def _is_on_its_way() -> Expression:
+    """That a delivery is in a message not yet sent; so that the few such messages are looked at first."""
+    return Delivery.message.in_(Message.select(Message.message_id).where(IS_UNSENT))
 
 
 def count_dead(zulip_user_id: int) -> int:
     """How many deliveries to one person were given up and may be tried again."""
     mine = Delivery.zulip_user_id == zulip_user_id
-    return Delivery.select().where(mine, Delivery.state == DeliveryState.DEAD.value).count()
+    return Delivery.select().where(mine, HAS_FAILED, Delivery.state == DeliveryState.DEAD.value).count()
 
 
 def get_stored_ids(event_ids: Collection[int]) -> set[int]:

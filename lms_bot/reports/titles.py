@@ -12,6 +12,7 @@ from lms_bot.folding import fold
 from lms_bot.reports.counting import choose
 from lms_bot.store.database import database
 from lms_bot.store.statements import Condition, Statements, from_stored
+from lms_bot.store.tally import to_title_key
 
 PIECE = 3
 """So many letters of a word with a typo in it are taken to be right."""
@@ -84,7 +85,7 @@ def find_titles(
     The one that is the text comes first, the others by title; none where the text says nothing. Of exams or contents
     alone if said.
     """
-    said = fold(text)
+    said = to_title_key(text)
     if not said:
         return []
     statements = Statements(database.obj)
@@ -95,7 +96,7 @@ def find_titles(
 
 def count_titles(text: str, student_ids: Collection[int] | None) -> dict[bool, int]:
     """How many exams (True) and contents `find_titles` finds in all."""
-    said = fold(text)
+    said = to_title_key(text)
     if not said:
         return {}
     statements = Statements(database.obj)

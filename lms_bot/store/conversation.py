@@ -60,9 +60,21 @@ class Answer(BaseModel):
         return bool(query.on_conflict_ignore().as_rowcount().execute())
 
     @classmethod
-    def keep(cls, key: str, content: str) -> None:
+    def take_over(cls, seen: Answer, holder: str) -> bool:
+        """Another is to answer it now, since who took it is gone or late. False where it has changed since `seen`."""
+        is_same = (cls.taken_by == seen.taken_by) & cls.content.is_null(seen.content is None)
+        query = cls.update(taken_by=holder).where(cls.key == seen.key, cls.answered_at.is_null(), is_same)
+        return bool(query.execute())
+
+    @classmethod
+    def is_held_by(cls, key: str, holder: str) -> bool:
+        """Whether this process is still the one to answer it; so too where it was never written down who is."""
+        return not cls.select().where(cls.key == key, cls.taken_by != holder).exists()
+
+    @classmethod
+    def keep(cls, key: str, content: str, holder: str) -> None:
         """The answer is made, and about to be sent."""
-        cls.update(content=content).where(cls.key == key).execute()
+        cls.update(content=content).where(cls.key == key, cls.taken_by == holder).execute()
 
     @classmethod
     def settle(cls, key: str, now: datetime, answer_id: int | None = None) -> None:
@@ -91,16 +103,18 @@ class Answer(BaseModel):
 
 
 class Choice(BaseModel):
-    """Students offered to somebody who named one unclearly, and what was asked around the name."""
+    """What somebody who asked unclearly may have meant: `questions`, each as its words."""
 
     zulip_user_id = IntegerField(primary_key=True)
     asked_at = UTCDateTimeField()
-    words_before = JSONField()
-    words_after = JSONField()
-    student_ids = JSONField()
+    questions = JSONField()
 
     class Meta:
         table_name = "lms_choices"
+
+    @classmethod
+    def forget_before(cls, moment: datetime) -> None:
+        cls.delete().where(cls.asked_at < moment).execute()
 
 
 class Note(BaseModel):

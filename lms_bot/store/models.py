@@ -12,12 +12,14 @@ from enum import Enum
 from typing import Any
 
 from peewee import (
+    SQL,
     AutoField,
     BigAutoField,
     BigIntegerField,
     BooleanField,
     CharField,
     CompositeKey,
+    Expression,
     ForeignKeyField,
     IntegerField,
     JSONField,
@@ -215,6 +217,16 @@ class Delivery(BaseModel):
     class Meta:
         table_name = "lms_deliveries"
         indexes = ((("event", "recipient"), True),)
+
+
+def _is_one_of(state: CharField, *states: Enum) -> Expression:
+    """As the condition of an index has it, word for word: only so does SQLite know that the index will do."""
+    return state.in_([SQL(f"'{one.value}'") for one in states])
+
+
+IS_UNSENT = _is_one_of(Message.state, MessageState.READY, MessageState.SENDING, MessageState.UNKNOWN)
+HAS_FAILED = _is_one_of(Delivery.state, DeliveryState.DEAD, DeliveryState.UNMAPPED)
+"""To be asked for also by who wants one of these states: there are few such rows among many that were sent."""
 
 
 class Cursor(BaseModel):

@@ -15,6 +15,8 @@ from peewee import fn
 from lms_bot.store.database import Store, rows
 from lms_bot.store.leases import is_dead
 from lms_bot.store.models import (
+    HAS_FAILED,
+    IS_UNSENT,
     Delivery,
     DeliveryState,
     LMSActivityEvent,
@@ -70,8 +72,7 @@ class Outbox:
         to_them = (Message.zulip_user_id == zulip_user_id) & (Message.state != MessageState.DEAD)
         ((last_at,),) = rows(Message.select(fn.MAX(Message.created_at)).where(to_them))
         ((gathered_at,),) = rows(Message.select(fn.MAX(Message.created_at)).where(to_them, Message.is_gathered))
-        on_its_way = to_them & Message.state.in_([MessageState.READY, MessageState.SENDING, MessageState.UNKNOWN])
-        return Recent(last_at, gathered_at, Message.select().where(on_its_way).exists())
+        return Recent(last_at, gathered_at, Message.select().where(to_them, IS_UNSENT).exists())
 
     def write(
         self,
@@ -99,7 +100,7 @@ class Outbox:
         with self._store.transaction():
             due = (
                 Message.select()
-                .where(Message.state == MessageState.READY, Message.not_before <= now)
+                .where(IS_UNSENT, Message.state == MessageState.READY, Message.not_before <= now)
                 .order_by(Message.priority, Message.message_id)
                 .limit(1)
             )
@@ -120,7 +121,7 @@ class Outbox:
             self._doubt_abandoned(now, grace)
             return (
                 Message.select()
-                .where(Message.state == MessageState.UNKNOWN, Message.not_before <= now)
+                .where(IS_UNSENT, Message.state == MessageState.UNKNOWN, Message.not_before <= now)
                 .order_by(Message.not_before)
                 .first()
             )
@@ -219,7 +220,7 @@ class Outbox:
         now: datetime,
     ) -> list[int]:
         with self._store.session():
-            failed = Delivery.select(Delivery.event).where(Delivery.state.in_(states)).distinct()
+            failed = Delivery.select(Delivery.event).where(HAS_FAILED, Delivery.state.in_(states)).distinct()
             found = sorted(event_id for (event_id,) in rows(failed))
         if event_ids is not None:
             found = sorted(set(found) & set(event_ids))
@@ -264,7 +265,7 @@ class Outbox:
 
     def _doubt_abandoned(self, now: datetime, grace: timedelta) -> None:
         """A sender that let its lease run out, or is a dead process of this machine, may or may not have sent."""
-        is_claimed = Message.state == MessageState.SENDING
+        is_claimed = IS_UNSENT & (Message.state == MessageState.SENDING)
         in_doubt = {"state": MessageState.UNKNOWN, "not_before": now, "reason": "the bot stopped while sending it"}
         Message.update(in_doubt).where(is_claimed, Message.lease_until < now).execute()
         senders = [sender for (sender,) in rows(Message.select(Message.claimed_by).where(is_claimed).distinct())]

@@ -31,8 +31,10 @@ STATEMENTS = (
     "ALTER TABLE lms_activity_events ADD COLUMN is_echo BOOLEAN NOT NULL DEFAULT FALSE",
     "CREATE INDEX lms_attempts_title ON lms_attempts (title_key, is_exam, student_id)",
     "CREATE INDEX lms_attempts_student ON lms_attempts (student_id, last_at)",
-    "CREATE INDEX lms_attempts_open ON lms_attempts (student_id, started_at) WHERE outcome = 'started'",
-    "CREATE INDEX lms_attempts_open_since ON lms_attempts (started_at, student_id) WHERE outcome = 'started'",
+    "CREATE INDEX lms_attempts_open ON lms_attempts (student_id, started_at, outcome) WHERE outcome = 'started'",
+    # With the outcome in it SQLite need not look into the table.
+    "CREATE INDEX lms_attempts_open_since ON lms_attempts (started_at, student_id, outcome)"
+    " WHERE outcome = 'started'",
     "CREATE INDEX lms_answers_unanswered ON lms_answers (taken_at) WHERE answered_at IS NULL",
     "CREATE INDEX lms_notes_student ON lms_notes (student_id, note_id)",
     "CREATE INDEX lms_looks_moment ON lms_looks (looked_at)",
@@ -131,9 +133,7 @@ def up(migrator: object, db: Any) -> None:
     class Choice(Base):
         zulip_user_id = IntegerField(primary_key=True)
         asked_at = MomentField()
-        words_before = JSONField()
-        words_after = JSONField()
-        student_ids = JSONField()
+        questions = JSONField()
 
         class Meta:
             table_name = "lms_choices"
