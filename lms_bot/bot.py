@@ -16,7 +16,7 @@ from zulip_bots.simple_lib import TerminalBotHandler
 
 from lms_bot.app import App, build_app, set_app
 from lms_bot.config import load_settings
-from lms_bot.exceptions import ConfigError, LMSBotError
+from lms_bot.exceptions import ConfigError, LMSBotError, without_words
 from lms_bot.gateway import OWNER, Credentials, ZulipUser
 from lms_bot.inbox import make_reply, without_files
 
@@ -90,8 +90,8 @@ class LMSBotHandler:
                 self.app.inbox.receive_message(message)
             else:  # the shell, or a test of the framework's
                 bot_handler.send_reply(message, self._answer(message, bot_handler))
-        except Exception:
-            logger.exception("message %s could not be answered", message.get("id"))
+        except Exception as error:
+            logger.error("message %s could not be answered", message.get("id"), exc_info=without_words(error))
 
     def _answer(self, message: Mapping[str, Any], bot_handler: Any) -> str:
         user = SHELL_USER if isinstance(bot_handler, TerminalBotHandler) else None

@@ -99,6 +99,22 @@ def test_what_a_process_left_unanswered_is_answered_after_the_restart(
     assert world.store.value(UNANSWERED) == world.store.value(KEPT_TEXTS) == 0
 
 
+def test_an_answer_that_could_not_be_sent_for_an_hour_is_not_sent_any_more(world: InboxWorld) -> None:
+    with world.running():
+        world.zulip.faults.add(Fault("answer_lost"))  # to ada, who has it
+        world.zulip.faults.add(Fault("error_before", method="*", status=503, times=None, user_id=world.bot.user_id))
+        for count, person in enumerate((world.ada, world.bea), start=1):
+            world.write(person, ago_seconds=2 * HOUR)
+            wait_until(lambda count=count: world.store.value(KEPT_TEXTS) == count, "the answer is written down")  # type: ignore[misc]
+            wait_until(lambda: world.told(world.ada), "ada's is sent")
+    world.zulip.faults.clear()
+    with world.running():
+        wait_until(lambda: world.store.value(UNANSWERED) == 0, "both are settled")
+    assert world.told(world.bea) == [AWAY]
+    (answer,) = world.told(world.ada)
+    assert answer.startswith(HELP)
+
+
 def test_an_answer_whose_fate_is_unknown_comes_once_though_an_earlier_one_says_the_same(world: InboxWorld) -> None:
     with world.running():
         world.zulip.faults.add(Fault("slow_after", seconds=0.3))  # the second question comes before the first answer
@@ -276,6 +292,20 @@ def test_a_command_put_right_by_an_edit_is_answered_anew(world: InboxWorld) -> N
         assert len(world.wait_until_told(world.ada, 3)) == 3
 
 
+def test_what_was_emptied_by_an_edit_asks_nothing(world: InboxWorld) -> None:
+    emptied_before = world.write(world.ada)
+    world.zulip.edit(emptied_before, "")
+    with world.running():
+        message_id = world.write(world.ada)
+        world.wait_until_told(world.ada, 1)
+        world.zulip.edit(message_id, "")
+        world.write(world.ada, "nonsense")
+        world.wait_until_told(world.ada, 2)
+        world.wait_until_read()
+    assert [text.startswith(HELP) for text in world.told(world.ada)] == [True, False]
+    assert "I do not know that command" in world.told(world.ada)[1]
+
+
 def test_an_edit_of_what_still_waits_is_answered_once(world: InboxWorld) -> None:
     with world.running(replace(QUICK, at_once=1, per_minute=60)) as app:
         world.write(world.ada)
@@ -386,6 +416,17 @@ def test_a_file_zulip_does_not_take_is_an_answer_too(world: InboxWorld, status: 
         (answer,) = world.wait_until_told(world.ada, 1)
     assert "could not be uploaded to Zulip: " in answer and says in answer
     assert "attachment:" not in answer and "](" not in answer
+
+
+def test_a_file_zulip_cannot_take_now_is_sent_again_when_zulip_says(world: InboxWorld) -> None:
+    world.zulip.faults.add(Fault("rate_limited", path="user_uploads", seconds=0.3, times=2))
+    with world.running() as app:
+        tell_of_events(app.store, world.ada.user_id, 1)
+        world.write(world.ada, "export all")
+        (answer,) = world.wait_until_told(world.ada, 1)
+    assert "/user_uploads/" in answer
+    first, second, third = (one.at for one in world.zulip.requests if one.path.endswith("/user_uploads"))
+    assert second - first >= 0.29 and third - second >= 0.29
 
 
 def test_a_file_asked_for_in_a_channel_goes_to_the_asker_alone(world: InboxWorld) -> None:

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from lms_bot.chat.respond import Reply, respond
-from lms_bot.clock import utc_now
-from lms_bot.exceptions import LMSBotError, ZulipRefused, ZulipUnavailable
+from lms_bot.clock import UTC, utc_now
+from lms_bot.exceptions import LMSBotError, ZulipRefused, ZulipUnavailable, without_words
 from lms_bot.gateway import Gateway, Place
 from lms_bot.inbox.courier import Courier, Parcel
 from lms_bot.inbox.letters import EDIT_SECONDS, Letter, Me, read_letter
@@ -36,6 +36,7 @@ TOO_MUCH = (
 AWAY = "I was away when you wrote to me, and it is too long ago to be answered now. Please ask again."
 ANSWERED_WITHIN = timedelta(hours=1)  # what is older is not answered any more, but excused
 UPLOAD_TRIES = 3
+UPLOAD_PAUSE_SECONDS = 0.5  # after the first try, and twice that after the second, unless Zulip says how long
 
 
 class Answerer:
@@ -99,6 +100,8 @@ class Answerer:
 
     def _send(self, letter: Letter) -> int | None:
         """Returns Zulip's id of what the person alone was told, if anything was."""
+        if letter.content is not None and _is_too_old(letter) and not self._has_arrived(letter):
+            letter = replace(letter, content=None)  # the students in it may no longer be theirs
         reply = self._make_reply(letter)
         alone: Place = (letter.sender_id,)
         sent_id = None
@@ -115,7 +118,7 @@ class Answerer:
             return Reply(letter.content, is_private=True)
         if letter.is_too_much:
             return Reply(TOO_MUCH)
-        if letter.is_resumed and utc_now() - _moment(letter.edited_at or letter.sent_at) > ANSWERED_WITHIN:
+        if letter.is_resumed and _is_too_old(letter):
             return Reply(AWAY, is_private=True)
         return make_reply(self._app, letter.text or "", letter.sender_id, message_id=letter.message_id)
 
@@ -123,13 +126,17 @@ class Answerer:
         """The text as it will be sent, kept until it is: whoever comes after us looks for it in Zulip."""
         text = self._upload_files(reply)
         with suppress(LMSBotError), self._app.store.transaction():
-            Answer.keep(letter.key, text)
+            Answer.keep(letter.key, text, own_name())
         return text
 
     def _deliver(self, letter: Letter, place: Place, text: str, *, is_lost: bool) -> int | None:
         """`is_lost`: somebody who died may have sent it."""
         lost = self._patience.lost if is_lost else None
-        return self._courier.deliver(Parcel(place, text, letter.message_id, lost))
+        return self._courier.deliver(Parcel(place, text, letter.message_id, lost, letter.key))
+
+    def _has_arrived(self, letter: Letter) -> bool:
+        assert letter.content is not None
+        return self._courier.find(Parcel((letter.sender_id,), letter.content, letter.message_id)) is not None
 
     def settle(self, letter: Letter, answer_id: int | None = None) -> None:
         """It need not be answered any more, or was answered under this id of Zulip's."""
@@ -159,9 +166,10 @@ class Answerer:
                 return self._gateway.upload_file(name, content)
             except ZulipRefused:
                 raise
-            except LMSBotError:
+            except LMSBotError as error:
                 if tries == UPLOAD_TRIES:
                     raise
+                self._courier.pause(error, UPLOAD_PAUSE_SECONDS * tries)
         raise ZulipUnavailable("Zulip does not take it now")
 
     @property
@@ -176,9 +184,9 @@ def make_reply(
     """What is answered; never raises."""
     try:
         return respond(app, text, sender_id, zulip_user=zulip_user, message_id=message_id)
-    except Exception:
+    except Exception as error:
         reference = uuid.uuid4().hex[:8]
-        logger.exception("an answer failed; reference %s", reference)
+        logger.error("an answer failed; reference %s", reference, exc_info=without_words(error))
         return Reply(f"Something went wrong on my side. Please tell an admin, with the reference `{reference}`.")
 
 
@@ -194,5 +202,6 @@ def _replace_link(text: str, number: int, words: str) -> str:
     return re.sub(rf"!?\[[^\]\n]*\]\(attachment:{number}\)", lambda _: words, text, count=1)
 
 
-def _moment(epoch_seconds: int) -> datetime:
-    return datetime.fromtimestamp(epoch_seconds, utc_now().tzinfo)
+def _is_too_old(letter: Letter) -> bool:
+    written_at = datetime.fromtimestamp(letter.edited_at or letter.sent_at, UTC)
+    return utc_now() - written_at > ANSWERED_WITHIN

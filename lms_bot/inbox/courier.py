@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from lms_bot.exceptions import (
     LMSBotError,
+    StoreUnavailable,
     ZulipFailed,
     ZulipFateUnknown,
     ZulipRateLimited,
@@ -20,6 +21,7 @@ from lms_bot.exceptions import (
 from lms_bot.gateway import Gateway, Place
 from lms_bot.notifier import Patience
 from lms_bot.store.conversation import Answer
+from lms_bot.store.leases import own_name
 
 if TYPE_CHECKING:
     from lms_bot.app import App
@@ -31,18 +33,23 @@ FIRST_LOOK_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 60.0
 
 
+class TakenOver(LMSBotError):
+    """Another process answers this now."""
+
+
 @dataclass(frozen=True)
 class Parcel:
     """A text and where it goes; `after_id` is the message it answers, whose id is smaller than its own will be.
 
     `lost_for_seconds`: a process that died may have sent it, and Zulip may still be at it for so long; None
-    where nobody can have sent it yet.
+    where nobody can have sent it yet. `key` is that of the `Answer` it is, which another process may take over.
     """
 
     place: Place
     text: str
     after_id: int
     lost_for_seconds: float | None = None
+    key: str | None = None
 
 
 class Courier:
@@ -54,7 +61,7 @@ class Courier:
     def deliver(self, parcel: Parcel) -> int | None:
         """Sends it and returns Zulip's id of it; None where Zulip refuses it for good.
 
-        Raises ZulipUnavailable where Zulip does not take it now, or the bot is ending.
+        Raises ZulipUnavailable where Zulip does not take it now, or the bot is ending; TakenOver.
         """
         try:
             if parcel.lost_for_seconds is not None:
@@ -64,6 +71,13 @@ class Courier:
             return self._send(parcel)
         except ZulipRefused:  # its words may name somebody
             logger.warning("Zulip refuses the answer to message %s for good", parcel.after_id)
+            return None
+
+    def find(self, parcel: Parcel) -> int | None:
+        """Zulip's id of it, if somebody who died has sent it. Raises ZulipUnavailable where that cannot be told."""
+        try:
+            return self._find_within(parcel, self._patience.lost)
+        except ZulipRefused:
             return None
 
     def wait_for_zulip(self, reserved: int = 0) -> None:
@@ -76,9 +90,17 @@ class Courier:
             seconds = max(seconds, self._app.notifier.get_rate_limit_seconds())
         self._wait(seconds)
 
+    def pause(self, error: LMSBotError, seconds: float) -> None:
+        """After this error, as long as Zulip said, else so many seconds."""
+        if isinstance(error, ZulipRateLimited):
+            with suppress(LMSBotError):
+                self._app.notifier.note_rate_limit(error)
+        self._wait(min(LONGEST_PAUSE_SECONDS, error.retry_after_seconds or seconds))
+
     def _send(self, parcel: Parcel) -> int:
         for tries in range(TRIES):
             self.wait_for_zulip()
+            self._check_ours(parcel)
             try:
                 return self._gateway.send(parcel.place, parcel.text)
             except ZulipFateUnknown as error:
@@ -89,8 +111,14 @@ class Courier:
             except ZulipRefused:
                 raise
             except LMSBotError as error:
-                self._pause(error, 2.0**tries)
+                self.pause(error, 2.0**tries)
         raise ZulipUnavailable("an answer could not be sent: Zulip does not take it")
+
+    def _check_ours(self, parcel: Parcel) -> None:
+        """After we stood still, or waited for long, somebody else may have taken us for dead and answered."""
+        with suppress(StoreUnavailable), self._app.store.session():
+            if parcel.key is not None and not Answer.is_held_by(parcel.key, own_name()):
+                raise TakenOver("another process answers it")
 
     def _find_within(self, parcel: Parcel, seconds: float) -> int | None:
         """Looks for it for so long. Only where the last look was good, not finding it means that it is not there."""
@@ -119,12 +147,6 @@ class Courier:
             with suppress(LMSBotError), self._app.store.session():
                 known_ids = Answer.get_answer_ids(parcel.place[0])
         return self._gateway.find_sent(parcel.place, parcel.text, 0.0, known_ids, parcel.after_id)
-
-    def _pause(self, error: LMSBotError, seconds: float) -> None:
-        if isinstance(error, ZulipRateLimited):
-            with suppress(LMSBotError):
-                self._app.notifier.note_rate_limit(error)
-        self._wait(min(LONGEST_PAUSE_SECONDS, error.retry_after_seconds or seconds))
 
     def _wait(self, seconds: float) -> None:
         if seconds > 0 and self._stopping.wait(seconds):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from lms_bot.chat import seen
 from lms_bot.clock import utc_now
-from lms_bot.exceptions import LMSBotError, ZulipRefused
+from lms_bot.exceptions import LMSBotError, ZulipRefused, without_words
 from lms_bot.inbox.answerer import Answerer
 from lms_bot.inbox.courier import Courier
 from lms_bot.inbox.letters import Letter, read_letter
@@ -28,7 +28,7 @@ from lms_bot.inbox.typist import Typist
 from lms_bot.inbox.unread import UnreadReader
 from lms_bot.notifier import Patience
 from lms_bot.store.conversation import Answer
-from lms_bot.store.leases import Leases, is_dead, own_name
+from lms_bot.store.leases import Leases, own_name
 
 if TYPE_CHECKING:
     from lms_bot.app import App
@@ -186,8 +186,8 @@ class Inbox:
         except LMSBotError as error:
             logger.warning("message %s is not answered yet: %s", letter.message_id, error)
             self._try_later()
-        except Exception:  # it would fail again, and is not tried again
-            logger.exception("message %s could not be answered", letter.message_id)
+        except Exception as error:  # it would fail again, and is not tried again
+            logger.error("message %s could not be answered", letter.message_id, exc_info=without_words(error))
             self._answerer.settle(letter)
             self._mark_read(letter)
         finally:
@@ -264,15 +264,17 @@ class Inbox:
             self.turns.drop_waiting()
 
     def _mend(self, now: datetime, younger_seconds: float) -> None:
-        """Takes up what somebody began to answer and did not finish, of our own not what is so young."""
+        """Takes up what somebody began to answer and did not finish, of our own not what is so young.
+
+        We are on duty: whoever else began is dead or late, and does not send it any more.
+        """
         ours = self.turns.get_keys()
-        with self._app.store.session():
-            unanswered = Answer.get_unanswered()
-        for row in unanswered:
-            age_seconds = (now - row.taken_at).total_seconds()
-            is_left = age_seconds >= (younger_seconds if row.taken_by == own_name() else LEASE_SECONDS)
-            if row.key not in ours and (is_left or is_dead(row.taken_by)):
-                self._put(_resume(row))
+        with self._app.store.transaction():
+            left = [row for row in Answer.get_unanswered() if row.key not in ours]
+            left = [row for row in left if row.taken_by != own_name() or _age(row, now) >= younger_seconds]
+            letters = [_resume(row) for row in left if Answer.take_over(row, own_name())]
+        for letter in letters:
+            self._put(letter)
 
     def _mark_all_read(self) -> None:
         assert self._app.gateway is not None
@@ -287,6 +289,10 @@ class Inbox:
     def _try_later(self) -> None:
         """What could not be done is in the store and in Zulip, to be found there."""
         self._look_at = self._mend_at = monotonic() + RETRY_SECONDS
+
+
+def _age(row: Answer, now: datetime) -> float:
+    return (now - row.taken_at).total_seconds()
 
 
 def _resume(row: Answer) -> Letter:

@@ -11,6 +11,7 @@ from lms_bot.gateway import Channel, Place
 from lms_bot.store.conversation import Answer
 
 CHECK_MARKS = ("2705", "2714")  # ✅ and ✔️, by Zulip's emoji codes
+DELETED = "(deleted)"  # is what Zulip makes of a message that somebody empties
 EDIT_SECONDS = 600  # after which a change of a message is no longer taken for a new command
 
 
@@ -62,14 +63,15 @@ class Letter:
 
 
 def read_letter(message: Mapping[str, Any], flags: Collection[str], me: Me) -> Letter | None:
-    """The letter a message is; None where it is not to us: by ourselves, or among others without a mention first.
+    """The letter a message is; None where it says nothing to us: by ourselves, emptied, or among others without a
+    mention first.
 
     A mention later in a text among others speaks of the bot, not to it.
     """
     sender_id, place = int(message["sender_id"]), _read_place(message, me)
     text, is_spoken_to = _strip_mention(message["content"], me)
     is_alone = place == (sender_id,)
-    if sender_id == me.user_id or not (is_alone or ("mentioned" in flags and is_spoken_to)):
+    if sender_id == me.user_id or text == DELETED or not (is_alone or ("mentioned" in flags and is_spoken_to)):
         return None
     return Letter(int(message["id"]), sender_id, text, place, int(message["timestamp"]))
 

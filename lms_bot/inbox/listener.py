@@ -12,7 +12,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any, Protocol
 
-from lms_bot.exceptions import LMSBotError, ZulipRefused
+from lms_bot.exceptions import LMSBotError, ZulipRefused, without_words
 from lms_bot.gateway import EventQueue, Gateway
 from lms_bot.inbox.letters import Letter, Me, is_check_mark, read_letter
 
@@ -83,9 +83,9 @@ class Listener:
                 pause = error.retry_after_seconds or FIRST_PAUSE_SECONDS * 2 ** min(failures, 10)
                 if not self._stopping.is_set():
                     logger.warning("nothing is heard from Zulip: %s", error)
-            except Exception:
+            except Exception as error:
                 failures, pause = failures + 1, LONGEST_PAUSE_SECONDS
-                logger.exception("the listener failed; it goes on")
+                logger.error("the listener failed; it goes on", exc_info=without_words(error))
             self._stopping.wait(min(pause, LONGEST_PAUSE_SECONDS))
 
     def hear(self) -> None:
@@ -105,8 +105,8 @@ class Listener:
             self._queue.last_event_id = max(self._queue.last_event_id, int(event["id"]))
             try:
                 self._hand_on(event)
-            except Exception:  # the others need not suffer
-                logger.exception("an event of Zulip's could not be dealt with")
+            except Exception as error:  # the others need not suffer
+                logger.error("an event of Zulip's could not be dealt with", exc_info=without_words(error))
 
     def _hand_on(self, event: Mapping[str, Any]) -> None:
         assert self.me is not None
