@@ -14,6 +14,8 @@ from lms_bot.sandbox.postgres import EmbeddedPostgres
 from lms_bot.sandbox.school import School
 
 if TYPE_CHECKING:
+    from chat_world import World
+
     from lms_bot.sandbox.zulip import SandboxZulip
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -119,3 +121,23 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'store.db'}"
     create: Callable[..., str] = request.getfixturevalue("new_database")
     return create()
+
+
+@pytest.fixture
+def world(store_url: str) -> Iterator[World]:
+    """People to ask the bot as, without a Zulip and an LMS."""
+    from chat_world import close_world, open_world
+
+    world = open_world(store_url)
+    yield world
+    close_world(world)
+
+
+@pytest.fixture
+def small_world(tmp_path: Path) -> Iterator[World]:
+    """The same on SQLite only, for what does not depend on the store."""
+    from chat_world import close_world, open_world
+
+    world = open_world(f"sqlite:///{tmp_path / 'small.db'}")
+    yield world
+    close_world(world)

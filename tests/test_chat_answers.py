@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
@@ -17,10 +16,8 @@ from chat_world import (
     PUPIL,
     ZOE,
     World,
-    close_world,
     make_student,
     make_user,
-    open_world,
 )
 
 from lms_bot.activities import ActivityType
@@ -33,20 +30,6 @@ PASSED, FAILED, STARTED = ActivityType.EXAM_PASSED, ActivityType.EXAM_FAILED, Ac
 WATCHED = ActivityType.CONTENT_WATCHED
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 AN_HOUR_AGO = "<time:2026-03-18T11:00:00Z>"
-
-
-@pytest.fixture
-def world(store_url: str) -> Iterator[World]:
-    world = open_world(store_url)
-    yield world
-    close_world(world)
-
-
-@pytest.fixture
-def small_world(tmp_path: str) -> Iterator[World]:
-    world = open_world(f"sqlite:///{tmp_path}/store.db")
-    yield world
-    close_world(world)
 
 
 def add_exam(world: World, student: object, title: str, percentage: float | None, ago: timedelta = HOUR) -> None:

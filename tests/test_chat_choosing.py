@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -13,20 +12,6 @@ from lms_bot.store.conversation import Choice
 
 UNKNOWN_COMMAND = "I do not know that command."
 OFFER = "Which one do you mean?\n\n1. José García (jgarcia)\n2. John Doe (john_doe)\n\nAnswer with the number."
-
-
-@pytest.fixture
-def world(store_url: str) -> Iterator[World]:
-    world = open_world(store_url)
-    yield world
-    close_world(world)
-
-
-@pytest.fixture
-def small_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    world = open_world(f"sqlite:///{tmp_path_factory.mktemp('chat') / 'store.db'}")
-    yield world
-    close_world(world)
 
 
 def test_an_unclear_name_is_answered_with_a_list_and_the_number_with_the_answer(world: World) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import csv
 import importlib.util
 import io
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from chat_world import ADMIN, ARJUN, JANE, JOHN, MARIA, PUPIL, ZOE, World, close_world, make_user, open_world
+from chat_world import ADMIN, ARJUN, JANE, JOHN, MARIA, PUPIL, ZOE, World, make_user
 
 from lms_bot import charts
 from lms_bot.activities import ActivityType
@@ -28,20 +27,6 @@ WATCHED = ActivityType.CONTENT_WATCHED
 PNG = b"\x89PNG\r\n\x1a\n"
 HOW = 'pip install "lms-bot[charts]"'
 needs_matplotlib = pytest.mark.skipif(not charts.is_available(), reason="the extra `charts` is not installed")
-
-
-@pytest.fixture
-def world(store_url: str) -> Iterator[World]:
-    world = open_world(store_url)
-    yield world
-    close_world(world)
-
-
-@pytest.fixture
-def small_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    world = open_world(f"sqlite:///{tmp_path_factory.mktemp('files') / 'store.db'}")
-    yield world
-    close_world(world)
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from chat_world import (
     ADMIN,
@@ -17,27 +15,11 @@ from chat_world import (
     PUPIL,
     ZOE,
     World,
-    close_world,
-    open_world,
 )
 
 from lms_bot.chat.notes import count_notes, get_notes
 from lms_bot.chat.respond import REFUSAL, respond
 from lms_bot.store.conversation import Look, Note
-
-
-@pytest.fixture
-def world(store_url: str) -> Iterator[World]:
-    world = open_world(store_url)
-    yield world
-    close_world(world)
-
-
-@pytest.fixture
-def small_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    world = open_world(f"sqlite:///{tmp_path_factory.mktemp('notes') / 'store.db'}")
-    yield world
-    close_world(world)
 
 
 def texts_of(world: World, student_id: int) -> list[str]:

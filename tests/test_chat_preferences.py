@@ -37,13 +37,6 @@ HOSTILE = "@**all** | `x` [a](http://evil.example/)\n# **b**"
 ALL_TYPES = {kind.value for kind in ActivityType}
 
 
-@pytest.fixture
-def world(store_url: str) -> Iterator[World]:
-    world = open_world(store_url)
-    yield world
-    close_world(world)
-
-
 @pytest.fixture(scope="module")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("empty") / "store.db"

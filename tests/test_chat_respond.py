@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from time import perf_counter
 
@@ -19,10 +18,8 @@ from chat_world import (
     PUPIL,
     ZOE,
     World,
-    close_world,
     make_student,
     make_user,
-    open_world,
 )
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -39,20 +36,6 @@ from lms_bot.store.models import DeliveryState, Fact, MessageState, RejectedRow
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 HOSTILE = "@**all** | `x` [a](http://evil.example/)\n# **b**"
-
-
-@pytest.fixture
-def world(store_url: str) -> Iterator[World]:
-    world = open_world(store_url)
-    yield world
-    close_world(world)
-
-
-@pytest.fixture
-def small_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    world = open_world(f"sqlite:///{tmp_path_factory.mktemp('chat') / 'store.db'}")
-    yield world
-    close_world(world)
 
 
 # ---- what mentors ask ----

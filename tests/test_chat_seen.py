@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
-import pytest
-from chat_world import ADMIN, ARJUN, JANE, JOHN, JOSE, MARIA, NOW, ZOE, World, close_world, make_student, open_world
+from chat_world import ADMIN, ARJUN, JANE, JOHN, JOSE, MARIA, NOW, ZOE, World, make_student
 
 from lms_bot.activities import ActivityType
 from lms_bot.chat.seen import get_seen_by, note_reaction
@@ -17,20 +15,6 @@ from lms_bot.store.models import Delivery, DeliveryState, MessageState
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 FAILED, PASSED, STARTED = ActivityType.EXAM_FAILED, ActivityType.EXAM_PASSED, ActivityType.EXAM_STARTED
 WATCHED, LESSON = ActivityType.CONTENT_WATCHED, ActivityType.CONTENT_STARTED
-
-
-@pytest.fixture
-def world(store_url: str) -> Iterator[World]:
-    world = open_world(store_url)
-    yield world
-    close_world(world)
-
-
-@pytest.fixture
-def small_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    world = open_world(f"sqlite:///{tmp_path_factory.mktemp('seen') / 'store.db'}")
-    yield world
-    close_world(world)
 
 
 def tell(
