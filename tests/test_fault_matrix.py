@@ -472,6 +472,23 @@ def test_a_connection_lost_within_a_transaction_is_made_anew(
     world.check()
 
 
+def test_a_postgresql_made_read_only_is_a_store_that_does_not_answer(
+    new_world: Callable[..., OutboxWorld], new_database: Callable[..., str]
+) -> None:
+    world = new_world(new_database())
+    world.owe(world.anna)
+    with world.app.store.session() as database:
+        ((name,),) = database.execute_sql("SELECT current_database()").fetchall()
+        database.execute_sql(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+        world.app.store.close_thread()
+    with pytest.raises(StoreUnavailable, match="read-only"):
+        world.notifier.write_messages(world.now)
+    with world.app.store.session() as database:
+        database.execute_sql("SET default_transaction_read_only = off")
+        world.run()
+    world.check()
+
+
 def step_with_store_away(world: OutboxWorld, kind: str, away: Callable[[], Any]) -> list[BaseException]:
     """One step, during whose request the store goes away until the step has ended. Returns what it raised."""
     failures: list[BaseException] = []

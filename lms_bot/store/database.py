@@ -24,6 +24,7 @@ NO_SUCH_FOLDER = "unable to open database file"  # SQLite's words
 EVENT_IDS = "event ids"
 """The lock shared by who takes ids for events and has not committed these yet."""
 
+READ_ONLY_TRANSACTION = "25006"  # https://www.postgresql.org/docs/current/errcodes-appendix.html
 CONNECTION_ERRORS = (peewee.OperationalError, peewee.InterfaceError)
 
 
@@ -149,7 +150,12 @@ def open_store(url: str) -> Store:
 
 
 def _is_about_connection(error: peewee.PeeweeException) -> bool:
-    """Also SQLite's plain DatabaseError, for a file that is no database; its subclasses are our mistakes."""
+    """Also SQLite's plain DatabaseError, for a file that is no database; its subclasses are our mistakes.
+
+    And a PostgreSQL that became a replica, or was made read-only: another connection may lead to the right one.
+    """
+    if isinstance(error, peewee.InternalError):
+        return getattr(error.__context__, "pgcode", None) == READ_ONLY_TRANSACTION
     return isinstance(error, CONNECTION_ERRORS) or type(error) is peewee.DatabaseError
 
 
