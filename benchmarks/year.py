@@ -14,6 +14,7 @@ from lms_bot.store.recording import DELIVERY_COLUMNS, EVENT_COLUMNS
 from lms_bot.store.statements import Statements, to_stored
 
 EVENTS_PER_STUDENT, STUDENTS_PER_MENTOR = 1000, 40
+MENTORS_IN_ZULIP = 199  # of those in `world` one is an admin without students
 EVENTS_AT_ONCE = 20_000
 EVENTS_IN_A_MESSAGE = 4
 SUBJECTS = (
@@ -26,7 +27,8 @@ LEFT_PART, EXAM_PART = 0.03, 0.4
 PEOPLE_SQL = """
 TRUNCATE mentors, students CASCADE;
 INSERT INTO mentors (id, username, user_id, email)
-SELECT i, 'mentor' || i, 9000 + i, 'mentor' || i || '@school.example' FROM generate_series(1, %(mentors)s) AS i;
+SELECT i, 'mentor' || i, 9000 + i, 'mentor' || i || CASE WHEN i < 200 THEN '@school.example' ELSE '@nowhere' END
+FROM generate_series(1, %(mentors)s) AS i;
 INSERT INTO students (id, username, first_name, last_name, email)
 SELECT i, 'student' || i, 'Given' || i, 'Family' || i, 'student' || i || '@students.example'
 FROM generate_series(1, %(students)s) AS i;
@@ -62,6 +64,11 @@ class Year:
         return -(-self.students // STUDENTS_PER_MENTOR)
 
     @property
+    def students_in_sight(self) -> int:
+        """So many, from the first on, have a mentor in Zulip."""
+        return min(self.students, MENTORS_IN_ZULIP * STUDENTS_PER_MENTOR)
+
+    @property
     def people(self) -> dict[str, int]:
         return {"mentors": self.mentors, "students": self.students, "each": STUDENTS_PER_MENTOR}
 
@@ -70,7 +77,7 @@ class Year:
 
 
 def write_year(app: App, year: Year, zulip_ids: dict[int, int]) -> None:
-    """Fills an empty store; `zulip_ids` are the mentors' by their ids in the LMS."""
+    """Fills an empty store; `zulip_ids` are those of the mentors who are in Zulip, by their ids in the LMS."""
     statements = Statements(app.store.database)
     for first, rows in _make_pages(year):
         with app.store.transaction():
@@ -132,7 +139,7 @@ def _write_page(
     events, deliveries, logs, messages, seen = [], [], [], [], []
     for event_id, (at, kind, student_id, attempt, title, metadata) in enumerate(rows, first):
         moment, mentor = to_stored(at), year.get_mentor(student_id)
-        person, message_id = zulip_ids[mentor], 1 + event_id // EVENTS_IN_A_MESSAGE
+        person, message_id = zulip_ids.get(mentor, 9000 + mentor), 1 + event_id // EVENTS_IN_A_MESSAGE
         names = (f"student{student_id}", f"Given{student_id} Family{student_id}", mentor, f"mentor{mentor}")
         key = f"{kind[:4]}:{attempt}:{kind}"
         about = (attempt, title, json.dumps(metadata), moment, moment)

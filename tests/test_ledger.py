@@ -261,6 +261,7 @@ def test_what_patience_does_not_suffice_for_is_told_and_counted_later(store: Sto
     ledger = Ledger(store, events_at_once=3)
 
     assert ledger.catch_up(patience_seconds=0) == 7
+    assert ledger.step() is None, "events may still be coming"
     assert ledger.step() == 0.0, "there may be more"
     assert ledger.step() is None, "there is nothing more"
     assert get_kept() == recount()
@@ -272,6 +273,21 @@ def test_what_cannot_be_done_in_time_is_not_waited_for(store: Store, monkeypatch
 
     assert Ledger(store, events_at_once=3).catch_up(patience_seconds=9) == 27
     assert Ledger(store, events_at_once=3).catch_up(patience_seconds=27) == 0
+
+
+def test_while_events_keep_coming_the_background_waits_but_not_for_ever(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Ledger(store)
+    for number in range(3):
+        record(store, number)
+        assert ledger.step() is None
+    assert not Standing.select().exists()
+
+    monkeypatch.setattr("lms_bot.store.ledger.LONGEST_WAIT_SECONDS", 0)
+    record(store, 3)
+    assert ledger.step() == 0.0
+    assert Standing.select().count() == 4
 
 
 def test_a_started_app_counts_by_itself(store_url: str) -> None:
@@ -442,8 +458,7 @@ def test_a_long_backlog_is_counted_without_keeping_others_from_writing(store: St
     is_over = threading.Event()
     with ThreadPoolExecutor(1) as pool:
         writing = pool.submit(write)
-        while Ledger(store, events_at_once=1000).step() is not None:
-            pass
+        assert Ledger(store, events_at_once=1000).catch_up() == 0
         is_over.set()
         writing.result()
 

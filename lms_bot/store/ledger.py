@@ -35,6 +35,7 @@ EVENTS_AT_ONCE, EVENTS_AT_ONCE_ON_SQLITE = 8000, 2000  # SQLite has one lock for
 EVENTS_PER_SECOND = 10_000
 """More than that is not to be hoped for; what cannot be done in time is not waited for."""
 STEP_PATIENCE_SECONDS = 1.0
+LONGEST_WAIT_SECONDS = 10.0
 SHORTEST_PATIENCE_SECONDS = 0.05
 PAUSE_SECONDS = 0.01
 """Between two chunks, so that others who wait for SQLite's one lock come to their turn."""
@@ -91,6 +92,7 @@ class Ledger:
         self._events_at_once = events_at_once or usual
         self._statements = Statements(store.database)
         self._trouble = ""
+        self._last_seen, self._quiet_at = 0, monotonic()
 
     def catch_up(self, *, patience_seconds: float = 10.0) -> int:
         """Counts what was recorded since it was last called. Returns how many events are still not counted.
@@ -100,18 +102,22 @@ class Ledger:
         read either.
         """
         with self._store.session():
-            behind = self._get_distance()
-            if not behind:
+            last, counted_to = self._look()
+            if last <= counted_to:
                 return 0
-            can_be_done = behind <= EVENTS_PER_SECOND * patience_seconds
+            can_be_done = last - counted_to <= EVENTS_PER_SECOND * patience_seconds
             self._count_until(monotonic() + (patience_seconds if can_be_done else 0))
             ((uncounted,),) = self._statements.execute(f"SELECT count(*) FROM {UNCOUNTED}")
             return int(uncounted)
 
     def step(self) -> float | None:
-        """Counts for a moment, in the background; returns how soon it wants to be called again."""
+        """Counts for a moment, in the background; returns how soon it wants to be called again.
+
+        While events keep coming it leaves the machine to who records them, but not for ever.
+        """
         with self._store.session():
-            if not self._get_distance():
+            last, counted_to = self._look()
+            if last <= counted_to or self._is_growing(last):
                 return None
             return 0.0 if self._count_until(monotonic() + STEP_PATIENCE_SECONDS) else None
 
@@ -120,10 +126,18 @@ class Ledger:
         (totals,) = self._statements.execute(TOTALS_SQL)
         return int(totals[0]), int(totals[1])
 
-    def _get_distance(self) -> int:
-        """How many ids there are above the last that is counted; below it no event can come any more."""
+    def _look(self) -> tuple[int, int]:
+        """The id of the last event that is stored, and that of the last that is counted: below it none can come."""
         ((last, counted_to),) = self._statements.execute(LOOK_SQL)
-        return max(0, (last or 0) - (counted_to or 0))
+        return last or 0, counted_to or 0
+
+    def _is_growing(self, last: int) -> bool:
+        """Whether events came since the step before, and this is not so for long yet."""
+        has_grown, self._last_seen = last != self._last_seen, last
+        if not has_grown or monotonic() - self._quiet_at > LONGEST_WAIT_SECONDS:
+            self._quiet_at = monotonic()
+            return False
+        return True
 
     def _count_until(self, deadline: float) -> bool:
         """Counts chunk after chunk. True if that went well, be there more or not; else says why in the log."""
@@ -133,7 +147,8 @@ class Ledger:
                 sleep(PAUSE_SECONDS)
         except (StoreUnavailable, peewee.DatabaseError) as error:
             if str(error) != self._trouble:  # once for each trouble
-                logger.warning("events cannot be counted now: %s", str(error).strip().split("\n")[0])
+                level = logging.INFO if isinstance(error, StoreUnavailable) else logging.WARNING  # it may be busy
+                logger.log(level, "events cannot be counted now: %s", str(error).strip().split("\n")[0])
                 self._trouble = str(error)
             return False
         self._trouble = ""
