@@ -32,6 +32,7 @@ from lms_bot.chat.respond import REFUSAL, respond
 from lms_bot.exceptions import LMSUnavailable, StoreUnavailable, ZulipUnavailable
 from lms_bot.markdown import time_tag
 from lms_bot.store.database import Store
+from lms_bot.store.ledger import Ledger
 from lms_bot.store.models import DeliveryState, Fact, MessageState, RejectedRow
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -448,3 +449,18 @@ def test_nothing_that_can_be_typed_makes_it_raise(small_world: World, text: str,
     assert reply.text and len(reply.text) <= 10_000
     if who == PUPIL:
         assert reply.text == REFUSAL
+
+
+def test_an_answer_says_how_many_events_it_does_not_count_yet(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lms_bot.store.ledger.EVENTS_PER_SECOND", 0)  # none is waited for
+    world.app.ledger = Ledger(world.app.store, events_at_once=1)
+    for _ in range(3):
+        world.add_event(JOHN)
+
+    said = [world.ask("stats").text.rpartition("\n")[2] for _ in range(3)]
+
+    assert said[:2] == [
+        "⏳ 2 events recorded just now are not counted yet.",
+        "⏳ 1 event recorded just now is not counted yet.",
+    ]
+    assert "counted yet" not in said[2]
