@@ -25,8 +25,8 @@ bench-smoke: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks --smoke
 
 docs: $(VENV)/.installed-test  ## README's table of settings and lms_bot.conf.example
-	$(BIN)/python -m lms_bot.config_docs
-	$(BIN)/python -m tests.written_docs
+	$(BIN)/python -m lms_bot.settings.documents
+	$(BIN)/python -m tests.worlds.written_docs
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

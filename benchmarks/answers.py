@@ -16,11 +16,11 @@ from benchmarks.measuring import Report, at_most, rounded, seconds_of
 from benchmarks.world import StoreKind, World
 from benchmarks.year import MENTORS_IN_ZULIP, PARTS, PEOPLE_SQL, SUBJECTS, Year, write_year
 from lms_bot.app import App
-from lms_bot.chat.access import Audience
-from lms_bot.chat.command import Command
-from lms_bot.chat.commands import COMMANDS
+from lms_bot.chat.commands.command import Command
+from lms_bot.chat.commands.table import COMMANDS
 from lms_bot.chat.respond import respond
-from lms_bot.clock import utc_now
+from lms_bot.core.clock import utc_now
+from lms_bot.people.access import Audience
 
 EVENTS, EVENTS_SMOKE = 2_000_000, 3_000
 ASKED, ASKED_SMOKE = 60, 1
@@ -56,7 +56,7 @@ def _measure(report: Report, kind: StoreKind, app: App, year: Year, asked: int) 
     zulip_ids = _get_zulip_ids(app)
     mentors = range(1, min(year.mentors, MENTORS_IN_ZULIP) + 1)
     write_year(app, year, {number: zulip_ids[_get_email(number)] for number in mentors})
-    counting = seconds_of(lambda: app.ledger.catch_up(patience_seconds=float("inf")))
+    counting = seconds_of(lambda: app.counters.catch_up(patience_seconds=float("inf")))
     taken = {
         f"{command.name} {who}".replace(" ", "_"): sorted(_ask(app, year, zulip_ids, command, who, asked))
         for command in COMMANDS

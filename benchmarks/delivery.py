@@ -17,12 +17,12 @@ from pathlib import Path
 
 from benchmarks.measuring import Report, at_least, at_most, rounded
 from benchmarks.world import BenchmarkLMS, StoreKind, World, running_app
-from lms_bot.activities import Activity, ActivityType
 from lms_bot.app import App
-from lms_bot.clock import UTC
-from lms_bot.gateway import Credentials, Pace
+from lms_bot.core.activities import Activity, ActivityType
+from lms_bot.core.clock import UTC
 from lms_bot.sandbox.zulip import SandboxMessage, SandboxPerson, SandboxZulip
-from lms_bot.store.recording import Owed, Recipients, Recorder
+from lms_bot.watch.recorder import Owed, Recipients, Recorder
+from lms_bot.zulip.gateway import Credentials, Pace
 
 DELIVERIES, DELIVERIES_SMOKE = 10_000, 150
 PEOPLE = 50

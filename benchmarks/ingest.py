@@ -22,8 +22,9 @@ from benchmarks.measuring import Report, at_least, rounded, seconds_of, spread
 from benchmarks.world import BenchmarkLMS, StoreKind, World
 from lms_bot.app import App
 from lms_bot.store.database import Store, open_store, rows
-from lms_bot.store.models import Cursor, Delivery, LMSActivityEvent
-from lms_bot.store.recording import EVENT_COLUMNS
+from lms_bot.store.messages import Delivery
+from lms_bot.store.models import Cursor, LMSActivityEvent
+from lms_bot.watch.recorder import EVENT_COLUMNS
 
 PAGE_SIZE = 1000
 EventRow = tuple[Any, ...]

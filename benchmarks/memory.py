@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.measuring import Report, at_most, rounded
 from benchmarks.world import BenchmarkLMS, StoreKind, World, running_app
-from lms_bot.gateway import Credentials
+from lms_bot.zulip.gateway import Credentials
 
 STATUS = Path("/proc/self/status")
 MOST_MEGABYTES = 150

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lms_bot.app import App, build_app
-from lms_bot.config import Settings
-from lms_bot.gateway import Credentials
-from lms_bot.sandbox.postgres import EmbeddedPostgres
-from lms_bot.sandbox.school import School
+from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
+from lms_bot.sandbox.lms.school import School
 from lms_bot.sandbox.zulip import SandboxZulip
+from lms_bot.settings.settings import Settings
+from lms_bot.zulip.gateway import Credentials
 
 StoreKind = Literal["sqlite", "postgresql"]
 

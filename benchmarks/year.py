@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lms_bot.app import App
-from lms_bot.store.recording import DELIVERY_COLUMNS, EVENT_COLUMNS
 from lms_bot.store.statements import Statements, to_stored
+from lms_bot.watch.recorder import DELIVERY_COLUMNS, EVENT_COLUMNS
 
 EVENTS_PER_STUDENT, STUDENTS_PER_MENTOR = 1000, 40
 MENTORS_IN_ZULIP = 199  # of those in `world` one is an admin without students

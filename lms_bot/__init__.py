@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from lms_bot.core.former_names import keep_importable
 from lms_bot.version import __version__
 
 if TYPE_CHECKING:
@@ -12,14 +13,16 @@ if TYPE_CHECKING:
 
 _PUBLIC = {
     "handler_class": ("lms_bot.bot", "LMSBotHandler"),
-    "ActivityMonitor": ("lms_bot.monitor", "ActivityMonitor"),
+    "ActivityMonitor": ("lms_bot.watch.monitor", "ActivityMonitor"),
     "LMSActivityEvent": ("lms_bot.store.models", "LMSActivityEvent"),
-    "LMSActivityEventHandler": ("lms_bot.events", "LMSActivityEventHandler"),
+    "LMSActivityEventHandler": ("lms_bot.notify.events", "LMSActivityEventHandler"),
     "LMSEventLog": ("lms_bot.store.models", "LMSEventLog"),
-    "MessageFormatter": ("lms_bot.formatter", "MessageFormatter"),
-    "UserMapper": ("lms_bot.users", "UserMapper"),
-    "health_check": ("lms_bot.health", "health_check"),
+    "MessageFormatter": ("lms_bot.notify.formatter", "MessageFormatter"),
+    "UserMapper": ("lms_bot.people.users", "UserMapper"),
+    "health_check": ("lms_bot.operation.health", "health_check"),
 }
+
+keep_importable()
 
 __all__ = ["__version__", *_PUBLIC]
 

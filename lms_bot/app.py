@@ -11,28 +11,28 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from lms_bot.chat.choosing import CHOICE_LASTS
-from lms_bot.chat.names import Directories
-from lms_bot.clock import utc_now
-from lms_bot.config import Settings, load_settings, resolve
-from lms_bot.events import LMSActivityEventHandler
-from lms_bot.exceptions import ConfigError, LMSBotError
-from lms_bot.formatter import MessageFormatter
-from lms_bot.gateway import Credentials, Gateway
-from lms_bot.health import HealthChecks
-from lms_bot.inbox import Inbox
+from lms_bot.chat.inbox import Inbox
+from lms_bot.chat.language.choices import CHOICE_LASTS
+from lms_bot.chat.language.student_index import StudentIndexes
+from lms_bot.core.clock import utc_now
+from lms_bot.core.errors import ConfigError, LMSBotError
 from lms_bot.lms.connection import LMSConnection
 from lms_bot.lms.people import PeopleReader
 from lms_bot.lms.source import Source
 from lms_bot.lms.standard import PEOPLE, STREAMS
-from lms_bot.monitor import ActivityMonitor
-from lms_bot.notifier import Notifier
-from lms_bot.poller import Poller
-from lms_bot.polling import Polling
+from lms_bot.notify.events import LMSActivityEventHandler
+from lms_bot.notify.formatter import MessageFormatter
+from lms_bot.operation.health import HealthChecks
+from lms_bot.operation.jobs import BackgroundJobs
+from lms_bot.outbox.sender import Notifier
+from lms_bot.people.users import ZULIP_AWAY_SECONDS, UserMapper
+from lms_bot.settings.settings import Settings, load_settings, resolve
 from lms_bot.store.conversation import Answer, Choice
+from lms_bot.store.counters import Counters
 from lms_bot.store.database import Store, open_store
-from lms_bot.store.ledger import Ledger
-from lms_bot.users import ZULIP_AWAY_SECONDS, UserMapper
+from lms_bot.watch.monitor import ActivityMonitor
+from lms_bot.watch.polling import Polling
+from lms_bot.zulip.gateway import Credentials, Gateway
 
 T = TypeVar("T")
 
@@ -52,9 +52,9 @@ class App:
     source: Source
     people: PeopleReader
     gateway: Gateway | None
-    ledger: Ledger
+    counters: Counters
     users: UserMapper = field(init=False)
-    directories: Directories = field(default_factory=Directories)
+    student_indexes: StudentIndexes = field(default_factory=StudentIndexes)
     formatter: MessageFormatter = field(init=False)
     notifier: Notifier = field(init=False)
     events: LMSActivityEventHandler = field(init=False)
@@ -62,18 +62,18 @@ class App:
     inbox: Inbox | None = field(init=False)
     health: HealthChecks = field(init=False)
     polling: Polling = field(init=False)
-    poller: Poller = field(init=False)
+    jobs: BackgroundJobs = field(init=False)
 
     def start(self, *, is_answering: bool = False) -> None:
         """Starts the background threads; also those that answer people, if this process is to do that."""
         settings = self.settings
         if settings.lms_activity_monitor_enabled:
-            self.poller.every(settings.lms_activity_poll_interval, self.polling.step, "poller")
-        self.poller.every(MEND_SECONDS, self.events.mend, "mender")
-        self.poller.every(ZULIP_AWAY_SECONDS, self.events.mend_for_zulip, "finder")
-        self.poller.every(TIDY_SECONDS, self.tidy, "tidier")
-        self.poller.repeat(self.notifier.step, self.notifier.awake, "sender")
-        self.poller.repeat(self.ledger.step, self.ledger.awake, "counter")
+            self.jobs.every(settings.lms_activity_poll_interval, self.polling.step, "poller")
+        self.jobs.every(MEND_SECONDS, self.events.mend, "mender")
+        self.jobs.every(ZULIP_AWAY_SECONDS, self.events.mend_for_zulip, "finder")
+        self.jobs.every(TIDY_SECONDS, self.tidy, "tidier")
+        self.jobs.repeat(self.notifier.step, self.notifier.awake, "sender")
+        self.jobs.repeat(self.counters.step, self.counters.awake, "counter")
         if is_answering and self.inbox is not None:
             self.inbox.start()
 
@@ -87,7 +87,7 @@ class App:
         """Finishes what is in hand and closes what is open. Takes less than five seconds."""
         if self.inbox is not None:
             self.inbox.stop()
-        if self.poller.stop(STOP_SECONDS):
+        if self.jobs.stop(STOP_SECONDS):
             self._give_back()
             self.source.connection.close()
         else:  # who hangs in the LMS, the store or Zulip ends with us; duties are given back if the store can be had
@@ -122,7 +122,7 @@ def build_app(settings: Settings, credentials: Credentials | None = None) -> App
         source=Source(connection, STREAMS, settings.lms_sweep_budget / 1000),
         people=PeopleReader(connection, PEOPLE),
         gateway=Gateway(credentials) if credentials else None,
-        ledger=Ledger(store),
+        counters=Counters(store),
     )
     app.users = mapper(app=app)
     app.formatter = formatter()
@@ -132,7 +132,7 @@ def build_app(settings: Settings, credentials: Credentials | None = None) -> App
     app.inbox = Inbox(app) if app.gateway else None
     app.health = HealthChecks(app)
     app.polling = Polling(app)
-    app.poller = Poller()
+    app.jobs = BackgroundJobs()
     return app
 
 

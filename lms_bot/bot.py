@@ -15,10 +15,10 @@ from zulip_bots.custom_exceptions import ConfigValidationError
 from zulip_bots.simple_lib import TerminalBotHandler
 
 from lms_bot.app import App, build_app, set_app
-from lms_bot.config import load_settings
-from lms_bot.exceptions import ConfigError, LMSBotError, without_words
-from lms_bot.gateway import OWNER, Credentials, ZulipUser
-from lms_bot.inbox import make_reply, without_files
+from lms_bot.chat.inbox import make_reply, without_files
+from lms_bot.core.errors import ConfigError, LMSBotError, without_words
+from lms_bot.settings.settings import load_settings
+from lms_bot.zulip.gateway import OWNER, Credentials, ZulipUser
 
 logger = logging.getLogger(__name__)
 

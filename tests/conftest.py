@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lms_bot.sandbox.postgres import EmbeddedPostgres
-from lms_bot.sandbox.school import School
+from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
+from lms_bot.sandbox.lms.school import School
 
 if TYPE_CHECKING:
-    from chat_world import World
-
     from lms_bot.sandbox.zulip import SandboxZulip
+    from tests.worlds.chat_world import World
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 POSTGRES_15 = Path("/usr/lib/postgresql/15/bin")
 
 _numbers = itertools.count(1)
@@ -126,7 +124,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 def world(store_url: str) -> Iterator[World]:
     """People to ask the bot as, without a Zulip and an LMS."""
-    from chat_world import close_world, open_world
+    from tests.worlds.chat_world import close_world, open_world
 
     world = open_world(store_url)
     yield world
@@ -136,7 +134,7 @@ def world(store_url: str) -> Iterator[World]:
 @pytest.fixture
 def small_world(tmp_path: Path) -> Iterator[World]:
     """The same on SQLite only, for what does not depend on the store."""
-    from chat_world import close_world, open_world
+    from tests.worlds.chat_world import close_world, open_world
 
     world = open_world(f"sqlite:///{tmp_path / 'small.db'}")
     yield world

@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from lms_bot.chat.access import Asker, identify
-from lms_bot.chat.asked import SeveralStudents, UnknownStudent
-from lms_bot.chat.choosing import (
+from lms_bot.chat.commands.command import Command, format_usage, pick_students_for_example
+from lms_bot.chat.commands.replies import format_stale_note
+from lms_bot.chat.commands.table import choose_for, find_command, find_similar
+from lms_bot.chat.language.arguments import SeveralStudents, UnknownStudent
+from lms_bot.chat.language.choices import (
     MOST_OFFERED,
     choose,
     forget_choice,
@@ -21,20 +23,18 @@ from lms_bot.chat.choosing import (
     offer_students,
     read_number,
 )
-from lms_bot.chat.command import Command, format_usage, pick_students_for_example
-from lms_bot.chat.commands import choose_for, find_command, find_similar
-from lms_bot.chat.question import File, Question, WithFiles, WrongArguments
-from lms_bot.chat.replies import format_stale_note
-from lms_bot.chat.words import is_thanks, split_lines, split_words
-from lms_bot.clock import utc_now
-from lms_bot.exceptions import LMSBotError, LMSRefused, LMSUnavailable, StoreUnavailable
-from lms_bot.markdown import code
+from lms_bot.chat.language.question import File, Question, WithFiles, WrongArguments
+from lms_bot.chat.language.words import is_thanks, split_lines, split_words
+from lms_bot.core.clock import utc_now
+from lms_bot.core.errors import LMSBotError, LMSRefused, LMSUnavailable, StoreUnavailable
+from lms_bot.core.markdown import code
+from lms_bot.people.access import Asker, identify
 from lms_bot.store.conversation import Choice
 
 if TYPE_CHECKING:
     from lms_bot.app import App
     from lms_bot.lms.people import Student
-    from lms_bot.users import ZulipUser
+    from lms_bot.people.users import ZulipUser
 
 REFUSAL = (
     "Sorry, I cannot help you. If you think that I should, please ask an administrator of this organization."
@@ -152,7 +152,7 @@ def _run(command: Command, question: Question) -> Reply:
             return Reply(REFUSAL)
         return Reply(f"{code(command.name)} is for {command.audience.value} only. {HELP_SHOWS}")
     with question.app.store.session() if command.needs_store else nullcontext():
-        uncounted = question.app.ledger.catch_up() if command.needs_store else 0
+        uncounted = question.app.counters.catch_up() if command.needs_store else 0
         try:
             answer = command.answer(question)
         except SeveralStudents as several:
@@ -170,7 +170,7 @@ def _offer(
 ) -> str:
     """The answer, with the students it lists remembered to be chosen from."""
     for student in students[:MOST_OFFERED]:
-        question.note_look(student.student_id)
+        question.audit(student.student_id)
     if students:
         with question.app.store.transaction():
             offer_students(question.zulip_user_id, students, before, after, question.now)

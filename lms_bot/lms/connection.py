@@ -24,7 +24,7 @@ from psycopg2.extensions import (
     register_type,
 )
 
-from lms_bot.exceptions import LMSBotError, LMSRefused, LMSUnavailable
+from lms_bot.core.errors import LMSBotError, LMSRefused, LMSUnavailable
 
 logger = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from lms_bot.activities import UNKNOWN_STATE, UNREADABLE, Activity, ActivityType, Rejection
-from lms_bot.clock import to_utc
+from lms_bot.core.activities import UNKNOWN_STATE, UNREADABLE, Activity, ActivityType, Rejection
+from lms_bot.core.clock import to_utc
 from lms_bot.lms.connection import Unreadable
 from lms_bot.lms.people import PeopleSelects, display_name
 from lms_bot.lms.stream import Reading, Stream

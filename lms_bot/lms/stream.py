@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from lms_bot.activities import Activity, Rejection
+from lms_bot.core.activities import Activity, Rejection
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
 from typing import TextIO
 
-from lms_bot.sandbox.page_server import PORTS, PageServer
-from lms_bot.sandbox.page_world import World
+from lms_bot.sandbox.page.server import PORTS, PageServer
+from lms_bot.sandbox.page.world import World
 from lms_bot.sandbox.parts import CONNECTIONS, Parts, set_up
 from lms_bot.sandbox.stage import (
     LOOK_SECONDS,

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from lms_bot.sandbox.bot_process import BotProcess
 from lms_bot.sandbox.keeper import Keeper
-from lms_bot.sandbox.postgres import EmbeddedPostgres
-from lms_bot.sandbox.sample import Person
-from lms_bot.sandbox.school import School
+from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
+from lms_bot.sandbox.lms.sample import Person
+from lms_bot.sandbox.lms.school import School
 from lms_bot.sandbox.zulip import SandboxPerson, SandboxZulip
 
 CONNECTIONS = """\

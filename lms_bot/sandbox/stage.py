@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import Any, TextIO
 
 from lms_bot.sandbox.bot_process import BotProcess
+from lms_bot.sandbox.lms.sample import EXAMS, MENTORS, STUDENTS, SUPERVISOR
+from lms_bot.sandbox.lms.school import School
 from lms_bot.sandbox.parts import get_full_name, invite
-from lms_bot.sandbox.sample import EXAMS, MENTORS, STUDENTS, SUPERVISOR
-from lms_bot.sandbox.school import School
 from lms_bot.sandbox.zulip import SandboxMessage, SandboxPerson, SandboxZulip
 
 START_PATIENCE_SECONDS = 30.0

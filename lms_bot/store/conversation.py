@@ -16,7 +16,7 @@ from peewee import (
     TextField,
 )
 
-from lms_bot.clock import utc_now
+from lms_bot.core.clock import utc_now
 from lms_bot.store.database import UTCDateTimeField, rows
 from lms_bot.store.models import BaseModel, LMSActivityEvent
 
@@ -149,7 +149,7 @@ class SeenEvent(BaseModel):
         primary_key = CompositeKey("event", "zulip_user_id")
 
 
-class Look(BaseModel):
+class AuditEntry(BaseModel):
     """An admin looked at a student who is not theirs; `student_id` is null for all students at once."""
 
     look_id = AutoField()
@@ -162,7 +162,7 @@ class Look(BaseModel):
         table_name = "lms_looks"
 
     @classmethod
-    def get_newest(cls, limit: int, *, offset: int = 0) -> list[Look]:
+    def get_newest(cls, limit: int, *, offset: int = 0) -> list[AuditEntry]:
         """The newest first."""
         query = cls.select().order_by(cls.looked_at.desc(), cls.look_id.desc())
         return list(query.limit(limit).offset(offset))

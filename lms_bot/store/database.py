@@ -13,8 +13,8 @@ import peewee
 from peewee import DatabaseProxy, PostgresqlDatabase, SqliteDatabase
 from playhouse.migrations import Runner
 
-from lms_bot.clock import to_utc
-from lms_bot.exceptions import StoreUnavailable
+from lms_bot.core.clock import to_utc
+from lms_bot.core.errors import StoreUnavailable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 MIGRATION_LOCK = 0x6C6D73  # any number, the same in every process of the bot

@@ -14,10 +14,10 @@ from typing import Any
 import peewee
 from peewee import __exception_wrapper__ as in_peewee_terms  # type: ignore[attr-defined]
 
-from lms_bot.clock import to_utc
+from lms_bot.core.clock import to_utc
 
 COUNTED_TO = "CAST((SELECT CAST(value AS TEXT) FROM lms_facts WHERE name = 'counted_to') AS INTEGER)"
-"""The id up to which `Ledger` has counted the events, null at first; SQL for either kind of store."""
+"""The id up to which `Counters` has counted the events, null at first; SQL for either kind of store."""
 
 Row = tuple[Any, ...]
 Condition = tuple[str, tuple[Any, ...]]

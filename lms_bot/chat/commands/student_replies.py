@@ -1,0 +1,237 @@
+"""Answers about one student, or two, as markdown. As in `replies`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lms_bot.chat.commands.replies import (
+    MAX_LENGTH,
+    NO_ACTIVITY,
+    count,
+    format_act,
+    format_mark,
+    format_page,
+    format_result,
+    format_title,
+    list_counts,
+    narrow_table,
+    percent,
+)
+from lms_bot.core.markdown import code, disarm, event_ref, fit_lines, spoiler, table_head, table_row, time_tag
+from lms_bot.core.results import Attempt, Direction, Results, Trend, group_tries
+from lms_bot.insight.reports import History
+from lms_bot.store.conversation import Note
+
+ARROWS = {Direction.RISING: "↗", Direction.STEADY: "→", Direction.FALLING: "↘"}
+OPEN_SHOWN = 3
+EARLIER_SHOWN = 8
+NOTE_LENGTH = 300
+HISTORY_HEADERS = ("When", "What", "Result", "Event")
+SPOILER_FRAME = 100
+
+
+@dataclass(frozen=True)
+class Rank:
+    """Of `others` students that have results, so many have a lower average."""
+
+    below: int
+    others: int
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known of a student: `name` is disarmed, `word` what to type for them.
+
+    `contents` were done this week; `notes` are the newest, newest first, of `note_count`.
+    """
+
+    name: str
+    word: str
+    last_event: Any | None
+    results: Results
+    contents: int
+    rank: Rank | None = None
+    notes: Sequence[Note] = ()
+    note_count: int = 0
+
+
+def format_history(name: str, history: History, about: Sequence[str], note: str) -> str:
+    """One page of what a student did. `name` is disarmed; `about` says of which time and kind that is."""
+    first_line = " · ".join([f"**{name}**", *about])
+    if not history.total:
+        return f"{first_line}\n\n{NO_ACTIVITY}"
+    rows = [_history_row(event) for event in history.events]
+    return format_page(f"{first_line} · {count(history.total, 'event')}", HISTORY_HEADERS, rows, [note])
+
+
+def _history_row(event: Any) -> list[object]:
+    return [time_tag(event.timestamp), format_act(event), format_result(event), event_ref(event.event_id)]
+
+
+def format_card(card: Card) -> str:
+    notes = _format_notes(card)
+    if card.last_event is None:
+        return "\n\n".join(filter(None, (f"🎓 **{card.name}**", NO_ACTIVITY, notes)))
+    parts = [_format_headline(card), _format_facts(card)]
+    room = MAX_LENGTH - sum(len(part) + 2 for part in (*parts, notes))
+    return "\n\n".join(filter(None, (*parts, _format_tries(card.results, room), notes)))
+
+
+def _format_headline(card: Card) -> str:
+    average = f"average {percent(card.results.average)}" if card.results.average is not None else "no results yet"
+    seen = f"last seen {time_tag(card.last_event.timestamp)}" if card.last_event else "never seen"
+    return f"🎓 **{card.name}** · {' '.join(filter(None, (average, _format_direction(card.results.trend))))} · {seen}"
+
+
+def _format_facts(card: Card) -> str:
+    results, event = card.results, card.last_event
+    marks = (results.best, results.last, results.average)
+    facts = {
+        "Last activity": f"{format_act(event)} {format_result(event)}".rstrip(),
+        "Exams": _format_exams(results),
+        "Left open": _format_open(results),
+        "Best / last / average": " / ".join(filter(None, map(percent, marks))),
+        "Trend": _format_trend(results.trend),
+        "Pass rate": _format_pass_rate(results),
+        "Percentile": _format_rank(card.rank),
+        "This week": f"{count(card.contents, 'content')} done",
+    }
+    first, *others = ([what, value] for what, value in facts.items() if value)
+    return "\n".join([*table_head(first), *map(table_row, others)])
+
+
+def _format_exams(results: Results) -> str:
+    if not results.attempts:
+        return ""
+    words = ("passed", "failed", "completed")
+    ended = list_counts({word: results.outcomes[word] for word in words})
+    tries, exams = len(results.attempts), len(group_tries(results.attempts))
+    at = f"{count(tries, 'attempt')} at {count(exams, 'exam')}"
+    return f"{at}: {ended}" if ended else at
+
+
+def _format_pass_rate(results: Results) -> str:
+    passed = f" ({results.outcomes['passed']} of {results.judged})"
+    return f"{percent(results.pass_rate)}{passed}" if results.judged else ""
+
+
+def _format_open(results: Results) -> str:
+    left_open = [one for one in results.attempts if one.outcome == "started"]
+    latest = left_open[:OPEN_SHOWN]
+    shown = [f"{format_title(one.title, one.activity_id)} since {time_tag(one.last_at)}" for one in latest]
+    more = [f"… and {len(left_open) - OPEN_SHOWN} more"] if len(left_open) > OPEN_SHOWN else []
+    return f"{len(left_open)}: {'; '.join([*shown, *more])}" if left_open else ""
+
+
+def _format_trend(trend: Trend | None) -> str:
+    if trend is None:
+        return ""
+    recent, before = (f"{number:.0f}%" for number in (trend.recent, trend.before))
+    latest = "last" if trend.recent_count == 1 else f"last {trend.recent_count}"
+    earlier = "one" if trend.before_count == 1 else str(trend.before_count)
+    return f"{_format_direction(trend)}: {recent} in the {latest}, {before} in the {earlier} before"
+
+
+def _format_rank(rank: Rank | None) -> str:
+    if rank is None:
+        return ""
+    percentile = round(100 * rank.below / rank.others)
+    return f"{percentile}, by average, among {rank.others + 1:,} of your students"
+
+
+def _format_tries(results: Results, room: int) -> str:
+    """Every attempt, by exam, to be opened; as many as there is room for, in characters."""
+    if not results.attempts:
+        return ""
+    rows = [_tries_row(tries) for tries in group_tries(results.attempts)]
+    head, lines = narrow_table(("Exam", "Last", "Earlier"), rows)
+    return spoiler(f"All attempts · {len(results.attempts):,}", fit_lines(head, lines, limit=room - SPOILER_FRAME))
+
+
+def _tries_row(tries: Sequence[Attempt]) -> list[object]:
+    last, *earlier = tries
+    marks = [_format_try(one) for one in earlier[:EARLIER_SHOWN]]
+    more = [f"… and {len(earlier) - EARLIER_SHOWN} more"] if len(earlier) > EARLIER_SHOWN else []
+    when = f"{_format_try(last)} {time_tag(last.last_at)}"
+    return [format_title(last.title, last.activity_id), when, ", ".join([*marks, *more])]
+
+
+def _format_try(attempt: Attempt) -> str:
+    return format_mark(attempt.outcome, attempt.percentage)
+
+
+def _format_notes(card: Card) -> str:
+    if not card.notes:
+        return ""
+    lines = [
+        f"- {time_tag(note.created_at)} {disarm(note.author_name, max_length=100)}:"
+        f" {disarm(note.text, max_length=NOTE_LENGTH)}"
+        for note in card.notes
+    ]
+    more = card.note_count > len(card.notes)
+    tail = ["", f"{code(f'notes {card.word}')} shows all."] if more else []
+    return "\n".join([f"📌 **Notes** · {card.note_count:,}", "", *lines, *tail])
+
+
+def format_comparison(first: Card, second: Card) -> str:
+    rows = [[what, show(first), show(second)] for what, show in _COMPARED.items()]
+    shown = [table_row(row) for row in rows if any(row[1:])]
+    table = "\n".join([*table_head(["", first.name, second.name]), *shown])
+    parts = [f"⚖️ {_compare_averages(first, second)}", table]
+    room = MAX_LENGTH - sum(len(part) + 2 for part in parts)
+    return "\n\n".join(filter(None, (*parts, _format_shared(first, second, room))))
+
+
+def _compare_averages(first: Card, second: Card) -> str:
+    if first.results.average is None or second.results.average is None:
+        return f"**{first.name}** and **{second.name}**"
+    averages = sorted(((card.results.average or 0.0, card.name) for card in (first, second)), reverse=True)
+    (higher, better), (lower, other) = averages
+    if percent(higher) == percent(lower):
+        return f"**{first.name}** and **{second.name}** have the same average: {percent(higher)}"
+    return f"**{better}** has the higher average: {percent(higher)}, **{other}** {percent(lower)}"
+
+
+def _format_direction(trend: Trend | None) -> str:
+    return f"{ARROWS[trend.direction]} {trend.direction.value}" if trend else ""
+
+
+def _show_outcomes(outcome: str) -> Callable[[Card], str]:
+    return lambda card: str(card.results.outcomes[outcome] or "")
+
+
+_COMPARED: dict[str, Callable[[Card], str]] = {
+    "Last seen": lambda card: time_tag(card.last_event.timestamp) if card.last_event else "never",
+    "Average": lambda card: percent(card.results.average),
+    "Best": lambda card: percent(card.results.best),
+    "Last": lambda card: percent(card.results.last),
+    "Trend": lambda card: _format_direction(card.results.trend),
+    "Pass rate": lambda card: percent(card.results.pass_rate),
+    "Passed": _show_outcomes("passed"),
+    "Failed": _show_outcomes("failed"),
+    "Left open": _show_outcomes("started"),
+    "Contents this week": lambda card: str(card.contents or ""),
+}
+
+
+def _format_shared(first: Card, second: Card, room: int) -> str:
+    """The exams that both took, with the best each made of them, to be opened."""
+    mine, theirs = (_get_best(card.results) for card in (first, second))
+    rows = [
+        [format_title(mine[key].title, mine[key].activity_id), _format_try(mine[key]), _format_try(theirs[key])]
+        for key in mine
+        if key and key in theirs
+    ]
+    if not rows:
+        return ""
+    head = table_head(["Exam", first.name, second.name])
+    table = fit_lines(head, [table_row(row) for row in rows], limit=room - SPOILER_FRAME)
+    return spoiler(f"Best at the {count(len(rows), 'exam')} that both took", table)
+
+
+def _get_best(results: Results) -> dict[str, Attempt]:
+    """The attempt with the most of each exam, the latest of these, by the exam's title."""
+    tries = group_tries(results.attempts)
+    return {one[0].title_key: max(one, key=lambda attempt: attempt.percentage or 0.0) for one in tries}

@@ -1,0 +1,114 @@
+"""Finding the command somebody means. Pure."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from lms_bot.chat.commands.command import Command
+from lms_bot.chat.language.words import read_owner, strip_fillers, strip_leading_fillers, strip_trailing_fillers
+from lms_bot.people.access import Asker
+
+NOTHING_SAID = ("help",)
+ALL = "all"
+"""Said with a command of which there is one about everybody, it means that one: `summary week all`."""
+GAP = "…"
+LONGEST_WORD = 40
+LONGEST_SENTENCE = 30
+"""Words."""
+
+_IS_OF_SOMETHING = re.compile("<student>|<name>|\\[period\\]")
+
+CUTOFF = 0.6
+"""How similar a typo must be to what was meant, as difflib measures it: 1 is the same."""
+
+
+class Finder:
+    """Finds commands of a table by what was said."""
+
+    def __init__(self, commands: Sequence[Command]) -> None:
+        self._by_name = {name: command for command in commands for name in (command.name, *command.aliases)}
+        self._most_words = max(len(name.split()) for name in self._by_name)
+        self._sentences = [(one.split(), command) for command in commands for one in command.sentences]
+
+    def find_command(self, words: Sequence[str]) -> tuple[Command | None, tuple[str, ...]]:
+        """The command that the words begin with, or None, and the words after it. Asking nothing is `help`."""
+        said = strip_leading_fillers(words) if strip_fillers(words) else NOTHING_SAID
+        length = self._count_name(said)
+        if not length:
+            said = self._put_command_first(said)
+            length = self._count_name(said)
+        if length:
+            rest = said[length:] if strip_trailing_fillers(said[length:]) else ()
+            return self._widen(_key(said[:length]), rest)
+        polite_words = len(words) - len(said) if len(words) <= LONGEST_SENTENCE else -1
+        for start in range(polite_words + 1):  # the beginning of a sentence may count as polite words
+            for sentence, command in self._sentences:
+                asked = _match(sentence, tuple(words[start:]))
+                if asked is not None:
+                    return command, asked
+        return None, said
+
+    def _count_name(self, words: Sequence[str]) -> int:
+        """How many words of a command's name they begin with: the longest such name, 0 where there is none."""
+        lengths = range(min(self._most_words, len(words)), 0, -1)
+        return next((length for length in lengths if _key(words[:length]) in self._by_name), 0)
+
+    def _put_command_first(self, words: tuple[str, ...]) -> tuple[str, ...]:
+        """`john's history today` as `history john today`, and `last week's summary` as `summary last week`."""
+        for at, word in enumerate(words):
+            owner, after = read_owner(word), words[at + 1 :]
+            length = self._count_name(after) if owner else 0
+            if owner and length and _IS_OF_SOMETHING.search(self._by_name[_key(after[:length])].usage):
+                return (*after[:length], *words[:at], owner, *after[length:])
+        return words
+
+    def _widen(self, name: str, rest: tuple[str, ...]) -> tuple[Command, tuple[str, ...]]:
+        """`summary week all` is `summary all week`."""
+        wider = self._by_name.get(f"{name} {ALL}")
+        if wider is not None and ALL in map(str.casefold, rest):
+            return wider, tuple(word for word in rest if word.casefold() != ALL)
+        return self._by_name[name], rest
+
+    def choose_for(self, asker: Asker, command: Command) -> Command:
+        """The command itself, or the one about everybody where that is all the asker may use."""
+        wider = self._by_name.get(f"{command.name} {ALL}")
+        if wider is not None and not asker.may_use(command.audience) and asker.may_use(wider.audience):
+            return wider
+        return command
+
+    def find_similar(self, words: Sequence[str], asker: Asker) -> list[Command]:
+        """At most two commands that the asker may use and may have meant."""
+        names = {name: one for name, one in self._by_name.items() if asker.may_use(one.audience)}
+        similar = [
+            names[name]
+            for said in self._beginnings(words)
+            for name in difflib.get_close_matches(said, names, n=2, cutoff=CUTOFF)
+        ]
+        return list(dict.fromkeys(similar))[:2]
+
+    def _beginnings(self, words: Sequence[str]) -> Iterator[str]:
+        """The first word alone, and then with it as many as a command may have."""
+        for length in range(1, self._most_words + 1):
+            yield _key(words[:length])
+
+
+def _key(words: Iterable[str]) -> str:
+    return " ".join(word[:LONGEST_WORD] for word in words).casefold()
+
+
+def _match(sentence: Sequence[str], words: tuple[str, ...]) -> tuple[str, ...] | None:
+    """The words in the gaps of the sentence, none of which is empty but the last; None where it is another one."""
+    if not sentence:
+        return () if not strip_fillers(words) else None
+    if sentence[0] != GAP:
+        is_next = bool(words) and words[0].casefold() == sentence[0]
+        return _match(sentence[1:], words[1:]) if is_next else None
+    if len(sentence) == 1:
+        return words
+    for end in range(1, len(words)):
+        after = _match(sentence[1:], words[end:])
+        if after is not None:
+            return words[:end] + after
+    return None

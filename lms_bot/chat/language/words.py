@@ -1,0 +1,118 @@
+"""From what somebody typed to the words that matter. Pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+from lms_bot.core.markdown import one_line
+
+_QUOTED = re.compile(
+    r"^(?:@_\*\*[^*]+\*\* \[[^\]]*\]\([^)]*\):\s*)?(`{3,})quote\n.*?(?:^\1\s*$|\Z)", re.DOTALL | re.MULTILINE
+)
+_LEADING_MENTIONS = re.compile(r"^(?:\s*@_?\*\*[^*]+\*\*[\s,:;.!-]*)+")
+_MENTION = re.compile(r"@_?\*\*([^*|]+)(?:\|[0-9]+)?\*\*")
+_OWNER = re.compile("(.+)['\u2019\u02bc]s|(.+s)['\u2019\u02bc]", re.IGNORECASE)  # john's, James'
+_KEPT_AT_THE_ENDS = frozenset("#_+-")
+_UNSEEN_MARKS = frozenset("\ufe0e\ufe0f\u20e3")  # they make an emoji of what is before them
+
+_SAID_BEFORE = """
+a about an any are bot can could do for get give hello hey hi how i is let list me my of on please pls
+see show tell the there to us want was were what what's what\u2019s whats with would you
+"""
+_LEADING = frozenset(_SAID_BEFORE.split())
+_THANKS = frozenset(("thank", "thanks", "thx"))
+_TRAILING = _THANKS | {"please", "pls", "you"}
+
+
+class Word(str):
+    """A word without the punctuation around it; `said` is how it was written, with what followed up to the next."""
+
+    __slots__ = ("said",)
+    said: str
+
+    def __new__(cls, said: str) -> Word:
+        word = super().__new__(cls, _strip(said.split()[0]))
+        word.said = said
+        return word
+
+
+def split_words(text: str) -> tuple[Word, ...]:
+    """The words of a message, without a mention of the bot before them and without what it quotes.
+
+    A mention further on counts as the name in it. What holds no letter and no digit is no word.
+    """
+    return _split(_QUOTED.sub("", text))
+
+
+def split_lines(text: str) -> list[tuple[Word, ...]]:
+    """The words of each line that has any."""
+    return [words for line in _QUOTED.sub("", text).splitlines() if (words := _split(line))]
+
+
+def _split(text: str) -> tuple[Word, ...]:
+    said = _MENTION.sub(r"\1", _LEADING_MENTIONS.sub("", one_line(text)))
+    pieces: list[str] = []
+    for piece in said.split():
+        if any(map(str.isalnum, piece)):
+            pieces.append(piece)
+        elif pieces:
+            pieces[-1] += f" {piece}"
+    return tuple(map(Word, pieces))
+
+
+def get_said(words: Iterable[str]) -> str:
+    """These words as they were written, in one line: for what is kept, or looked for, as it is."""
+    return " ".join(getattr(word, "said", word) for word in words)
+
+
+def read_owner(word: str) -> str | None:
+    """`john` of `john's`; None where nothing is said to be anybody's."""
+    match = _OWNER.fullmatch(getattr(word, "said", word))
+    return Word(match[1] or match[2]) if match else None
+
+
+def strip_fillers(words: Sequence[str]) -> tuple[str, ...]:
+    """The words without those said only to be kind or to make a sentence, before and after the rest."""
+    return strip_trailing_fillers(strip_leading_fillers(words))
+
+
+def strip_trailing_fillers(words: Sequence[str]) -> tuple[str, ...]:
+    """The words without `please` and the like after them: a name may be Can or An, and a title `How to`."""
+    kept = list(words)
+    while kept and kept[-1].casefold() in _TRAILING:
+        kept.pop()
+    return tuple(kept)
+
+
+def is_thanks(words: Sequence[str]) -> bool:
+    """Whether somebody says thank you, and nothing more."""
+    return not strip_fillers(words) and not _THANKS.isdisjoint(word.casefold() for word in words)
+
+
+def strip_leading_fillers(words: Sequence[str]) -> tuple[str, ...]:
+    first = 0
+    while first < len(words) and (words[first].casefold() in _LEADING or _asks_for_leave(words[first:])):
+        first += 1
+    return tuple(words[first:])
+
+
+def _asks_for_leave(words: Sequence[str]) -> bool:
+    """`may I see`; May alone is a month."""
+    return len(words) > 1 and words[0].casefold() == "may" and words[1].casefold() in ("i", "we")
+
+
+def _strip(said: str) -> str:
+    first, after_last = 0, len(said)
+    while first < after_last and _is_punctuation(said[first]):
+        first += 1
+    while first < after_last and _is_punctuation(said[after_last - 1]):
+        after_last -= 1
+    return said[first:after_last]
+
+
+def _is_punctuation(letter: str) -> bool:
+    if letter in _KEPT_AT_THE_ENDS:
+        return False
+    return unicodedata.category(letter)[0] in "PSZC" or letter in _UNSEEN_MARKS

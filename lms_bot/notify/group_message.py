@@ -1,0 +1,243 @@
+"""Many events for one person in as few messages as they need: a table, worst first, nothing cut. Pure.
+
+A row tells what one student did with one exam or content, e.g. `📝 → ❌ 40%, 📝 → 🎉 85%`. Where there are more
+rows than anybody reads, totals by student come first and the rows wait in a spoiler.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from itertools import groupby
+from typing import Any
+
+from lms_bot.core.activities import ActivityType
+from lms_bot.core.markdown import MAX_MESSAGE_LENGTH, disarm, event_ref, spoiler, table_head, table_row, time_tag
+from lms_bot.notify.wording import emoji_of, kind_of, percentage_of, title_of, value_of
+
+READABLE_ROWS = 60
+"""With more rows than this, totals come first and the rows go into a spoiler."""
+
+# For the first line, which is all that a phone's lock screen shows: results before starts, exams before contents.
+_NEWS: dict[str, str] = {
+    ActivityType.EXAM_FAILED.value: "failed",
+    ActivityType.EXAM_PASSED.value: "passed",
+    ActivityType.EXAM_COMPLETED.value: "completed",
+    ActivityType.EXAM_STARTED.value: "started",
+    ActivityType.CONTENT_COMPLETED.value: "content completed",
+    ActivityType.CONTENT_WATCHED.value: "content viewed",
+    ActivityType.CONTENT_STARTED.value: "content started",
+    "": "other",
+}
+_FAILED, _PASSED = ActivityType.EXAM_FAILED.value, ActivityType.EXAM_PASSED.value
+# A later step of one attempt may bear the time of an earlier one: the LMS does not always know when it ended.
+_STEPS = {"started": 0, "watched": 1, "completed": 2}
+_LAST_STEP = 3
+
+_NAME_LENGTH = 80
+_TITLE_LENGTH = 120
+_RESULT_LENGTH = 20
+_STEPS_SHOWN = 4
+_ATTEMPTS_SHOWN = 4
+_REFS_IN_A_LINE = 50
+_TOTALS_SHOWN = 30
+_MOST_PAGES = 9999  # how long a page number may become
+_TIMES = "\u00d7"
+_LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A line of the table and the events it names."""
+
+    text: str
+    event_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class _Row:
+    """What one student did with one exam or content. `attempts` and the events in each are oldest first."""
+
+    student_id: Any
+    student: str
+    title: str
+    attempts: list[list[Any]]
+
+    @property
+    def events(self) -> list[Any]:
+        return [event for attempt in self.attempts for event in attempt]
+
+
+def format_pages(events: Sequence[Any], name_of: Callable[[Any], str]) -> list[tuple[str, list[int]]]:
+    """The messages that tell of these events, each with the ids of the events it names; none for no events.
+
+    `name_of` gives the student's name of an event, disarmed. Every event is in exactly one message.
+    """
+    rows = _get_rows(events, name_of)
+    totals = _totals(rows) if len(rows) > READABLE_ROWS else []
+    subject = _subject(len(events), rows)
+    news = " · ".join(f"{emoji_of(kind)} {many} {_NEWS[kind]}" for kind, many in _counted(events))
+
+    def page(number: int, page_count: int, lines: Sequence[_Line]) -> str:
+        counter = f" ({number}/{page_count})" if page_count > 1 else ""
+        if number > 1:
+            return _page(f"{subject} …{counter}", [], lines, bool(totals))
+        return _page(f"{subject}{counter} · {news}", totals, lines, bool(totals))
+
+    first_room, later_room = (MAX_MESSAGE_LENGTH - len(page(number, _MOST_PAGES, [])) for number in (1, _MOST_PAGES))
+    pages = _fill_pages((line for row in rows for line in _lines_of(row)), first_room, later_room)
+    return [
+        (page(number, len(pages), lines), [event_id for line in lines for event_id in line.event_ids])
+        for number, lines in enumerate(pages, start=1)
+    ]
+
+
+def _page(first_line: str, totals: Sequence[str], lines: Sequence[_Line], is_folded: bool) -> str:
+    headers = table_head(["Student", "News", "Exam or content", "Last", "Events"])
+    body = "\n".join([*headers, *(line.text for line in lines)])
+    if is_folded:
+        body = spoiler("One by one, worst first", body)
+    return "\n".join([first_line, "", *totals, body])
+
+
+def _fill_pages(lines: Iterable[_Line], first_room: int, later_room: int) -> list[list[_Line]]:
+    """The lines in order, as many on each page as there is room for (in characters), one at least."""
+    pages: list[list[_Line]] = []
+    left = 0
+    for line in lines:
+        length = len(line.text) + 1
+        if not pages or length > left:
+            left = later_room if pages else first_room
+            pages.append([])
+        pages[-1].append(line)
+        left -= length
+    return pages
+
+
+def _subject(event_count: int, rows: Sequence[_Row]) -> str:
+    """`🔔 **12 updates on 5 students**`; a student who is alone is named."""
+    students = {row.student_id: row.student for row in rows}
+    whom = f"{len(students)} students" if len(students) > 1 else "".join(students.values())
+    return f"🔔 **{event_count} updates on {whom}**"
+
+
+def _totals(rows: Sequence[_Row]) -> list[str]:
+    """A table of students, most failures first, with the empty line that what follows needs."""
+    by_student: dict[Any, list[Any]] = {}
+    names = {row.student_id: row.student for row in rows}
+    for row in rows:
+        by_student.setdefault(row.student_id, []).extend(row.events)
+    # Rows are sorted: who has an unfinished exam is before who has passed, with as many failures.
+    most_failed_first = sorted(by_student, key=lambda student: -dict(_counted(by_student[student])).get(_FAILED, 0))
+    shown = most_failed_first[:_TOTALS_SHOWN]
+    left_out = len(most_failed_first) - len(shown)
+    lines = [table_row([names[student], _tally(by_student[student])]) for student in shown]
+    more = ["", f"… and {left_out} more, below"] if left_out else []
+    return [*table_head(["Student", "In total"]), *lines, *more, ""]
+
+
+def _get_rows(events: Iterable[Any], name_of: Callable[[Any], str]) -> list[_Row]:
+    """The rows, worst first; equally bad ones by student."""
+    names: dict[Any, str] = {}
+    groups: dict[tuple[Any, str, str], list[Any]] = {}
+    for event in events:
+        if event.student_id not in names:
+            names[event.student_id] = _shortened(name_of(event), _NAME_LENGTH)
+        groups.setdefault((event.student_id, kind_of(event), title_of(event)), []).append(event)
+    rows = []
+    for (student, kind, title), group in groups.items():
+        shown_title = _shortened(title or f"untitled {kind.lower()}", _TITLE_LENGTH)
+        rows.append(_Row(student, names[student], shown_title, _attempts(group)))
+    return sorted(rows, key=lambda row: (_rank(row), row.student.casefold(), row.student_id))
+
+
+def _attempts(events: Iterable[Any]) -> list[list[Any]]:
+    """The events of each attempt in the order of its course; the attempt that ended last is last."""
+    attempts: dict[Any, list[Any]] = {}
+    for event in sorted(events, key=lambda event: (_step_of(event), _moment(event), event.event_id)):
+        # Events that no attempt is known of are one each.
+        attempt = (event.event_id,) if event.activity_id is None else event.activity_id
+        attempts.setdefault(attempt, []).append(event)
+    return sorted(attempts.values(), key=lambda attempt: (max(map(_moment, attempt)), attempt[-1].event_id))
+
+
+def _rank(row: _Row) -> int:
+    """Worst first: with a failure, started and nothing more, completed, passed."""
+    if any(str(event.event_type) == _FAILED for event in row.events):
+        return 0
+    last = str(row.attempts[-1][-1].event_type)
+    if last.endswith("_started"):
+        return 1
+    return 3 if last == _PASSED else 2
+
+
+def _lines_of(row: _Row) -> list[_Line]:
+    """A line; for more events than a line should name, several, of which the first tells what happened."""
+    event_ids = sorted(event.event_id for event in row.events)
+    first = _line(row, _course(row.attempts), _last_time(row.events), event_ids[:_REFS_IN_A_LINE])
+    further = range(_REFS_IN_A_LINE, len(event_ids), _REFS_IN_A_LINE)
+    return [first, *(_line(row, "…", "", event_ids[start : start + _REFS_IN_A_LINE]) for start in further)]
+
+
+def _line(row: _Row, news: str, last_time: str, event_ids: Sequence[int]) -> _Line:
+    refs = " ".join(map(event_ref, event_ids))
+    return _Line(table_row([row.student, news, row.title, last_time, refs]), tuple(event_ids))
+
+
+def _last_time(events: Iterable[Any]) -> str:
+    last = max(map(_moment, events))
+    return time_tag(last) if last != _LONG_AGO else ""
+
+
+def _course(attempts: Sequence[Sequence[Any]]) -> str:
+    """`📝 → ❌ 40%, 📝 → 🎉 85%`; of many attempts, how they ended and the last: `❌ 33 🎉 2, last 📝 → ❌ 12%`."""
+    courses = _runs(map(_attempt_course, attempts))
+    if len(courses) <= _ATTEMPTS_SHOWN:
+        return ", ".join(courses)
+    return f"{_tally(attempt[-1] for attempt in attempts)}, last {courses[-1]}"
+
+
+def _attempt_course(attempt: Sequence[Any]) -> str:
+    steps = _runs(map(_step_text, attempt))
+    skipped = ["…"] if len(steps) > _STEPS_SHOWN else []
+    return " → ".join(skipped + steps[-_STEPS_SHOWN:])
+
+
+def _step_text(event: Any) -> str:
+    result = _result(event) if _step_of(event) and kind_of(event) == "Exam" else ""
+    return f"{emoji_of(str(event.event_type))} {result}".rstrip()
+
+
+def _result(event: Any) -> str:
+    score = value_of(event, "score", _RESULT_LENGTH)
+    return percentage_of(event, _RESULT_LENGTH) or (score and f"score {score}")
+
+
+def _runs(texts: Iterable[str]) -> list[str]:
+    """Equal neighbours told once, with how many they are."""
+    counts = ((text, sum(1 for _ in same)) for text, same in groupby(texts))
+    return [f"{text} {_TIMES}{many}" if many > 1 else text for text, many in counts]
+
+
+def _tally(events: Iterable[Any]) -> str:
+    return " ".join(f"{emoji_of(kind)} {many}" for kind, many in _counted(events))
+
+
+def _counted(events: Iterable[Any]) -> list[tuple[str, int]]:
+    """How many there are of each type, in the order of `_NEWS`; types nobody knows together under ""."""
+    counts = Counter(kind if (kind := str(event.event_type)) in _NEWS else "" for event in events)
+    return [(kind, counts[kind]) for kind in _NEWS if counts[kind]]
+
+
+def _step_of(event: Any) -> int:
+    return _STEPS.get(str(event.event_type).rpartition("_")[2], _LAST_STEP)
+
+
+def _moment(event: Any) -> datetime:
+    return event.timestamp if isinstance(event.timestamp, datetime) else _LONG_AGO
+
+
+def _shortened(text: str, max_length: int) -> str:
+    return text if len(text) <= max_length else disarm(text, max_length=max_length)

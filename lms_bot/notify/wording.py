@@ -1,0 +1,74 @@
+"""The emoji, the words and the texts of one event that every message uses alike. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lms_bot.core.activities import ActivityType
+from lms_bot.core.markdown import disarm
+
+EMOJI: dict[str, str] = {
+    ActivityType.EXAM_STARTED.value: "📝",
+    ActivityType.EXAM_COMPLETED.value: "✅",
+    ActivityType.EXAM_PASSED.value: "🎉",
+    ActivityType.EXAM_FAILED.value: "❌",
+    ActivityType.CONTENT_STARTED.value: "📖",
+    ActivityType.CONTENT_COMPLETED.value: "📚",
+    ActivityType.CONTENT_WATCHED.value: "👀",
+}
+LABELS: dict[str, str] = {
+    ActivityType.EXAM_STARTED.value: "Exams started",
+    ActivityType.EXAM_COMPLETED.value: "Exams completed",
+    ActivityType.EXAM_PASSED.value: "Exams passed",
+    ActivityType.EXAM_FAILED.value: "Exams failed",
+    ActivityType.CONTENT_STARTED.value: "Contents started",
+    ActivityType.CONTENT_COMPLETED.value: "Contents completed",
+    ActivityType.CONTENT_WATCHED.value: "Contents viewed",
+}
+UNKNOWN_TYPE_EMOJI = "🔔"
+
+_TITLE_LENGTH = 500
+_VALUE_LENGTH = 200
+
+
+def emoji_of(event_type: str) -> str:
+    return EMOJI.get(event_type, UNKNOWN_TYPE_EMOJI)
+
+
+def label_of(event_type: str) -> str:
+    return LABELS.get(event_type) or disarm(event_type.replace("_", " "), max_length=_VALUE_LENGTH)
+
+
+def count_of(number: int, one: str, many: str) -> str:
+    """`1 student`, `2 students`."""
+    return f"{number} {one if number == 1 else many}"
+
+
+def title_of(event: Any) -> str:
+    """The activity's title, disarmed; where the LMS has none, what it is and its number; "" without either."""
+    title = disarm(event.activity_title, max_length=_TITLE_LENGTH)
+    if title or event.activity_id is None:
+        return title
+    return f"{kind_of(event)} {disarm(event.activity_id)}"
+
+
+def kind_of(event: Any) -> str:
+    return "Exam" if str(event.event_type).startswith("exam") else "Content"
+
+
+def metadata_of(event: Any) -> dict[str, Any]:
+    return event.activity_metadata if isinstance(event.activity_metadata, dict) else {}
+
+
+def value_of(event: Any, key: str, max_length: int = _VALUE_LENGTH) -> str:
+    """What the LMS said about the event, disarmed; "" where it said nothing. 85.0 is 85."""
+    value = metadata_of(event).get(key)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return disarm(value, max_length=max_length)
+
+
+def percentage_of(event: Any, max_length: int = _VALUE_LENGTH) -> str:
+    """`85%`, however the LMS writes it; "" where it says nothing."""
+    number = value_of(event, "percentage", max_length).removesuffix("%").rstrip()
+    return f"{number}%" if number else ""

@@ -1,0 +1,274 @@
+"""LMS people <-> Zulip people: who is to be told of a student, and who is asking."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lms_bot.core.cache import ExpiringCache
+from lms_bot.core.errors import LMSBotError, ZulipUnavailable
+from lms_bot.lms.people import Mentor, Student
+from lms_bot.people.matching import MENTOR, STUDENT, Match, Matcher, normalize_address, shared_addresses
+from lms_bot.people.rosters import PEOPLE_SECONDS, Roster, Rosters
+from lms_bot.watch.recorder import Recipients
+from lms_bot.zulip.gateway import ZulipUser
+
+if TYPE_CHECKING:
+    from lms_bot.app import App
+
+ZULIP_USERS_SECONDS = 50.0  # a minute at most, and asking takes time too
+ZULIP_AWAY_SECONDS = 5.0  # before Zulip's list is asked for again
+ZULIP_PATIENCE_SECONDS = 1.0  # with a slow Zulip, where its last list can serve meanwhile
+
+NO_MENTOR = "the student has no mentor in the LMS"
+ZULIP_UNREAD = "Zulip's list of people could not be read yet"
+NO_ZULIP = "the bot runs without Zulip"
+
+
+@dataclass(frozen=True)
+class UnmappedMentor:
+    """A mentor nobody in Zulip could be found for, and why."""
+
+    mentor: Mentor
+    reason: str
+
+
+class UserMapper:
+    """Finds people by the map file, then by `delivery_email`, then by `email`, case-folded.
+
+    An address two people share matches nobody. Override `get_notification_recipients` to tell others.
+    Methods that ask the LMS raise LMSUnavailable or LMSRefused.
+    """
+
+    def __init__(self, *, app: App | None = None) -> None:
+        from lms_bot.app import get_app
+
+        self._app = app or get_app()
+        self._rosters = Rosters(self._app)
+        self._cache = ExpiringCache()
+        self._last_users: list[ZulipUser] = []
+        self._reading: threading.Thread | None = None
+        self._begins_to_read = threading.Lock()
+
+    @property
+    def knows_zulip(self) -> bool:
+        """Whether Zulip's people could be read at least once; where there is no Zulip, there is nothing to read."""
+        return bool(self._last_users) or self._app.gateway is None
+
+    # -- who is to be told -----------------------------------------------------------------------------------
+
+    def get_notification_recipients(self, student_id: int) -> list[ZulipUser]:
+        """The Zulip users to tell of this student: all of the student's mentors that could be found."""
+        found = (self._match_mentor(mentor).user for mentor in self.get_mentors_for_student(student_id))
+        return list({user.user_id: user for user in found if user is not None}.values())
+
+    def get_missing_recipients(self, student_id: int) -> list[tuple[str, str]]:
+        """(`mentor:KEY` or `nobody`, reason) for everyone who should be told but could not be found."""
+        mentors = self.get_mentors_for_student(student_id)
+        if not mentors:
+            return [("nobody", NO_MENTOR)]
+        matches = ((mentor, self._match_mentor(mentor)) for mentor in mentors)
+        return [(f"mentor:{mentor.key}", match.reason) for mentor, match in matches if match.user is None]
+
+    def get_fallback_recipients(self) -> list[ZulipUser]:
+        """The Zulip users of LMS_FALLBACK_RECIPIENTS, those that could be found."""
+        return self._find_people(self._app.settings.lms_fallback_recipients)
+
+    def get_admins(self) -> list[ZulipUser]:
+        """Who is told of the bot's own troubles: LMS_ADMINS, else the organization's owners and administrators."""
+        users = self._matcher().by_id.values()
+        return self._find_people(self._app.settings.admins) or [
+            user for user in users if user.is_admin and user.is_active and not user.is_bot
+        ]
+
+    def _find_people(self, names: Iterable[int | str]) -> list[ZulipUser]:
+        found = (self._matcher().find_person(name) for name in sorted(names, key=str))
+        return [user for user in found if user is not None]
+
+    def get_mentor_for_student(self, student_id: int) -> tuple[int | None, str] | None:
+        """(mentor_id, username) of the student's first mentor by mentors.id, or None."""
+        mentors = self.get_mentors_for_student(student_id)
+        return (mentors[0].mentor_id, mentors[0].username) if mentors else None
+
+    def get_mentors_for_student(self, student_id: int) -> list[Mentor]:
+        """All of the student's mentors, the first by mentors.id first."""
+        return list(self._rosters.get_student_and_mentors(student_id).mentors)
+
+    def get_zulip_user_for_student(self, student_id: int) -> ZulipUser | None:
+        student = self._rosters.get_student_and_mentors(student_id).student
+        if student is None:
+            return None
+        user = self._matcher().find(STUDENT, student.username, student.email).user
+        if user is None or self._matcher().is_mapped_by_hand(STUDENT, student.username):
+            return user
+        return None if self._is_shared_by_students(normalize_address(student.email)) else user
+
+    def get_zulip_user_for_mentor(self, mentor_id: int) -> ZulipUser | None:
+        """By the LMS's mentor_id (mentors.user_id)."""
+        found = (mentor for mentor in self._rosters.get_mentors() if mentor.mentor_id == mentor_id)
+        return next((self._match_mentor(mentor).user for mentor in found), None)
+
+    def prefetch(self, student_ids: Collection[int]) -> None:
+        """Asks the LMS about many students at once, where the answers are not cached."""
+        self._rosters.prefetch(student_ids)
+
+    def get_remembered_recipients(self, student_id: int) -> Recipients | None:
+        """What `remember_recipients` was last told, while what it rests on is still so."""
+        rests_on, recipients = self._cache.get("recipients", student_id) or (None, None)
+        return recipients if rests_on == self._rests_on(student_id) else None
+
+    def remember_recipients(self, student_id: int, recipients: Recipients) -> None:
+        remembered = (self._rests_on(student_id), recipients)
+        self._cache.put("recipients", student_id, value=remembered, seconds=PEOPLE_SECONDS)
+
+    def _rests_on(self, student_id: int) -> Any:
+        return self._rosters.get_student_and_mentors(student_id), self._matcher()
+
+    # -- who is asking ---------------------------------------------------------------------------------------
+
+    def get_zulip_user(self, user_id: int) -> ZulipUser | None:
+        """Someone in Zulip by id. Asks Zulip again for a person it does not know."""
+        user = self._matcher().by_id.get(user_id)
+        if user is None and not self._cache.get("unknown", user_id):
+            self._cache.forget("matcher")
+            user = self._matcher().by_id.get(user_id)
+            self._cache.put("unknown", user_id, value=True, seconds=PEOPLE_SECONDS)
+        if user is None and self._matcher().problem == ZULIP_UNREAD:
+            raise ZulipUnavailable(ZULIP_UNREAD)  # who this is cannot be said, which is not: nobody
+        return user
+
+    def get_mentors_for_zulip_user(self, user: ZulipUser) -> list[Mentor]:
+        """The LMS mentors this person is: those that would be told under this id."""
+        return list(self._mentors_by_user().get(user.user_id, ()))
+
+    def get_roster(self, mentors: Sequence[Mentor]) -> Roster:
+        """The students of these mentors and of all mentors below them; while the LMS is away the last known.
+
+        Raises LMSUnavailable where nothing recent enough is known.
+        """
+        return self._rosters.get_roster(mentors)
+
+    def get_mentors_below(self, mentors: Sequence[Mentor]) -> list[Mentor]:
+        """The mentors whom these supervise, at any depth, nearest first."""
+        return self._rosters.get_mentors_below(mentors)
+
+    def get_all_students(self) -> list[Student]:
+        """All students of the LMS, mentored or not."""
+        return self._app.people.fetch_all_students()
+
+    def get_student_for_zulip_user(self, user: ZulipUser) -> Student | None:
+        """The LMS student this person is, who is active there; None where that is nobody, or more than one."""
+        found: tuple[Student, ...] | None = self._cache.get("student", user)
+        if found is None:
+            found = self._cache.put("student", user, value=self._find_students(user), seconds=PEOPLE_SECONDS)
+        return found[0] if len(found) == 1 else None
+
+    def _find_students(self, user: ZulipUser) -> tuple[Student, ...]:
+        matcher, addresses = (
+            self._matcher(),
+            {normalize_address(user.email), normalize_address(user.delivery_email)} - {""},
+        )
+        usernames = matcher.get_mapped_usernames(STUDENT, user)
+        called = self._app.people.fetch_students_called(usernames, addresses)
+        shared = shared_addresses(student.email for student, _ in called)
+        matches = (
+            (student, matcher.find(STUDENT, student.username, student.email, shared).user)
+            for student, is_active in called
+            if is_active
+        )
+        return tuple(student for student, match in matches if match is not None and match.user_id == user.user_id)
+
+    def get_unmapped_mentors(self) -> list[UnmappedMentor]:
+        """Mentors nobody in Zulip could be found for."""
+        matches = ((mentor, self._match_mentor(mentor)) for mentor in self._rosters.get_mentors())
+        return [UnmappedMentor(mentor, match.reason) for mentor, match in matches if match.user is None]
+
+    def get_mapping_stats(self) -> dict[str, int]:
+        """How many students and mentors the LMS has, and how many of them were found in Zulip."""
+        mentors, students = self._rosters.get_mentors(), self.get_all_students()
+        shared = shared_addresses(student.email for student in students)
+        matches = (self._matcher().find(STUDENT, one.username, one.email, shared) for one in students)
+        return {
+            "total_students": len(students),
+            "total_mentors": len(mentors),
+            "mapped_students": sum(match.user is not None for match in matches),
+            "mapped_mentors": sum(self._match_mentor(one).user is not None for one in mentors),
+        }
+
+    def clear_cache(self, student_id: int | None = None, mentor_id: int | None = None) -> None:
+        """Forgets what was cached of a student, of a mentor, or of everybody."""
+        self._rosters.forget(student_id, mentor_id)
+        if student_id is None and mentor_id is None:
+            self._cache.clear()
+
+    # -- where it comes from ---------------------------------------------------------------------------------
+
+    def _match_mentor(self, mentor: Mentor) -> Match:
+        return self._matcher().find(MENTOR, mentor.username, mentor.email, self._shared_by_mentors())
+
+    def _shared_by_mentors(self) -> frozenset[str]:
+        mentors = self._rosters.get_mentors()
+        made_of, shared = self._cache.get("shared by mentors") or (None, frozenset())
+        if made_of is not mentors:
+            shared = shared_addresses(mentor.email for mentor in mentors)
+            self._cache.put("shared by mentors", value=(mentors, shared), seconds=PEOPLE_SECONDS)
+        return shared
+
+    def _mentors_by_user(self) -> dict[int, list[Mentor]]:
+        """Which mentors each Zulip user is; made anew when the LMS's mentors or Zulip's people were asked again."""
+        mentors, matcher = self._rosters.get_mentors(), self._matcher()
+        made_of, by_user = self._cache.get("mentors by user") or ((None, None), {})
+        if made_of[0] is not mentors or made_of[1] is not matcher:
+            by_user = self._match_mentors()
+            self._cache.put("mentors by user", value=((mentors, matcher), by_user), seconds=PEOPLE_SECONDS)
+        return by_user
+
+    def _match_mentors(self) -> dict[int, list[Mentor]]:
+        by_user: dict[int, list[Mentor]] = defaultdict(list)
+        for mentor in self._rosters.get_mentors():
+            user = self._match_mentor(mentor).user
+            if user is not None:
+                by_user[user.user_id].append(mentor)
+        return by_user
+
+    def _is_shared_by_students(self, address: str) -> bool:
+        is_shared: bool | None = self._cache.get("shared by students", address)
+        if is_shared is None:
+            is_shared = bool(self._app.people.fetch_shared_student_emails([address]))
+            self._cache.put("shared by students", address, value=is_shared, seconds=10 * PEOPLE_SECONDS)
+        return is_shared
+
+    def _matcher(self) -> Matcher:
+        """Zulip's people, cached; the last known while Zulip is away or slow."""
+        cached: Matcher | None = self._cache.get("matcher")
+        if cached is not None:
+            return cached
+        if not self._last_users:
+            return self._read_zulip()
+        with self._begins_to_read:
+            if self._reading is None or not self._reading.is_alive():
+                self._reading = threading.Thread(target=self._read_zulip, name="people", daemon=True)
+                self._reading.start()
+                patience = ZULIP_PATIENCE_SECONDS
+            else:  # somebody has waited for it already
+                patience = 0.0
+            self._reading.join(patience)
+            return self._cache.get("matcher") or self._put_matcher(ZULIP_UNREAD, ZULIP_AWAY_SECONDS)
+
+    def _read_zulip(self) -> Matcher:
+        problem, seconds = None, ZULIP_USERS_SECONDS
+        try:
+            if self._app.gateway is None:
+                problem = NO_ZULIP
+            else:
+                self._last_users = self._app.gateway.fetch_users()
+        except LMSBotError:
+            problem, seconds = ZULIP_UNREAD, ZULIP_AWAY_SECONDS
+        return self._put_matcher(problem, seconds)
+
+    def _put_matcher(self, problem: str | None, seconds: float) -> Matcher:
+        matcher = Matcher(self._last_users, self._app.settings.user_map_rows, problem)
+        return self._cache.put("matcher", value=matcher, seconds=seconds)

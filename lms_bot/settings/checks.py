@@ -1,0 +1,134 @@
+"""The kinds of values a setting can have: what is allowed, and what is said about what is not."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import Annotated, Any
+
+import psycopg2
+from psycopg2.extensions import parse_dsn
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+
+from lms_bot.core.activities import ActivityType
+
+YEAR_SECONDS = 31_536_000
+NOTIFY_WORDS = ("now", "hourly", "daily", "off")
+NOTIFY_ALLOWED = "it is one of now, hourly, daily, off, or event types with one each, like exam_started=off, daily"
+EVENT_TYPES = [event_type.value for event_type in ActivityType]
+
+# A text in `Annotated` says what is allowed, for the message about a value that is not.
+
+POSTGRES_URL_ALLOWED = (
+    "must be like postgresql://user:password@host:5432/name, "
+    "with special characters in each part percent-encoded (@ as %40, / as %2F, % as %25)"
+)
+STORE_ALLOWED = (
+    "must be sqlite:///relative/file.db, sqlite:////absolute/file.db or postgresql://user:password@host/name"
+)
+
+
+def _check_postgres_url(url: SecretStr) -> SecretStr:
+    """Refuse, without quoting it, what libpq would read otherwise than it was meant."""
+    text = url.get_secret_value()
+    try:
+        parts = parse_dsn(text)
+    except (psycopg2.Error, ValueError):
+        raise ValueError(POSTGRES_URL_ALLOWED) from None
+    is_url = text.startswith(("postgresql://", "postgres://"))
+    # An unescaped @ or / in a password makes libpq take the rest of the password for a host or
+    # a port, and name it in its errors.
+    is_torn = "@" in parts.get("host", "") + parts.get("dbname", "") or re.search(
+        r"[^\d,]", parts.get("port", "")
+    )
+    if not is_url or is_torn:
+        raise ValueError(POSTGRES_URL_ALLOWED)
+    return url
+
+
+def _check_store_url(url: SecretStr) -> SecretStr:
+    scheme, _, rest = url.get_secret_value().partition("://")
+    if scheme in ("postgresql", "postgres"):
+        return _check_postgres_url(url)
+    if scheme != "sqlite" or not rest.startswith("/") or rest.endswith("/"):
+        raise ValueError(STORE_ALLOWED)
+    if rest == "/:memory:":
+        raise ValueError("must outlive a restart, so it cannot be in memory; " + STORE_ALLOWED)
+    return url
+
+
+def suggestion(word: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.7)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def _split(value: Any) -> Any:
+    """The parts of a comma-separated text; anything else as it is."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _check_event_types(names: frozenset[str]) -> frozenset[str]:
+    names = frozenset(name.lower() for name in names)
+    unknown = sorted(names.difference(EVENT_TYPES))
+    if unknown or not names:
+        listed = ", ".join(f"{name!r}{suggestion(name, EVENT_TYPES)}" for name in unknown)
+        what = f"unknown event type {listed}" if unknown else "names no event type"
+        raise ValueError(f"{what}; known are {', '.join(EVENT_TYPES)}")
+    return names
+
+
+def _check_default_notify(value: str) -> str:
+    parse_default_notify(value)
+    return value
+
+
+def parse_default_notify(value: str) -> dict[str, str]:
+    """Event type -> now, hourly, daily or off. A word without a type is for all types not named."""
+    chosen: dict[str, str] = {}
+    general = "now"
+    for part in _split(value.lower()):
+        event_type, has_type, when = part.rpartition("=")
+        event_type, when = event_type.strip(), when.strip()
+        if when not in NOTIFY_WORDS or (has_type and event_type not in EVENT_TYPES):
+            raise ValueError(f"{part!r} is not understood; {NOTIFY_ALLOWED}")
+        if has_type:
+            chosen[event_type] = when
+        else:
+            general = when
+    return {event_type: chosen.get(event_type, general) for event_type in EVENT_TYPES}
+
+
+def zulip_person(text: str) -> int | str:
+    """A Zulip user id, or an e-mail address, casefolded."""
+    if re.fullmatch("[0-9]{1,15}", text):
+        return int(text)
+    if re.fullmatch(r"[^@\s]+@[^@\s]+", text):
+        return text.casefold()
+    raise ValueError("must be a Zulip user id or an e-mail address")
+
+
+def _check_admins(people: frozenset[int | str]) -> frozenset[int | str]:
+    try:
+        return frozenset(zulip_person(str(person)) for person in people)
+    except ValueError:
+        raise ValueError("must be e-mail addresses or Zulip user ids, separated by commas") from None
+
+
+def _check_dotted_path(path: str) -> str:
+    names = path.split(".")
+    if len(names) < 2 or not all(name.isidentifier() for name in names):
+        raise ValueError(f"{path!r} must be the dotted path of a class, like package.module.ClassName")
+    return path
+
+
+YesOrNo = Annotated[bool, "true or false"]
+Port = Annotated[int, Field(ge=1, le=65535), "a whole number from 1 to 65535"]
+PollSeconds = Annotated[float, Field(ge=0.2, le=YEAR_SECONDS), f"a number from 0.2 to {YEAR_SECONDS}"]
+Seconds = Annotated[float, Field(ge=0, le=YEAR_SECONDS), f"a number from 0 to {YEAR_SECONDS}"]
+Milliseconds = Annotated[int, Field(ge=1, le=60_000), "a whole number from 1 to 60000"]
+PostgresURL = Annotated[SecretStr, AfterValidator(_check_postgres_url)]
+StoreURL = Annotated[SecretStr, AfterValidator(_check_store_url)]
+EventTypes = Annotated[frozenset[str], BeforeValidator(_split), AfterValidator(_check_event_types)]
+ZulipPeople = Annotated[frozenset[int | str], BeforeValidator(_split), AfterValidator(_check_admins)]
+DefaultNotify = Annotated[str, AfterValidator(_check_default_notify)]
+DottedPath = Annotated[str, AfterValidator(_check_dotted_path)]

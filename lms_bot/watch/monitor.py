@@ -1,0 +1,279 @@
+"""LMS rows -> events: what a poll finds is recorded with how far it read, in one transaction."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import closing
+from datetime import datetime, timedelta
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from lms_bot.core.activities import Activity, ActivityType, Rejection
+from lms_bot.core.clock import to_utc, utc_now
+from lms_bot.core.errors import LMSBotError
+from lms_bot.lms.stream import Changes, Position, Reading, Stream
+from lms_bot.store.models import Cursor, KeyValue, LMSActivityEvent
+from lms_bot.watch.recorder import Recipients, Recorder
+
+if TYPE_CHECKING:
+    from lms_bot.app import App
+
+logger = logging.getLogger(__name__)
+
+OPEN_ROWS_FOLLOWED = 5000
+OPEN_ROWS_KEPT = timedelta(days=14)
+LAST_GOOD_POLL = "last_good_poll"
+LAST_POLL_ERROR = "last_poll_error"
+
+EVENT_FIELDS = (
+    "event_type",
+    "student_id",
+    "student_username",
+    "mentor_id",
+    "mentor_username",
+    "activity_id",
+    "activity_title",
+    "activity_metadata",
+    "timestamp",
+)
+
+
+class ActivityMonitor:
+    """Watches the LMS. `poll_interval` is in seconds; it is kept for whoever runs the monitor."""
+
+    def __init__(self, poll_interval: float = 60, *, app: App | None = None) -> None:
+        from lms_bot.app import get_app
+
+        self.poll_interval = poll_interval
+        self._app = app or get_app()
+        self._recorder = Recorder(self._app.store)
+        self._lock = threading.Lock()
+
+    def poll_for_new_activities(self) -> list[dict[str, Any]]:
+        """What the next `process_activities` would record, as event data. Changes nothing.
+
+        Raises LMSUnavailable, LMSRefused or StoreUnavailable.
+        """
+        with self._lock:
+            try:
+                return [event for stream in self._app.source.streams for event in self._peek(stream)]
+            finally:
+                self._app.source.forget()
+
+    def process_activities(self) -> int:
+        """One poll: records what happened in the LMS since the last. Returns how many events were created.
+
+        Raises LMSUnavailable, LMSRefused or StoreUnavailable; what was not recorded is found again.
+        """
+        with self._lock:
+            began = monotonic()
+            try:
+                created = sum(self._process(stream) for stream in self._app.source.streams)
+                with self._app.store.transaction():
+                    KeyValue.put(LAST_GOOD_POLL, utc_now().isoformat())
+            except Exception:
+                self._app.source.forget()
+                raise
+        if created:
+            plural = "" if created == 1 else "s"
+            logger.info("recorded %d event%s in %.2f s", created, plural, monotonic() - began)
+        return created
+
+    def create_activity_event(self, event_data: Mapping[str, Any]) -> LMSActivityEvent | None:
+        """Stores one event from event data. None where that event was stored before.
+
+        Raises ValueError for an unknown event type, KeyError for missing data.
+        """
+        activity = _activity_of(event_data)
+        recorder, store = self._recorder, self._app.store
+        zulip_user_id = self._get_zulip_user_id(activity.student_id)  # before the transaction
+        people = Recipients((), event_data.get("mentor_id"), event_data.get("mentor_username"), zulip_user_id)
+        with store.transaction():
+            recorder.lock_stream(activity.stream)
+            if recorder.get_stored([activity.source_key]):
+                return None
+            (event_id,) = recorder.insert_events(
+                [activity],
+                {activity.student_id: people},
+                now=utc_now(),
+                is_told=self._app.settings.lms_notify_mentors_enabled,
+                is_decided=False,
+            )
+            return LMSActivityEvent.get_by_id(event_id)
+
+    def _get_zulip_user_id(self, student_id: int) -> int | None:
+        """The student's, if there is one and it can be found out now."""
+        try:
+            user = self._app.users.get_zulip_user_for_student(student_id)
+        except LMSBotError:
+            return None
+        return None if user is None else user.user_id
+
+    def record_history(
+        self, stream: Stream, readings: Iterable[Reading], since: datetime, until: datetime, is_told: bool
+    ) -> int:
+        """Stores older activities, from `since` on and before `until`, that are not stored yet. Returns how many.
+
+        No position moves: this is beside the polls. Raises what `process_activities` does.
+        """
+        activities = [
+            one.activity
+            for one in readings
+            if one.activity is not None
+            and one.activity.event_type.value in self._app.settings.event_types
+            and one.activity.happened_at is not None
+            and since <= one.activity.happened_at < until
+        ]
+        recipients = self._recipients(activities)
+        with self._app.store.transaction():
+            return self._insert(stream.name, activities, recipients, utc_now(), is_told)
+
+    def _insert(
+        self,
+        stream: str,
+        activities: list[Activity],
+        recipients: dict[int, Recipients],
+        now: datetime,
+        is_told: bool,
+    ) -> int:
+        """Those of the activities that are not stored yet, oldest first; within a transaction."""
+        recorder = self._recorder
+        recorder.lock_stream(stream)
+        stored = recorder.get_stored([one.source_key for one in activities]) if activities else set()
+        fresh = [one for one in activities if one.source_key not in stored]
+        fresh.sort(key=lambda one: one.happened_at or now)
+        is_decided = not self._app.events.decides_one_by_one
+        is_told = is_told and self._app.settings.lms_notify_mentors_enabled
+        return len(recorder.insert_events(fresh, recipients, now=now, is_told=is_told, is_decided=is_decided))
+
+    def _peek(self, stream: Stream) -> Iterator[dict[str, Any]]:
+        position = self.get_position(stream) or self._app.source.fetch_first_position(stream)
+        with closing(self._changes(stream, position)) as pages:
+            for changes in pages:
+                fresh, _ = self._sort(changes, position.baseline_at is not None)
+                recipients = self._recipients(fresh)
+                yield from (_event_fields(one, recipients[one.student_id]) for one in fresh)
+
+    def _process(self, stream: Stream) -> int:
+        position = self.get_position(stream) or self._begin(stream)
+        is_baseline = position.baseline_at is not None
+        # Closed at once when a page fails: the first look keeps a transaction in the LMS open between pages.
+        with closing(self._changes(stream, position)) as pages:
+            news = (changes for changes in pages if changes.readings or changes.position != position)
+            return sum(self._record(changes, is_baseline) for changes in news)
+
+    def _begin(self, stream: Stream) -> Position:
+        """The very first start: notes the moment before which everything is taken as known."""
+        position = self._app.source.fetch_first_position(stream)
+        with self._app.store.transaction():
+            Cursor.insert(stream=stream.name, position=position.to_json()).on_conflict_ignore().execute()
+        return position
+
+    def _changes(self, stream: Stream, position: Position) -> Generator[Changes, None, None]:
+        if position.baseline_at is not None:
+            return self._app.source.fetch_baseline(stream, position)
+        with self._app.store.session():
+            open_keys = self._recorder.get_open(stream.name, OPEN_ROWS_FOLLOWED)
+        return self._app.source.fetch_changes(stream, position, open_keys)
+
+    def get_position(self, stream: Stream) -> Position | None:
+        """How far the stream has been read; None if never."""
+        with self._app.store.session():
+            cursor = Cursor.get_or_none(Cursor.stream == stream.name)
+        return None if cursor is None else Position(**cursor.position)
+
+    def _record(self, changes: Changes, is_baseline: bool) -> int:
+        """One page: its events, their deliveries, and the position, all or none."""
+        stream, now = changes.stream.name, utc_now()
+        with self._app.store.session():
+            fresh, silent = self._sort(changes, is_baseline)
+        recipients = self._recipients(fresh)  # asks the LMS and Zulip, so before the transaction
+        with self._app.store.transaction():
+            created = self._insert(stream, fresh, recipients, now, is_told=True)
+            self._recorder.insert_known(stream, ((one.row_key, one.event_type.value) for one in silent))
+            self._keep_account(changes, now)
+            self._save(stream, changes.position, now)
+        return created
+
+    def _sort(self, changes: Changes, is_baseline: bool) -> tuple[list[Activity], list[Activity]]:
+        """The page's activities that are news, oldest first, and those to be taken as known in silence."""
+        activities = [one.activity for one in changes.readings if one.activity is not None]
+        if not activities:
+            return [], []
+        stored = self._recorder.get_stored([one.source_key for one in activities])
+        known = self._recorder.get_known(changes.stream.name, [one.row_key for one in activities])
+        fresh: list[Activity] = []
+        silent: list[Activity] = []
+        told_since = self._told_since(changes.position) if is_baseline else None
+        for one in activities:
+            if one.source_key in stored or (one.row_key, one.event_type.value) in known:
+                continue
+            is_old = told_since is not None and (one.happened_at is None or one.happened_at < told_since)
+            is_watched = one.event_type.value in self._app.settings.event_types
+            (fresh if is_watched and not is_old else silent).append(one)
+        return fresh, silent
+
+    def _told_since(self, position: Position) -> datetime | None:
+        if position.baseline_at is None:
+            return None
+        lookback = timedelta(seconds=self._app.settings.lms_initial_lookback)
+        return datetime.fromisoformat(position.baseline_at) - lookback
+
+    def _recipients(self, activities: list[Activity]) -> dict[int, Recipients]:
+        return self._app.events.get_recipients({one.student_id for one in activities})
+
+    def _keep_account(self, changes: Changes, now: datetime) -> None:
+        """Which rows are open, and which could not be read."""
+        recorder, stream = self._recorder, changes.stream.name
+        opened = [one.row_key for one in changes.readings if one.is_open]
+        closed = [one.row_key for one in changes.readings if not one.is_open and one.rejection is None]
+        recorder.update_open(stream, opened, closed, now)
+        recorder.close_older(stream, now - OPEN_ROWS_KEPT)
+        looked_at = [one.row_key for one in changes.readings]
+        rejections = [one.rejection for one in changes.readings if one.rejection is not None]
+        recorder.replace_rejected(stream, looked_at, rejections, now)
+        _log_rejections(rejections)
+
+    def _save(self, stream: str, position: Position, now: datetime) -> None:
+        Cursor.update(position=position.to_json(), updated_at=now).where(Cursor.stream == stream).execute()
+
+
+def _log_rejections(rejections: list[Rejection]) -> None:
+    for one in rejections[:5]:
+        logger.warning("%s row %s gives no event (%s); see `errors`", one.stream, one.row_key, one.problem)
+    if len(rejections) > 5:
+        logger.warning("… and %d more such rows", len(rejections) - 5)
+
+
+def _event_fields(activity: Activity, people: Recipients) -> dict[str, Any]:
+    values = (
+        activity.event_type.value,
+        activity.student_id,
+        activity.student_username,
+        people.mentor_id,
+        people.mentor_username,
+        activity.activity_id,
+        activity.activity_title,
+        dict(activity.activity_metadata),
+        activity.happened_at,
+    )
+    return dict(zip(EVENT_FIELDS, values, strict=True))
+
+
+def _activity_of(event_data: Mapping[str, Any]) -> Activity:
+    event_type = ActivityType(event_data["event_type"])
+    happened_at = event_data["timestamp"]
+    return Activity(
+        stream="attempts" if event_type.is_exam else "content_attempts",
+        row_key=str(event_data["activity_id"]),
+        event_type=event_type,
+        student_id=event_data["student_id"],
+        student_username=event_data.get("student_username"),
+        student_display_name=event_data.get("student_display_name"),
+        activity_id=event_data["activity_id"],
+        activity_title=event_data.get("activity_title"),
+        activity_metadata=event_data.get("activity_metadata") or {},
+        happened_at=None if happened_at is None else to_utc(happened_at),
+    )

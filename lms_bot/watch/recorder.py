@@ -1,0 +1,192 @@
+"""Writing down what was read, many rows at a time: events, their deliveries, and how far we are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from lms_bot.core.activities import Activity, Rejection
+from lms_bot.store.database import EVENT_IDS, Store
+from lms_bot.store.statements import COUNTED_TO, Statements, to_stored
+
+
+@dataclass(frozen=True)
+class Owed:
+    """A delivery to be made: to whom (see `Delivery.recipient`), or why nobody is known."""
+
+    recipient: str
+    zulip_user_id: int | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Recipients:
+    """Who is to be told of one student, and whose student it is."""
+
+    owed: tuple[Owed, ...] = ()
+    mentor_id: int | None = None
+    mentor_username: str | None = None
+    student_zulip_user_id: int | None = None
+
+
+EVENT_COLUMNS = (
+    "event_id", "event_type", "student_id", "student_username", "student_display_name", "mentor_id",
+    "mentor_username", "activity_id", "activity_title", "activity_metadata", "timestamp", "created_at",
+    "processed_for_ai", "zulip_user_id", "source_key", "has_deliveries", "is_settled",
+    "is_echo",
+)  # fmt: skip
+DELIVERY_COLUMNS = ("event_id", "recipient", "zulip_user_id", "state", "reason", "created_at", "updated_at")
+LOG_COLUMNS = ("event_id", "notification_sent", "error_message", "processed_at")
+
+# An id that was counted is not given again where its event was deleted: it would count as counted.
+LAST_ID_SQL = f"SELECT max(coalesce((SELECT max(event_id) FROM lms_activity_events), 0), coalesce({COUNTED_TO}, 0))"
+
+
+class Recorder:
+    """The statements, within the caller's transaction on `store`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._statements = Statements(store.database)
+
+    def lock_stream(self, stream: str) -> None:
+        """Lets one process at a time record this stream, so that what is not yet stored stays so until commit."""
+        self._store.lock(stream)
+
+    def get_stored(self, source_keys: Sequence[str]) -> set[str]:
+        return self._find("lms_activity_events", "source_key", source_keys)
+
+    def get_known(self, stream: str, row_keys: Sequence[str]) -> set[tuple[str, str]]:
+        """(row key, event type) of the rows among these that were there before the bot."""
+        condition, parameters = self._statements.among("row_key", row_keys)
+        return set(
+            self._statements.execute(
+                f"SELECT row_key, event_type FROM lms_known_rows WHERE stream = ? AND {condition}",
+                (stream, *parameters),
+            )
+        )
+
+    def insert_known(self, stream: str, rows: Iterable[tuple[str, str]]) -> None:
+        self._statements.merge(
+            "lms_known_rows", ("stream", "row_key", "event_type"), [(stream, *row) for row in rows]
+        )
+
+    def insert_events(
+        self,
+        activities: Sequence[Activity],
+        recipients: dict[int, Recipients],
+        *,
+        now: datetime,
+        is_told: bool,
+        is_decided: bool = True,
+    ) -> list[int]:
+        """Stores activities as events, each with a delivery for everyone it is owed to. Returns the event ids.
+
+        `is_told` False: nobody is owed anything. `is_decided` False: who is told is decided later.
+        """
+        if not activities:
+            return []
+        self._store.lock(EVENT_IDS, is_shared=True)
+        ids = self._take_event_ids(len(activities))
+        moment = to_stored(now)
+        events, deliveries, logs = [], [], []
+        for event_id, activity in zip(ids, activities, strict=True):
+            people = recipients.get(activity.student_id, _NOBODY)
+            is_owed = is_told and not activity.is_echo
+            owed = people.owed if is_owed and is_decided else ()
+            unmapped = [one.reason or "" for one in owed if one.zulip_user_id is None]
+            is_settled = not is_owed or (is_decided and len(unmapped) == len(owed))
+            events.append(_event_row(event_id, activity, people, moment, is_decided or not is_owed, is_settled))
+            deliveries += [
+                (event_id, one.recipient, one.zulip_user_id, _state(one), one.reason, moment, moment)
+                for one in owed
+            ]
+            if unmapped:
+                logs.append((event_id, False, "; ".join(unmapped), moment))
+        self._statements.insert("lms_activity_events", EVENT_COLUMNS, events)
+        self._statements.insert("lms_deliveries", DELIVERY_COLUMNS, deliveries)
+        self._statements.insert("lms_event_logs", LOG_COLUMNS, logs)
+        return ids
+
+    def get_open(self, stream: str, limit: int) -> list[str]:
+        """Keys of the open rows, the latest opened first."""
+        sql = f"SELECT row_key FROM lms_open_rows WHERE stream = ? ORDER BY opened_at DESC LIMIT {limit}"
+        return [key for (key,) in self._statements.execute(sql, (stream,))]
+
+    def update_open(self, stream: str, opened: Iterable[str], closed: Iterable[str], now: datetime) -> None:
+        rows = [(stream, key, to_stored(now)) for key in opened]
+        self._statements.merge("lms_open_rows", ("stream", "row_key", "opened_at"), rows)
+        self._delete("lms_open_rows", stream, list(closed))
+
+    def close_older(self, stream: str, opened_before: datetime) -> None:
+        """Stops following rows that stayed open for long; the sweep still sees them change."""
+        self._statements.execute(
+            "DELETE FROM lms_open_rows WHERE stream = ? AND opened_at < ?",
+            (stream, to_stored(opened_before)),
+        )
+
+    def replace_rejected(
+        self, stream: str, looked_at: Sequence[str], rejections: Sequence[Rejection], now: datetime
+    ) -> None:
+        """Of the rows looked at, exactly these are rejected now."""
+        self._delete("lms_rejected_rows", stream, looked_at)
+        self._statements.insert(
+            "lms_rejected_rows",
+            ("stream", "row_key", "problem", "reason", "rejected_at"),
+            [(stream, one.row_key, one.problem, one.reason, to_stored(now)) for one in rejections],
+        )
+
+    def _take_event_ids(self, count: int) -> list[int]:
+        if self._store.is_postgresql:
+            sequence = "pg_get_serial_sequence('lms_activity_events', 'event_id')::regclass"
+            named_once = f"(SELECT {sequence} AS name OFFSET 0) AS sequence"  # not looked up for each row
+            sql = f"SELECT nextval(name) FROM {named_once}, generate_series(1, ?)"
+            return sorted(event_id for (event_id,) in self._statements.execute(sql, (count,)))
+        ((last,),) = self._statements.execute(LAST_ID_SQL)
+        return list(range(last + 1, last + count + 1))
+
+    def _find(self, table: str, column: str, values: Sequence[str]) -> set[str]:
+        condition, parameters = self._statements.among(column, values)
+        found = self._statements.execute(f"SELECT {column} FROM {table} WHERE {condition}", parameters)
+        return {value for (value,) in found}
+
+    def _delete(self, table: str, stream: str, row_keys: Sequence[str]) -> None:
+        if row_keys:
+            condition, parameters = self._statements.among("row_key", row_keys)
+            sql = f"DELETE FROM {table} WHERE stream = ? AND {condition}"
+            self._statements.execute(sql, (stream, *parameters))
+
+
+_NOBODY = Recipients()
+
+
+def _event_row(
+    event_id: int, activity: Activity, people: Recipients, moment: str, has_deliveries: bool, is_settled: bool
+) -> tuple[Any, ...]:
+    return (
+        event_id,
+        activity.event_type.value,
+        activity.student_id,
+        activity.student_username,
+        activity.student_display_name,
+        people.mentor_id,
+        people.mentor_username,
+        activity.activity_id,
+        activity.activity_title,
+        json.dumps(dict(activity.activity_metadata)),
+        moment if activity.happened_at is None else to_stored(activity.happened_at),
+        moment,
+        False,
+        people.student_zulip_user_id,
+        activity.source_key,
+        has_deliveries,
+        is_settled,
+        activity.is_echo,
+    )
+
+
+def _state(owed: Owed) -> str:
+    return "unmapped" if owed.zulip_user_id is None else "pending"

@@ -1,0 +1,187 @@
+"""A student named unclearly, and the number that says who is meant."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from lms_bot.chat.language.arguments import UNKNOWN_STUDENT
+from lms_bot.store.conversation import Choice
+from tests.worlds.chat_world import (
+    ADMIN,
+    ARJUN,
+    JANE,
+    JOHN,
+    JOSE,
+    MARIA,
+    NOW,
+    ZOE,
+    World,
+    close_world,
+    make_student,
+    open_world,
+)
+
+UNKNOWN_COMMAND = "I do not know that command."
+OFFER = "Which one do you mean?\n\n1. José García (jgarcia)\n2. John Doe (john_doe)\n\nAnswer with the number."
+
+
+def test_an_unclear_name_is_answered_with_a_list_and_the_number_with_the_answer(world: World) -> None:
+    asked = world.ask("history jo last 3 days")
+    assert (asked.text, asked.is_private) == (OFFER, True)
+
+    chosen = world.ask("2")
+
+    assert chosen == world.ask("history john_doe last 3 days") and chosen.is_private
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        *((said, "John Doe") for said in ("2", "#2", " 2. ", "(2)", "`2`", "2!", "2️⃣", "number 2", "no. 2", "two")),
+        *((said, "John Doe") for said in ("the second", "the second one", "2 please", "@**LMS Bot** 2")),
+        *((said, "José García") for said in ("1", "one", "the first one", "option 1")),
+    ],
+)
+def test_a_number_may_be_said_in_many_ways(small_world: World, said: str, name: str) -> None:
+    small_world.ask("history jo")
+    assert small_world.ask(said).text.startswith(f"**{name} (")
+
+
+@pytest.mark.parametrize("said", ["0", "3", "999"])
+def test_a_number_that_was_not_offered_is_said_so_and_the_offer_stays(small_world: World, said: str) -> None:
+    small_world.ask("history jo")
+    assert small_world.ask(said).text == "Please answer with a number from 1 to 2."
+    assert small_world.ask("1").text.startswith("**José García (jgarcia)**")
+
+
+def test_one_after_the_other_can_be_chosen(small_world: World) -> None:
+    small_world.ask("history jo")
+    assert small_world.ask("2").text.startswith("**John Doe")
+    assert small_world.ask("1").text.startswith("**José García")
+
+
+def test_a_number_alone_is_no_command(small_world: World) -> None:
+    assert small_world.ask("2").text.startswith(UNKNOWN_COMMAND)
+
+
+@pytest.mark.parametrize("said", ["help", "history nobody", "what?", "students", "2 days", "ok", "2026"])
+def test_anything_else_forgets_the_offer(small_world: World, said: str) -> None:
+    small_world.ask("history jo")
+    small_world.ask(said)
+    assert small_world.ask("2").text.startswith(UNKNOWN_COMMAND)
+
+
+def test_an_offer_lasts_ten_minutes(small_world: World) -> None:
+    small_world.ask("history jo")
+    late = NOW + timedelta(minutes=10)
+    assert small_world.ask("2", now=late - timedelta(seconds=1)).text.startswith("**John Doe")
+    assert small_world.ask("2", now=late).text.startswith(UNKNOWN_COMMAND)
+
+
+def test_an_offer_is_for_the_one_who_asked(small_world: World) -> None:
+    small_world.ask("history jo", MARIA)
+    assert small_world.ask("2", ARJUN).text.startswith(UNKNOWN_COMMAND)
+    assert small_world.ask("2", ADMIN).text.startswith(UNKNOWN_COMMAND)
+
+
+def test_another_process_can_take_the_number(world: World, store_url: str) -> None:
+    world.ask("history jo")
+    other = open_world(store_url)
+    assert other.ask("2").text.startswith("**John Doe")
+    close_world(other)
+
+
+def test_whether_the_chosen_one_is_still_ones_own_is_looked_up_again(small_world: World) -> None:
+    small_world.ask("history jo")
+    small_world.people.students_of[1] = (JANE, JOSE)
+    assert small_world.ask("2").text == UNKNOWN_STUDENT
+
+
+def test_the_number_means_that_very_student_whatever_others_are_called(small_world: World) -> None:
+    other = make_student(50, "11", "Joe", "Eleven")  # John's number is this one's username
+    small_world.people.students_of[1] = (JOHN, other)
+    assert "2. John Doe (john_doe)" in small_world.ask("history jo").text
+    assert small_world.ask("2").text.startswith("**John Doe (john_doe)**")
+
+
+def test_students_of_the_same_name_are_told_apart(small_world: World) -> None:
+    small_world.people.students_of[1] = (make_student(50, "Kim"), make_student(51, "kim"), make_student(52, "kim"))
+    assert small_world.ask("history Ki").text.splitlines()[2:5] == ["1. Kim", "2. kim `#51`", "3. kim `#52`"]
+
+
+def test_a_long_list_is_cut_at_nine_and_asks_for_more_of_the_name(small_world: World) -> None:
+    small_world.people.students_of[1] = tuple(make_student(100 + n, f"anna_{n:02}", "Anna", "Bo") for n in range(12))
+    lines = small_world.ask("history anna").text.splitlines()
+    assert lines[2] == "1. Anna Bo (anna_00)" and lines[10] == "9. Anna Bo (anna_08)"
+    assert lines[12] == "… and 3 more: write more of the name to find them. Answer with the number."
+    assert small_world.ask("9").text.startswith("**Anna Bo (anna_08)**")
+    assert small_world.ask("10").text == "Please answer with a number from 1 to 9."
+
+
+def test_names_in_the_list_are_disarmed(small_world: World) -> None:
+    small_world.people.students_of[1] = (make_student(1, "@**all**", "Jo"), make_student(2, "jo|`x`", "Jo"))
+    text = small_world.ask("history jo").text
+    assert "@**" not in text and "`x`" not in text and "|" not in text
+
+
+@pytest.mark.parametrize(
+    ("said", "same"),
+    [
+        ("mute jo 3 days", "mute john_doe 3 days"),
+        ("unmute jo", "unmute john_doe"),
+        ("student jo", "student john_doe"),
+        ("how is jo doing?", "student john_doe"),
+        ("compare jane jo", "compare jane_smith john_doe"),
+        ("compare jo and jane", "compare john_doe jane_smith"),
+    ],
+)
+def test_every_command_about_a_student_takes_the_number(small_world: World, said: str, same: str) -> None:
+    assert small_world.ask(said).text == OFFER
+    chosen = small_world.ask("2").text
+    assert chosen == small_world.ask(same).text and "John Doe" in chosen
+
+
+def test_two_unclear_names_are_asked_for_one_after_the_other(small_world: World) -> None:
+    assert small_world.ask("compare jo jo").text == OFFER
+    assert small_world.ask("1").text == OFFER
+    assert small_world.ask("2").text == small_world.ask("compare jgarcia john_doe").text
+
+
+def test_what_follows_the_name_is_kept_as_it_was_written(small_world: World) -> None:
+    small_world.ask("note jo Talked to the parents - they're *fine*; call again!")
+    assert "José García" in small_world.ask("1").text
+    assert "Talked to the parents - they're \u2217fine\u2217; call again!" in small_world.ask("notes jgarcia").text
+
+
+# ---- typos ----
+
+
+def test_a_typo_in_a_name_is_guessed_and_yes_takes_the_guess(small_world: World) -> None:
+    assert small_world.ask("history jhon today").text == (
+        f"{UNKNOWN_STUDENT}\nDid you mean **John Doe (john_doe)**? Then answer `yes`."
+    )
+    assert small_world.ask("Yes, please!") == small_world.ask("history john_doe today")
+    small_world.ask("help")
+    assert small_world.ask("yes").text.startswith(UNKNOWN_COMMAND)
+
+
+def test_several_guesses_are_numbered(small_world: World) -> None:
+    small_world.people.students_of[1] = (make_student(1, "marta"), make_student(2, "marla"))
+    text = small_world.ask("history marka").text
+    assert text.splitlines()[0] == UNKNOWN_STUDENT and text.splitlines()[3:5] == ["1. marta", "2. marla"]
+    assert small_world.ask("2").text.startswith("**marla**")
+
+
+def test_guesses_are_among_ones_own_students_only(small_world: World) -> None:
+    assert small_world.ask("history zoe_n").text == UNKNOWN_STUDENT
+    assert small_world.ask("history zoe_m").text == UNKNOWN_STUDENT
+    small_world.add_event(ZOE)
+    assert "Did you mean" not in small_world.ask("history zoe_n", ADMIN).text, "an admin's own are none"
+
+
+def test_nothing_is_remembered_where_nothing_is_offered(small_world: World) -> None:
+    small_world.ask("history nobody")
+    with small_world.app.store.session():
+        assert Choice.select().count() == 0

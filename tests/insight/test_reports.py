@@ -1,0 +1,455 @@
+"""The questions the commands ask, on both kinds of store."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lms_bot.core.activities import ActivityType
+from lms_bot.insight import reports
+from lms_bot.insight.reports import FoundTitle, StudentSummary, Taker, Totals, Unwritten, students
+from lms_bot.insight.reports.counting import split_period
+from lms_bot.outbox.outbox import Outbox
+from lms_bot.store.messages import DeliveryState, MessageState
+from lms_bot.store.models import KeyValue, LMSActivityEvent, RejectedRow
+from tests.worlds.chat_world import JANE, JOHN, JOSE, NOW, ZOE, World, close_world, open_world
+
+DAY = timedelta(days=1)
+START, END = NOW - DAY, NOW
+
+
+@pytest.fixture
+def world(store_url: str) -> Iterator[World]:
+    world = open_world(store_url)
+    with world.app.store.session():
+        yield world
+    close_world(world)
+
+
+def get_summary(world: World, start: datetime = START, end: datetime = END, **asked: Any) -> reports.SummaryPage:
+    world.app.counters.catch_up()
+    return reports.get_summary(start, end, **asked)
+
+
+def test_history_is_newest_first_in_pages_and_counts_them_all(world: World) -> None:
+    for hours in (3, 1, 2):
+        world.add_event(JOHN, ago=timedelta(hours=hours), activity_title=f"{hours} hours ago")
+    world.add_event(JANE)
+    world.add_event(JOHN, is_echo=True)
+
+    history = reports.get_history(JOHN.student_id, limit=2)
+    second_page = reports.get_history(JOHN.student_id, limit=2, offset=2)
+
+    assert history.total == second_page.total == 3
+    assert [event.activity_title for event in history.events] == ["1 hours ago", "2 hours ago"]
+    assert [event.activity_title for event in second_page.events] == ["3 hours ago"]
+
+
+def test_history_may_be_of_exams_or_of_contents_alone(world: World) -> None:
+    world.add_event(JOHN, ActivityType.EXAM_PASSED)
+    world.add_event(JOHN, ActivityType.CONTENT_WATCHED)
+
+    def kinds(is_exam: bool | None) -> set[str]:
+        return {event.event_type for event in reports.get_history(JOHN.student_id, is_exam=is_exam).events}
+
+    assert kinds(True) == {"exam_passed"}
+    assert kinds(False) == {"content_watched"}
+    assert kinds(None) == {"exam_passed", "content_watched"}
+
+
+def test_a_period_includes_its_start_and_not_its_end(world: World) -> None:
+    for ago in (timedelta(0), DAY, DAY + timedelta(microseconds=1)):
+        world.add_event(JOHN, ago=ago)
+
+    assert [one.timestamp for one in reports.get_history(JOHN.student_id, START, END).events] == [START]
+    assert [one.last_at for one in get_summary(world).rows] == [START]
+    assert reports.get_counts_by_type(None, START, END) == {"exam_passed": 1}
+
+
+def test_summary_puts_failures_first_then_what_was_left_then_passes(world: World) -> None:
+    world.add_event(JOHN, ActivityType.EXAM_PASSED)
+    world.add_event(JANE, ActivityType.EXAM_FAILED)
+    world.add_event(JOSE, ActivityType.EXAM_STARTED)
+    world.add_event(ZOE, ActivityType.CONTENT_WATCHED)
+    world.add_event(ZOE, ActivityType.CONTENT_WATCHED, is_echo=True)
+
+    found = get_summary(world)
+
+    an_hour_ago = NOW - timedelta(hours=1)
+    assert found.rows == [
+        StudentSummary(JANE.student_id, 1, 0, 0, 0, 0, an_hour_ago),
+        StudentSummary(JOSE.student_id, 0, 1, 0, 0, 0, an_hour_ago),
+        StudentSummary(JOHN.student_id, 0, 0, 1, 0, 0, an_hour_ago),
+        StudentSummary(ZOE.student_id, 0, 0, 0, 0, 1, an_hour_ago),
+    ]
+    assert (found.students, found.totals) == (4, Totals(failed=1, left_open=1, passed=1, completed=0, contents=1))
+
+
+def test_summary_comes_in_pages_with_the_totals_of_all(world: World) -> None:
+    for student, passed in ((JOHN, 3), (JANE, 2), (ZOE, 1)):
+        for _ in range(passed):
+            world.add_event(student)
+    whole = get_summary(world)
+
+    pages = [get_summary(world, limit=2, offset=offset) for offset in (0, 2, 4)]
+
+    assert [page.rows for page in pages] == [whole.rows[:2], whole.rows[2:], []]
+    assert all((page.students, page.totals) == (3, Totals(passed=6)) for page in pages)
+
+
+def test_summary_keeps_to_the_students_asked_about(world: World) -> None:
+    world.add_event(JOHN)
+    world.add_event(ZOE)
+
+    assert [one.student_id for one in get_summary(world, student_ids=[JOHN.student_id]).rows] == [JOHN.student_id]
+    assert get_summary(world, student_ids=[]) == reports.SummaryPage(0, Totals(), [])
+
+
+def test_more_students_than_fit_a_query_are_asked_about_in_pieces(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(students, "IDS_PER_QUERY", 2)
+    everybody = [JOHN, JANE, JOSE, ZOE]
+    for student in everybody:
+        world.add_event(student, ActivityType.EXAM_STARTED)
+    world.app.counters.catch_up()
+    ids = [one.student_id for one in everybody]
+
+    assert sorted(reports.get_last_events(ids)) == ids
+    assert sorted(reports.get_totals_of_students(ids)) == ids
+    assert [one.student_id for one in reports.get_stored_students(ids)] == ids
+    assert reports.count_left_open(ids) == dict.fromkeys(ids, 1)
+
+
+def test_an_exam_that_ended_is_not_left_open_even_when_it_ended_after_the_period(world: World) -> None:
+    world.add_event(JOHN, ActivityType.EXAM_STARTED, ago=timedelta(hours=3), activity_id=1)
+    world.add_event(JOHN, ActivityType.EXAM_PASSED, ago=timedelta(minutes=1), activity_id=1)
+    world.add_event(JOHN, ActivityType.EXAM_STARTED, ago=timedelta(hours=3), activity_id=2)
+    world.add_event(JOHN, ActivityType.CONTENT_COMPLETED, ago=timedelta(hours=2), activity_id=2)
+
+    (summary,) = get_summary(world, NOW - timedelta(hours=4), NOW - timedelta(hours=2.5)).rows
+
+    assert summary.left_open == 1, "a content of the same number is another thing than the exam"
+    assert summary == StudentSummary(JOHN.student_id, 0, 1, 0, 0, 0, NOW - timedelta(hours=3))
+    assert reports.count_left_open([JOHN.student_id, ZOE.student_id]) == {JOHN.student_id: 1}
+
+
+def test_counts_are_by_type_for_the_students_and_the_time(world: World) -> None:
+    world.add_event(JOHN, ActivityType.EXAM_PASSED, ago=9 * DAY)
+    world.add_event(JOHN, ActivityType.EXAM_PASSED)
+    world.add_event(ZOE, ActivityType.EXAM_FAILED, event_type="nonsense")
+    world.app.counters.catch_up()
+
+    assert reports.get_counts_by_type([JOHN.student_id]) == {"exam_passed": 2}
+    assert reports.get_counts_by_type([JOHN.student_id], NOW - 7 * DAY) == {"exam_passed": 1}
+    assert reports.get_counts_by_type([JOHN.student_id], None, NOW - 7 * DAY) == {"exam_passed": 1}
+    assert reports.get_counts_by_type(None) == {"exam_passed": 2, "other": 1}
+    assert reports.get_counts_by_type([]) == {}
+
+
+def test_what_is_not_counted_yet_is_in_no_count(world: World) -> None:
+    world.add_event(JOHN)
+    world.app.counters.catch_up()
+    world.add_event(JOHN)
+
+    assert reports.get_counts_by_type(None, START, END) == {"exam_passed": 1}
+    assert reports.get_summary(START, END).totals == Totals(passed=1)
+
+
+ZONES = ["UTC", "Asia/Kathmandu", "Pacific/Chatham", "America/St_Johns", "Pacific/Kiritimati", "Pacific/Niue"]
+DAYS = st.sampled_from([datetime(1990, 1, 1), datetime(2025, 12, 1), datetime(2026, 2, 27), datetime(2104, 2, 28)])
+"""Days around which something happens, and periods begin and end."""
+MINUTES = st.sampled_from([-1, 0, 1, 345, 765, 1439]) | st.integers(-100_000, 300_000)
+
+
+@st.composite
+def moments(draw: st.DrawFn) -> datetime:
+    """Midnights in odd zones, and moments around them."""
+    local = draw(DAYS) + draw(st.integers(-130, 130)) * DAY
+    moment = local.replace(tzinfo=ZoneInfo(draw(st.sampled_from(ZONES)))).astimezone(timezone.utc)
+    return moment + timedelta(minutes=draw(MINUTES)) * draw(st.integers(0, 1))
+
+
+@pytest.fixture
+def many_events(world: World) -> list[LMSActivityEvent]:
+    """Some events of two students at each end of many days, and at far ones."""
+    minute = timedelta(minutes=1)
+    for number in range(100):
+        middle = datetime(2025, 11, 1, tzinfo=timezone.utc) + number * 3 * DAY
+        world.add_event(JOHN, ActivityType.EXAM_FAILED, timestamp=middle - minute)
+        world.add_event(JANE, ActivityType.CONTENT_WATCHED, timestamp=middle, is_echo=number % 10 == 0)
+        world.add_event(JANE, ActivityType.EXAM_STARTED, timestamp=middle + number * minute)
+    for year in (1990, 2104):
+        world.add_event(JOHN, ActivityType.EXAM_PASSED, timestamp=datetime(year, 1, 5, tzinfo=timezone.utc))
+    world.app.counters.catch_up()
+    return [event for event in LMSActivityEvent.select() if not event.is_echo]
+
+
+def count_plainly(
+    events: list[LMSActivityEvent], ids: Collection[int] | None, start: datetime | None, end: datetime | None
+) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for event in events:
+        is_in_time = (start is None or event.timestamp >= start) and (end is None or event.timestamp < end)
+        if is_in_time and (ids is None or event.student_id in ids):
+            counts[event.event_type] = counts.get(event.event_type, 0) + 1
+    return counts
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    periods=st.lists(st.tuples(st.none() | moments(), st.none() | moments()), min_size=1, max_size=4),
+    ids=st.sampled_from([None, [JOHN.student_id], [JOHN.student_id, JANE.student_id]]),
+)
+def test_a_period_counts_what_happened_in_it(
+    many_events: list[LMSActivityEvent],
+    periods: list[tuple[datetime | None, datetime | None]],
+    ids: list[int] | None,
+) -> None:
+    plainly = [count_plainly(many_events, ids, *period) for period in periods]
+
+    assert reports.get_week_counts(ids, periods) == plainly
+    assert reports.get_counts_by_type(ids, *periods[0]) == plainly[0]
+    for (start, end), counts in zip(periods, plainly, strict=True):
+        if start is not None and end is not None:
+            found = reports.get_summary(start, end, ids)
+            assert found.totals == Totals(
+                failed=counts.get("exam_failed", 0),
+                left_open=counts.get("exam_started", 0),
+                passed=counts.get("exam_passed", 0),
+                contents=counts.get("content_watched", 0),
+            )
+            assert found.students == len(found.rows)
+
+
+def test_a_period_is_counted_in_few_spans() -> None:
+    start, end = datetime(2025, 1, 2, 5, tzinfo=timezone.utc), datetime(2026, 1, 2, 7, tzinfo=timezone.utc)
+
+    pieces = split_period((start, end), 0, 100_000)
+
+    days = [day for span, firsts in pieces.spans.items() for first in firsts for day in range(first, first + span)]
+    assert sorted(days) == list(range(20_091, 20_455)), "each whole day once"
+    assert sum(map(len, pieces.spans.values())) <= 2 * 14 + 365 // 64
+    assert pieces.rest == [
+        (start, datetime(2025, 1, 3, tzinfo=timezone.utc)),
+        (datetime(2026, 1, 2, tzinfo=timezone.utc), end),
+    ]
+
+
+def test_a_period_of_all_there_ever_was_is_counted_in_few_spans_too() -> None:
+    all_of_it = (datetime.min, datetime.max)
+    assert split_period(all_of_it, 20_032, 20_160).spans == {64: [20_032, 20_096]}
+    assert split_period((None, None), 0, 0).spans == {}
+
+
+def test_the_last_event_of_each_student_is_the_latest_and_of_two_at_once_the_later_recorded(
+    world: World,
+) -> None:
+    world.add_event(JOHN, ActivityType.EXAM_STARTED)
+    last = world.add_event(JOHN, ActivityType.EXAM_FAILED)
+    world.add_event(JOHN, ago=2 * DAY)
+    world.app.counters.catch_up()
+
+    found = reports.get_last_events([JOHN.student_id, JANE.student_id])
+
+    assert {student_id: event.event_id for student_id, event in found.items()} == {
+        JOHN.student_id: last.event_id
+    }
+
+
+def test_stored_students_are_known_by_their_latest_name(world: World) -> None:
+    world.add_event(ZOE)
+    world.add_event(JOHN, student_display_name=None)
+    world.add_event(JOHN, ago=2 * DAY, student_username="old_name")
+    world.app.counters.catch_up()
+
+    assert reports.get_stored_students() == [
+        reports.StoredStudent(JOHN.student_id, "john_doe", None),
+        reports.StoredStudent(ZOE.student_id, "zoe_m", "Zoë Müller"),
+    ]
+    assert [one.student_id for one in reports.get_stored_students({ZOE.student_id, 99})] == [ZOE.student_id]
+
+
+def test_attempts_are_newest_first_with_all_tries(world: World) -> None:
+    for number, kind in enumerate((ActivityType.EXAM_FAILED, ActivityType.EXAM_PASSED, ActivityType.CONTENT_STARTED)):
+        world.add_event(JOHN, kind, ago=(9 - number) * DAY, activity_id=number)
+    world.add_event(ZOE)
+    world.app.counters.catch_up()
+
+    def ids(*period: datetime | None, is_exam: bool | None = None) -> list[int]:
+        return [one.activity_id for one in reports.get_attempts(JOHN.student_id, *period, is_exam=is_exam)]
+
+    assert ids() == [2, 1, 0]
+    assert ids(is_exam=True) == [1, 0]
+    assert ids(NOW - 8 * DAY) == [2, 1]
+    assert ids(None, NOW - 8 * DAY) == [0]
+
+
+def test_a_standing_holds_the_sum_of_the_percentages_of_exams(world: World) -> None:
+    for kind in (ActivityType.EXAM_FAILED, ActivityType.EXAM_PASSED, ActivityType.CONTENT_WATCHED):
+        world.add_event(JOHN, kind)
+    world.app.counters.catch_up()
+
+    standings = reports.get_totals_of_students([JOHN.student_id, JANE.student_id])
+
+    assert list(standings) == [JOHN.student_id]
+    assert (standings[JOHN.student_id].scored, standings[JOHN.student_id].percentage_total) == (2, 170)
+
+
+def test_titles_are_found_by_any_part_of_them_in_any_case_with_the_whole_one_first(world: World) -> None:
+    for title, student in (("Advanced Algèbra", JOHN), ("ALGEBRA", JANE), ("Algebra", ZOE), ("100% _", ZOE)):
+        world.add_event(student, activity_title=title)
+    world.add_event(JOHN, ActivityType.CONTENT_WATCHED, activity_title="Algebra")
+    world.app.counters.catch_up()
+    exam, film = FoundTitle(True, "Algebra", "algebra", 2), FoundTitle(False, "Algebra", "algebra", 1)
+    advanced = FoundTitle(True, "Advanced Algèbra", "advanced algebra", 1)
+
+    assert reports.find_titles("algebra", None) == [exam, film, advanced]
+    assert reports.find_titles(" alGÉbra ", None, limit=1) == [exam]
+    assert reports.find_titles("algebra", [JOHN.student_id]) == [film, advanced]
+    assert reports.find_titles("algebra", []) == reports.find_titles("chemistry", None) == []
+    assert [one.title for one in reports.find_titles("%", None)] == ["100% _"]
+    assert reports.find_titles(" ", None) == []
+
+
+def test_takers_of_an_exam_are_told_with_their_best_and_their_last_try(world: World) -> None:
+    for number, (kind, percentage) in enumerate(
+        ((ActivityType.EXAM_FAILED, 40), (ActivityType.EXAM_PASSED, "90%"), (ActivityType.EXAM_FAILED, 45))
+    ):
+        metadata = {"percentage": percentage}
+        world.add_event(JOHN, kind, ago=(9 - number) * DAY, activity_title="Algebra", activity_metadata=metadata)
+    world.add_event(ZOE, ActivityType.EXAM_STARTED, activity_title="ALGEBRA")
+    world.add_event(ZOE, ActivityType.CONTENT_WATCHED, activity_title="Algebra")
+    world.app.counters.catch_up()
+    john = Taker(JOHN.student_id, 3, 1, 2, 90.0, 45.0, "failed", NOW - 7 * DAY)
+    zoe = Taker(ZOE.student_id, 1, 0, 0, None, None, "started", NOW - timedelta(hours=1))
+
+    assert reports.get_takers("algebra", None) == [john, zoe]
+    assert reports.get_takers("algebra", [ZOE.student_id]) == [zoe]
+    assert [one.last_outcome for one in reports.get_takers("algebra", None, is_exam=False)] == ["watched"]
+    assert reports.get_takers("history", None) == []
+
+
+def test_nobody_is_stored_in_an_empty_store(world: World) -> None:
+    assert reports.get_stored_students() == []
+    assert reports.get_undecided() == (0, None)
+
+
+def test_errors_are_grouped_by_reason_most_frequent_first(world: World) -> None:
+    ids = [world.add_event(JOHN).event_id for _ in range(4)]
+    for event_id, reason in zip(ids, ("deactivated", "unmapped", "deactivated", None), strict=True):
+        if reason:
+            world.add_error(LMSActivityEvent.get_by_id(event_id), reason)
+
+    groups = reports.get_error_groups()
+
+    assert [(one.reason, one.count, one.event_ids) for one in groups] == [
+        ("deactivated", 2, [ids[2], ids[0]]),
+        ("unmapped", 1, [ids[1]]),
+    ]
+    assert groups[0].last_at == NOW - timedelta(hours=1)
+
+
+def test_rejected_rows_are_grouped_by_stream_and_problem(world: World) -> None:
+    for key in ("5", "6"):
+        RejectedRow.create(stream="attempts", row_key=key, problem="unknown state", reason="state is 'limbo'")
+    RejectedRow.create(stream="attempts", row_key="7", problem="unreadable", reason="year 9999")
+
+    groups = reports.get_rejected_groups()
+
+    assert [(one.problem, one.count, sorted(one.row_keys)) for one in groups] == [
+        ("unknown state", 2, ["5", "6"]),
+        ("unreadable", 1, ["7"]),
+    ]
+
+
+def test_waiting_tells_recipient_state_and_reason_and_leaves_out_what_is_settled(world: World) -> None:
+    old, new = world.add_event(JOHN, ago=DAY), world.add_event(JANE)
+    retrying = world.add_message(state=MessageState.READY.value, reason="Zulip was away")
+    sent = world.add_message(state=MessageState.SENT.value)
+    world.add_delivery(old, "mentor:3", state=DeliveryState.UNMAPPED.value, reason="no e-mail address")
+    world.add_delivery(old, "zulip:1", message=retrying)
+    world.add_delivery(new, "zulip:1")
+    world.add_delivery(new, "zulip:2", message=sent, state=DeliveryState.SENT.value)
+    world.add_delivery(new, "zulip:3", state=DeliveryState.DEAD.value)
+
+    waiting = {(one.recipient, one.state, one.reason, one.count) for one in reports.get_waiting()}
+
+    assert waiting == {
+        ("mentor:3", "unmapped", "no e-mail address", 1),
+        ("zulip:1", "ready", "Zulip was away", 1),
+    }
+    assert reports.get_waiting()[0].since == old.created_at
+    unwritten = Unwritten("zulip:1", 1, new.event_type, new.student_id, new.created_at)
+    assert reports.get_unwritten() == reports.get_unwritten(1) == [unwritten]
+    assert reports.get_unwritten(2) == []
+    assert (reports.count_unsent(1), reports.count_unsent(2)) == (1, 0)
+
+
+def test_ids_that_are_no_events_are_told_apart(world: World) -> None:
+    event = world.add_event(JOHN)
+    assert reports.get_stored_ids([event.event_id, event.event_id + 1]) == {event.event_id}
+    assert reports.get_stored_ids([]) == set()
+
+
+def test_events_nobody_decided_on_are_counted_with_the_oldest(world: World) -> None:
+    event = world.add_event(JOHN, ago=DAY, has_deliveries=False)
+    world.add_event(JOHN, has_deliveries=False)
+
+    assert reports.get_undecided() == (2, event.created_at)
+
+
+def test_a_fact_that_is_no_moment_is_none(world: World) -> None:
+    KeyValue.put("when", NOW.isoformat())
+    KeyValue.put("what", {"not": "a moment"})
+
+    assert [reports.get_moment(name) for name in ("when", "what", "missing")] == [NOW, None, None]
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+def test_no_question_and_no_sender_scans_what_is_stored(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, Any]] = []
+    database = world.app.store.database
+    execute = database.execute_sql
+    world.add_event(JOHN)
+    world.app.counters.catch_up()
+
+    def note(sql: str, params: Any = None) -> Any:
+        asked.append((sql, params))
+        return execute(sql, params)
+
+    monkeypatch.setattr(database, "execute_sql", note)
+    world.app.counters.catch_up()
+    for ids in ([11, 12], None):
+        reports.get_summary(NOW - 40 * DAY, END, ids)
+        reports.get_counts_by_type(ids)
+        reports.get_counts_by_type(ids, NOW - 40 * DAY)
+        reports.get_takers("algebra", ids)
+        reports.find_titles("algebra", ids)
+    reports.get_history(11, START, END)
+    reports.get_last_events([11, 12])
+    reports.get_totals_of_students([11, 12])
+    reports.get_attempts(11, START, END)
+    reports.count_left_open([11, 12])
+    reports.count_unsent(1)
+    reports.count_dead(1)
+    reports.get_waiting()
+    reports.get_unwritten()
+    reports.get_undecided()
+    outbox = Outbox(world.app.store)
+    outbox.claim("sender", NOW)
+    outbox.get_unknown(NOW, timedelta(0))
+    outbox.revive(None, NOW)
+    asked = [(sql, params) for sql, params in asked if sql.startswith(("SELECT", "WITH", "UPDATE"))]
+    steps = [(sql, row[3]) for sql, params in asked for row in execute("EXPLAIN QUERY PLAN " + sql, params)]
+
+    tables = ("lms_activity_events", "lms_student_counts", "lms_attempts", "lms_standings", "tried", "t1", "t2")
+    scans = [(sql, step) for sql, step in steps if step.startswith("SCAN") and step.split()[1] in tables]
+    assert len(steps) > 60
+    assert not [(sql, step) for sql, step in scans if "USING INDEX" not in step]

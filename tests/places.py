@@ -1,0 +1,11 @@
+"""Where things lie: the checkout, the package in it, and the recordings beside it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PACKAGE = REPOSITORY / "lms_bot"
+FIXTURES = PACKAGE / "fixtures"
+RECORDINGS = Path(os.environ.get("LMS_BOT_ZULIP_RECORDINGS") or REPOSITORY.parent / "shared" / "zulip")

@@ -1,0 +1,229 @@
+"""The demo's page as a person uses it, in a real browser: live, with the keyboard, on a phone, in both themes."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import time
+
+import pytest
+from selenium.webdriver.common.keys import Keys
+
+from lms_bot.sandbox.lms.sample import EXAMS
+from lms_bot.sandbox.page.server import PageServer
+from tests.worlds.browser import DESKTOP, PHONE, Browser, needs_browser, open_browser  # noqa: F401  (a fixture)
+from tests.worlds.demo_page_world import open_demo_page  # noqa: F401  (a fixture)
+
+pytestmark = needs_browser
+
+HOSTILE_TITLE = dict(exam[:2] for exam in EXAMS)["hostile"]
+PICTURE = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+SCREENSHOT = os.environ.get("LMS_BOT_SCREENSHOT")  # a file for README's picture
+
+
+@pytest.fixture
+def maria(page: PageServer, browser: Browser) -> Browser:
+    """María's page, loaded anew, with the conversation there."""
+    browser.resize(DESKTOP)
+    browser.prefer("light")
+    browser.driver.get("about:blank")
+    browser.driver.get(f"{page.url}#maria.santos")
+    browser.wait(lambda: browser.find("#bot-state").text == "at work")
+    browser.wait(lambda: browser.find("#messages").get_attribute("aria-busy") == "false")
+    return browser
+
+
+def click(browser: Browser, student: str, verb: str, what: str) -> None:
+    choice = "content" if verb == "watch" else "exam"
+    browser.run("document.getElementById(arguments[0]).value = arguments[1]", choice, what)
+    browser.find(f"[data-student={student}][data-verb={verb}]").click()
+
+
+def messages_with(browser: Browser, *words: str) -> list[str]:
+    texts = [one.text for one in browser.find_all(".message.theirs")]
+    return [text for text in texts if all(word in text for word in words)]
+
+
+def bottom_of(browser: Browser, selector: str) -> float:
+    """Where the element ends, in pixels from the window's top."""
+    place: float = browser.run("return arguments[0].getBoundingClientRect().bottom", browser.find(selector))
+    return place
+
+
+def last_own(browser: Browser) -> str | None:
+    return next((one.text for one in reversed(browser.find_all(".message.own .content"))), None)
+
+
+def write(browser: Browser, text: str) -> None:
+    browser.find("#compose-text").send_keys(text, Keys.ENTER)
+
+
+def test_a_pass_clicked_in_the_panel_reaches_the_open_conversation_within_two_seconds(maria: Browser) -> None:
+    before = len(messages_with(maria, "john_doe", "Mathematics Final Exam", "🎉"))
+    began_at = time.monotonic()
+    click(maria, "john_doe", "pass", "math-final")
+    maria.wait(lambda: len(messages_with(maria, "john_doe", "Mathematics Final Exam", "🎉")) > before)
+    assert time.monotonic() - began_at < 2
+    maria.wait(lambda: len(maria.find_all(".path:first-child.done .stage.lit")) == 4)
+    assert re.fullmatch(r"\d+ ms", maria.find(".path:first-child .total").text)
+
+
+def test_a_typed_history_is_answered(maria: Browser) -> None:
+    write(maria, "history john_doe 20 days")
+    maria.wait(lambda: messages_with(maria, "John Doe (john_doe)", "Python Basics Quiz"))
+    answer = maria.find_all(".message.theirs")[-1]
+    assert "Web Development Checkpoint" in answer.text and "|" not in answer.text
+    assert maria.find("#compose-text").get_attribute("value") == ""
+
+
+def test_killing_the_bot_and_passing_an_exam_meanwhile_brings_exactly_one_message(maria: Browser) -> None:
+    maria.find("#trouble-bot").click()
+    maria.wait(lambda: "killed" in maria.find("#bot-state").text)
+    click(maria, "zoe_m", "pass", "web-checkpoint")
+    maria.wait(lambda: "Zoë Müller passed" in maria.find(".path:first-child").text)
+    maria.wait(lambda: maria.find("#count-waiting dd").text == "1")
+    assert not messages_with(maria, "zoe_m", "Web Development Checkpoint")
+    maria.find("#trouble-bot").click()
+    maria.wait(lambda: messages_with(maria, "zoe_m", "Web Development Checkpoint"))
+    maria.wait(lambda: maria.find_all(".path:first-child.done"))
+    maria.wait(lambda: maria.find("#count-waiting dd").text == "0")
+    assert len(messages_with(maria, "zoe_m", "Web Development Checkpoint")) == 1
+    assert (maria.find("#count-lost dd").text, maria.find("#count-doubled dd").text) == ("0", "0")
+
+
+def test_a_hostile_exam_title_shows_as_text(maria: Browser) -> None:
+    maria.get_complaints()
+    click(maria, "jane_smith", "fail", "hostile")
+    maria.wait(lambda: messages_with(maria, "jane_smith", "<img src=x onerror=alert(1)>"))
+    assert HOSTILE_TITLE in maria.find(".path:first-child").text
+    assert maria.find_all(".content img, .content .user-mention, .content a[href*=evil]") == []
+    assert maria.get_complaints() == []
+
+
+def test_spoilers_open_times_are_local_and_tables_are_tables(page: PageServer, maria: Browser) -> None:
+    text = "```spoiler Answer\n42\n```\n\n| a | b |\n|---|--:|\n| <time:2026-01-15T14:30:00Z> | 1 |"
+    page.world.parts.zulip.send(page.world.parts.account, page.world.get_client("maria.santos").person, text)
+    opener = maria.wait(lambda: next(iter(maria.find_all(".message:last-child .spoiler-button")), None))
+    content = maria.find(".message:last-child .spoiler-content")
+    assert opener is not None and opener.text == "Answer" and not content.is_displayed()
+    opener.send_keys(Keys.ENTER)
+    assert content.text == "42" and opener.get_attribute("aria-expanded") == "true"
+    form = "{hour: '2-digit', minute: '2-digit'}"
+    local = maria.run(f"return new Date('2026-01-15T14:30:00Z').toLocaleTimeString(undefined, {form})")
+    assert local in maria.find(".message:last-child td time").text
+    assert maria.get_complaints() == []
+
+
+def test_a_picture_is_shown_inline(page: PageServer, maria: Browser) -> None:
+    zulip, bot = page.world.parts.zulip, page.world.parts.account
+    path = zulip.upload(bot, "chart.png", PICTURE)
+    zulip.send(bot, page.world.get_client("maria.santos").person, f"[chart.png]({path})")
+    maria.wait(lambda: maria.run("return document.querySelector('.message:last-child img')?.naturalWidth") == 1)
+    assert maria.find(".message:last-child img").get_attribute("alt") == "chart.png"
+
+
+def test_a_message_with_a_broken_address_is_shown_like_any_other(maria: Browser) -> None:
+    write(maria, "[a](/user_uploads/1/%E0.png)")
+    maria.wait(lambda: maria.find_all(".message.own a[href*='%E0']"))
+    maria.driver.refresh()
+    maria.wait(lambda: maria.find("#messages").get_attribute("aria-busy") == "false")
+
+
+def test_a_second_enter_says_nothing_twice(maria: Browser) -> None:
+    before = len(maria.find_all(".message.own"))
+    maria.find("#compose-text").send_keys("whoami", Keys.ENTER, Keys.ENTER, "status", Keys.ENTER)
+    maria.wait(lambda: last_own(maria) == "status")
+    assert [one.text for one in maria.find_all(".message.own .content")[before:]] == ["whoami", "status"]
+
+
+def test_news_come_into_sight_below_a_long_answer(maria: Browser) -> None:
+    write(maria, "help")
+    maria.wait(lambda: "You can ask me" in maria.find_all(".message.theirs")[-1].text)
+    click(maria, "omar_h", "fail", "python-basics")
+    maria.wait(lambda: "omar_h" in maria.find_all(".message.theirs")[-1].text)
+    maria.wait(lambda: bottom_of(maria, ".message:last-child") <= bottom_of(maria, "#messages"))
+
+
+def test_at_twice_the_size_there_is_room_to_read(maria: Browser) -> None:
+    maria.resize((DESKTOP[0] // 2, DESKTOP[1] // 2))
+    assert maria.run("return document.getElementById('messages').clientHeight") > 150
+    assert bottom_of(maria, ".send") <= DESKTOP[1] / 2
+
+
+def test_it_can_be_used_with_the_keyboard_alone(maria: Browser) -> None:
+    maria.driver.switch_to.active_element.send_keys(Keys.TAB)
+    assert maria.driver.switch_to.active_element.text == "Skip to writing to the bot"
+    maria.driver.switch_to.active_element.send_keys(Keys.ENTER)
+    box = maria.driver.switch_to.active_element
+    assert box.get_attribute("id") == "compose-text"
+    box.send_keys("two", Keys.SHIFT + Keys.ENTER + Keys.NULL, "lines", Keys.ENTER)
+    maria.wait(lambda: last_own(maria) == "two\nlines")
+    box.send_keys(Keys.ARROW_UP)
+    maria.wait(lambda: box.get_attribute("value") == "two\nlines")
+    box.send_keys(Keys.BACKSPACE * len("two\nlines"), "helpp", Keys.BACKSPACE, Keys.ENTER)
+    maria.wait(lambda: last_own(maria) == "help" and maria.find_all(".message.own .edited"))
+    maria.wait(lambda: maria.find_all(".message.theirs .reaction"))
+    reaction = maria.find_all(".message.theirs .reaction")[-2]
+    reaction.send_keys(Keys.SPACE)
+    maria.wait(lambda: maria.find_all(".reaction.given[aria-label='check: María Santos'][aria-pressed=true]"))
+    assert maria.driver.switch_to.active_element.get_attribute("aria-pressed") == "true"
+
+
+def test_the_link_to_writing_leads_there_from_every_tab(maria: Browser) -> None:
+    maria.resize(PHONE)
+    maria.find("#tab-school").click()
+    maria.find(".skip").send_keys(Keys.ENTER)
+    assert maria.driver.switch_to.active_element.get_attribute("id") == "compose-text"
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_axe_finds_nothing_serious(maria: Browser, size: tuple[int, int], colours: str) -> None:
+    maria.resize(size)
+    maria.prefer(colours)
+    assert maria.find_serious_violations() == []
+    for tab in maria.find_all("[role=tab]")[1:] if size == PHONE else []:
+        tab.click()
+        assert maria.find_serious_violations() == []
+    assert maria.run("return document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_theme_can_be_chosen_against_the_systems(maria: Browser) -> None:
+    ground = "return getComputedStyle(document.body).backgroundColor"
+    light = maria.run(ground)
+    maria.find("#theme").click()
+    dark = maria.run(ground)
+    assert dark != light
+    maria.driver.refresh()
+    maria.wait(lambda: maria.run(ground) == dark)
+    maria.run("localStorage.clear()")
+
+
+def test_an_admin_and_a_student_are_answered_as_such(maria: Browser) -> None:
+    maria.find("input[value=admin] + span").click()
+    write(maria, "health")
+    maria.wait(lambda: messages_with(maria, "LMS", "Zulip"))
+    maria.find("input[value=student] + span").click()
+    assert maria.driver.current_url.endswith("#john_doe")
+    maria.wait(lambda: not messages_with(maria, "LMS", "Zulip"))
+    write(maria, "history")
+    maria.wait(lambda: messages_with(maria, "Python Basics Quiz"))
+
+
+@pytest.mark.skipif(not SCREENSHOT, reason="LMS_BOT_SCREENSHOT names no file for the picture")
+def test_a_picture_for_the_readme(page: PageServer, maria: Browser) -> None:
+    maria.resize((1440, 1000))
+    click(maria, "zoe_m", "fail", "physics-midterm")
+    maria.wait(lambda: messages_with(maria, "zoe_m", "Physics Midterm"))
+    click(maria, "jane_smith", "pass", "python-basics")
+    maria.wait(lambda: messages_with(maria, "jane_smith", "Python Basics Quiz"))
+    maria.wait(lambda: maria.find_all(".path:first-child.done"))
+    news = maria.find_all(".message.theirs")[-1]
+    news.find_element("css selector", ".reaction").click()
+    write(maria, "chart john_doe")
+    maria.wait(lambda: maria.run("return document.querySelector('.message:last-child img')?.naturalWidth > 100"))
+    maria.run("document.activeElement.blur(); arguments[0].scrollIntoView()", news)
+    assert maria.driver.save_screenshot(str(SCREENSHOT))

@@ -1,0 +1,467 @@
+"""What is kept of each student says what the events say, however they came and whatever happened meanwhile."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import datetime, timedelta
+from time import monotonic, perf_counter, sleep
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from playhouse.migrations import Runner
+
+from lms_bot.app import build_app
+from lms_bot.core.activities import Activity, ActivityType
+from lms_bot.core.clock import UTC
+from lms_bot.core.normalize import normalize
+from lms_bot.outbox.outbox import Outbox
+from lms_bot.settings.settings import load_settings
+from lms_bot.store.counters import Counters
+from lms_bot.store.database import MIGRATIONS, Store, open_store, rows
+from lms_bot.store.models import KeyValue, LMSActivityEvent
+from lms_bot.store.totals import Attempt, StudentCount, StudentTotals, Title
+from lms_bot.watch.recorder import Owed, Recipients, Recorder
+
+NOON = datetime(2026, 3, 18, 12, 0, tzinfo=UTC)
+DAY = timedelta(days=1)
+KINDS = [kind.value for kind in ActivityType]
+
+RESULTS: list[tuple[Any, float | None]] = [
+    ({"percentage": 85, "score": 40}, 85.0),
+    ({"percentage": 62.5}, 62.5),
+    ({"percentage": "70"}, 70.0),
+    ({"percentage": " 55,5 %"}, 55.5),
+    ({"percentage": "-5%"}, -5.0),
+    ({"percentage": 0}, 0.0),
+    ({"percentage": "nan"}, None),
+    ({"percentage": "1e999"}, None),
+    ({"percentage": 10**400}, None),
+    ({"percentage": 1e308}, None),
+    ({"percentage": "absent"}, None),
+    ({"percentage": [85]}, None),
+    ({"percentage": True}, None),
+    ({"percentage": None}, None),
+    ({}, None),
+    ([85], None),
+    ("85", None),
+    (None, None),
+]
+MOMENTS = [
+    datetime(1990, 1, 1, tzinfo=UTC),
+    datetime(2026, 3, 17, 23, 59, 59, 999999, tzinfo=UTC),
+    datetime(2026, 3, 18, tzinfo=UTC),
+    NOON,
+    NOON + 9 * DAY,
+    datetime(2104, 2, 29, 3, 4, 5, tzinfo=UTC),
+]
+TITLES = [None, "", "Algebra", "algèbra", "ALGEBRA", "Weimar \t Republic", "\ufdfa" * 500]
+
+EVENTS = st.fixed_dictionaries(
+    {
+        "event_type": st.sampled_from([*KINDS, "exam_", "nonsense"]),
+        "student_id": st.integers(1, 2),
+        "student_username": st.sampled_from([None, "old", "new"]),
+        "student_display_name": st.sampled_from([None, "Old Name", "New\tName\\"]),
+        "activity_id": st.integers(1, 2),
+        "activity_title": st.sampled_from(TITLES),
+        "result": st.integers(0, len(RESULTS) - 1),
+        "timestamp": st.sampled_from(MOMENTS),
+        "is_echo": st.sampled_from([False, False, False, True]),
+    }
+)
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Store]:
+    store = open_store(store_url)
+    with store.session():
+        yield store
+    store.close_thread()
+
+
+_numbers = itertools.count()
+
+
+def add_events(store: Store, *events: dict[str, Any]) -> None:
+    with store.transaction():
+        for event in events:
+            LMSActivityEvent.create(**{"source_key": f"said:{next(_numbers)}"} | event)
+
+
+def draw_events(drawn: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Events with the metadata of RESULTS; which one is also in the source key, as PostgreSQL writes some anew."""
+    events = [{**one, "activity_metadata": RESULTS[one["result"]][0]} for one in drawn]
+    return [{**one, "source_key": f"drawn:{next(_numbers)}:{one.pop('result')}"} for one in events]
+
+
+def get_percentage(event: LMSActivityEvent) -> float | None:
+    kind, *_, number = event.source_key.split(":")
+    return RESULTS[int(number)][1] if kind == "drawn" else event.activity_metadata["percentage"]
+
+
+def an_event(event_type: str = "exam_passed", **columns: Any) -> dict[str, Any]:
+    return {"event_type": event_type, "student_id": 1, "activity_id": 1, "timestamp": NOON} | columns
+
+
+def activities(first: int, count: int) -> list[Activity]:
+    return [
+        Activity(
+            "attempts", str(number), ActivityType.EXAM_PASSED, number % 7, "name", None, number, "Algebra",
+            {"percentage": 50 + number % 50}, NOON + number * timedelta(minutes=1),
+        )
+        for number in range(first, first + count)
+    ]  # fmt: skip
+
+
+def record(store: Store, first: int, count: int = 1) -> None:
+    with store.transaction():
+        Recorder(store).insert_events(activities(first, count), {}, now=NOON, is_told=False)
+
+
+def get_kept() -> dict[str, Any]:
+    """All that the counters keeps; sums of percentages to six digits, as they may be added in any order."""
+    return {
+        "attempts": {
+            (one.student_id, one.is_exam, one.activity_id): (
+                one.title, one.title_key, one.outcome, one.started_at, one.last_at, one.percentage,
+            )
+            for one in Attempt.select()
+        },
+        "standings": {
+            one.student_id: (
+                one.username, one.display_name, one.last_at, one.last_event_id, one.scored,
+                round(one.percentage_total, 6) + 0.0,
+            )
+            for one in StudentTotals.select()
+        },
+        "counts": {row[:3]: list(row[3:11]) for row in rows(StudentCount.select())},
+        "titles": {(one.is_exam, one.title_key): one.title for one in Title.select()},
+    }  # fmt: skip
+
+
+def recount() -> dict[str, Any]:
+    """The same from the events, in the plainest way."""
+    events = [one for one in LMSActivityEvent.select().order_by(LMSActivityEvent.event_id) if not one.is_echo]
+    counts: dict[tuple[int, int, int], list[int]] = defaultdict(lambda: [0] * 8)
+    by_attempt, by_student, titles = defaultdict(list), defaultdict(list), {}
+    for one in events:
+        column = KINDS.index(one.event_type) if one.event_type in KINDS else 7
+        day = (one.timestamp - datetime(1970, 1, 1, tzinfo=UTC)).days
+        for span in (1, 8, 64):
+            counts[span, day // span * span, one.student_id][column] += 1
+        counts[0, 0, one.student_id][column] += 1
+        by_student[one.student_id].append(one)
+        if one.event_type in KINDS:
+            is_exam = one.event_type.startswith("exam")
+            by_attempt[one.student_id, is_exam, one.activity_id].append(one)
+            if key := normalize(one.activity_title)[:400]:
+                titles[is_exam, key] = one.activity_title
+    attempts = {key: recount_attempt(those) for key, those in by_attempt.items()}
+    return {
+        "attempts": attempts,
+        "standings": {
+            student_id: recount_standing(student_id, those, attempts) for student_id, those in by_student.items()
+        },
+        "counts": dict(counts),
+        "titles": titles,
+    }
+
+
+def recount_attempt(events: list[LMSActivityEvent]) -> tuple[Any, ...]:
+    says = {"started": 0, "completed": 1, "watched": 1, "passed": 2, "failed": 2}
+    words = {one.event_id: one.event_type.split("_")[1] for one in events}
+    best = max(events, key=lambda one: (says[words[one.event_id]], one.event_id))
+    starts = [one.timestamp for one in events if words[one.event_id] == "started"]
+    title = next((one.activity_title for one in reversed(events) if one.activity_title), None)
+    return (
+        title,
+        normalize(title)[:400],
+        words[best.event_id],
+        min(starts, default=None),
+        max(one.timestamp for one in events),
+        None if words[best.event_id] == "started" else get_percentage(best),
+    )
+
+
+def recount_standing(student_id: int, events: list[LMSActivityEvent], attempts: dict[Any, Any]) -> tuple[Any, ...]:
+    last = max(events, key=lambda one: (one.timestamp, one.event_id))
+    own_exams = (row for (student, is_exam, _), row in attempts.items() if student == student_id and is_exam)
+    percentages = [row[5] for row in own_exams if row[5] is not None]
+    names = (last.student_username, last.student_display_name)
+    return (*names, last.timestamp, last.event_id, len(percentages), round(sum(percentages), 6) + 0.0)
+
+
+def empty(store: Store) -> None:
+    with store.transaction():
+        for model in (LMSActivityEvent, Attempt, StudentTotals, StudentCount, Title, KeyValue):
+            model.delete().execute()
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(batches=st.lists(st.lists(EVENTS, max_size=8), min_size=1, max_size=4), events_at_once=st.integers(1, 5))
+def test_what_is_kept_equals_a_recount(
+    store: Store, batches: list[list[dict[str, Any]]], events_at_once: int
+) -> None:
+    empty(store)
+    counters = Counters(store, events_at_once)
+    for batch in batches:
+        add_events(store, *draw_events(batch))
+        assert counters.catch_up() == 0
+        assert get_kept() == recount()
+
+
+def test_a_start_recorded_after_the_end_does_not_reopen_the_attempt(store: Store) -> None:
+    counters = Counters(store)
+    add_events(store, an_event("exam_failed", activity_metadata={"percentage": 40, "score": 8}))
+    counters.catch_up()
+    add_events(store, an_event("exam_started", timestamp=NOON - DAY, activity_metadata={"percentage": 0}))
+    counters.catch_up()
+
+    attempt = Attempt.get()
+
+    assert (attempt.outcome, attempt.percentage, attempt.score) == ("failed", 40.0, 8.0)
+    assert (attempt.started_at, attempt.last_at) == (NOON - DAY, NOON)
+
+
+def test_a_percentage_said_twice_counts_once_and_a_mended_one_in_place_of_the_former(store: Store) -> None:
+    counters = Counters(store)
+    for kind, percentage in (("exam_completed", 50), ("exam_failed", 50), ("exam_passed", "65%")):
+        add_events(store, an_event(kind, activity_metadata={"percentage": percentage}))
+        counters.catch_up()
+
+    assert (StudentTotals.get().scored, StudentTotals.get().percentage_total) == (1, 65.0)
+
+
+def test_nothing_new_costs_one_look(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    counters = Counters(store)
+    add_events(store, an_event())
+    counters.catch_up()
+    asked: list[str] = []
+    execute = store.database.execute_sql
+
+    def note(sql: str, *rest: Any) -> Any:
+        asked.append(sql)
+        return execute(sql, *rest)
+
+    monkeypatch.setattr(store.database, "execute_sql", note)
+
+    assert counters.catch_up() == 0
+    assert len(asked) == 1
+
+
+def test_what_patience_does_not_suffice_for_is_told_and_counted_later(store: Store) -> None:
+    record(store, 0, 10)
+    counters = Counters(store, events_at_once=3)
+
+    assert counters.catch_up(patience_seconds=0) == 7
+    assert counters.step() is None, "events may still be coming"
+    assert counters.step() == 0.0, "there may be more"
+    assert counters.step() is None, "there is nothing more"
+    assert get_kept() == recount()
+
+
+def test_what_cannot_be_done_in_time_is_not_waited_for(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lms_bot.store.counters.EVENTS_PER_SECOND", 1)
+    record(store, 0, 30)
+
+    assert Counters(store, events_at_once=3).catch_up(patience_seconds=9) == 27
+    assert Counters(store, events_at_once=3).catch_up(patience_seconds=27) == 0
+
+
+def test_while_events_keep_coming_the_background_waits_but_not_for_ever(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counters = Counters(store)
+    for number in range(3):
+        record(store, number)
+        assert counters.step() is None
+    assert not StudentTotals.select().exists()
+
+    monkeypatch.setattr("lms_bot.store.counters.LONGEST_WAIT_SECONDS", 0)
+    record(store, 3)
+    assert counters.step() == 0.0
+    assert StudentTotals.select().count() == 4
+
+
+def test_a_started_app_counts_by_itself(store_url: str) -> None:
+    settings = {"lms_bot_store": store_url, "lms_activity_monitor_enabled": "false"}
+    app = build_app(load_settings(settings, environ={}, dotenv=None, require_lms=False))
+    app.start()
+    try:
+        record(app.store, 0, 3)
+        app.counters.awake.set()
+        deadline = monotonic() + 30
+        while not StudentTotals.select().exists() and monotonic() < deadline:
+            sleep(0.01)
+        assert StudentTotals.select().count() == 3
+    finally:
+        app.stop()
+
+
+def test_echoes_are_never_waited_for(store: Store) -> None:
+    add_events(store, an_event(), an_event("content_watched", is_echo=True))
+    counters = Counters(store, events_at_once=1)
+
+    assert counters.catch_up(patience_seconds=0) == 0
+    assert [row.last_event_id for row in StudentTotals.select()] == [LMSActivityEvent.select().first().event_id]
+
+
+def test_a_crash_while_counting_leaves_all_as_it_was(store: Store) -> None:
+    record(store, 0, 10)
+    counters = Counters(store, events_at_once=4)
+    counters.catch_up(patience_seconds=0)
+    before = get_kept()
+    with suppress(KeyboardInterrupt), store.transaction():
+        counters.catch_up()
+        raise KeyboardInterrupt
+
+    assert get_kept() == before
+    assert counters.catch_up() == 0
+    assert get_kept() == recount()
+
+
+def test_many_may_count_at_once_while_events_are_recorded(store: Store) -> None:
+    def count_for_a_while() -> None:
+        while not is_over.is_set():
+            Counters(store, events_at_once=5).catch_up()
+        store.close_thread()
+
+    is_over = threading.Event()
+    with ThreadPoolExecutor(3) as pool:
+        counting = [pool.submit(count_for_a_while) for _ in range(3)]
+        try:
+            for number in range(15):
+                record(store, number * 20, 20)
+        finally:
+            is_over.set()
+        for one in counting:
+            one.result()
+
+    assert Counters(store).catch_up() == 0
+    assert get_kept() == recount()
+
+
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
+def test_an_event_committed_after_one_with_a_higher_id_is_counted(store: Store) -> None:
+    counters = Counters(store)
+    has_written, may_commit = threading.Event(), threading.Event()
+
+    def write_slowly() -> None:
+        with store.transaction():
+            Recorder(store).insert_events(activities(0, 2), {}, now=NOON, is_told=False)
+            has_written.set()
+            assert may_commit.wait(30)
+        store.close_thread()
+
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(write_slowly)
+        assert has_written.wait(30)
+        record(store, 2, 3)
+        assert counters.catch_up(patience_seconds=0.1) == 3, "they may be counted only after those with lower ids"
+        may_commit.set()
+        writing.result()
+
+    assert counters.catch_up() == 0
+    assert get_kept() == recount()
+    assert [one.scored for one in StudentTotals.select()] == [1, 1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+def test_a_store_that_others_write_to_is_answered_from_as_far_as_it_is_counted(store: Store, store_url: str) -> None:
+    counters = Counters(store)
+    record(store, 0, 2)
+    counters.catch_up()
+    record(store, 2, 1)
+    other = Store(store_url)
+    with other.transaction():
+        assert counters.catch_up(patience_seconds=0.1) == 1
+        assert StudentTotals.select().count() == 2
+    other.close_thread()
+
+    assert counters.catch_up() == 0
+
+
+def test_an_id_that_was_counted_is_not_given_again(store: Store) -> None:
+    record(store, 0, 3)
+    Counters(store).catch_up()
+    with store.transaction():
+        LMSActivityEvent.delete().where(LMSActivityEvent.event_id == 3).execute()
+    record(store, 3)
+
+    assert Counters(store).catch_up() == 0
+    assert Attempt.select().where(Attempt.activity_id == 3).exists()
+
+
+def test_totals_are_of_events_counted_or_not_and_of_those_somebody_was_told_of(store: Store) -> None:
+    owed = Recipients((Owed("zulip:1", 1), Owed("zulip:2", 2)))
+    with store.transaction():
+        Recorder(store).insert_events(activities(0, 3), {0: owed, 1: owed}, now=NOON, is_told=True)
+    counters, outbox = Counters(store), Outbox(store)
+    assert counters.get_totals() == (3, 0)
+    for person in (1, 2):
+        with store.transaction():
+            message = outbox.write(outbox.get_unwritten(person, 10), "…", 1, NOON)
+        outbox.mark_sent(message, 100 + person, NOON)
+        assert counters.get_totals() == (3, 2), "told to one or to two, it is told"
+    counters.catch_up()
+    record(store, 3)
+    assert counters.get_totals() == (4, 2)
+
+
+def test_events_recorded_before_there_was_a_ledger_are_counted(store_url: str) -> None:
+    old = Store(store_url)
+    with old.transaction() as db:
+        Runner(db, str(MIGRATIONS), table_name="lms_schema_migrations").up("0001_initial")
+        for number in range(5):
+            is_true = "TRUE" if old.is_postgresql else "1"
+            db.execute_sql(
+                "INSERT INTO lms_activity_events (event_type, student_id, activity_id, activity_metadata, timestamp,"
+                " created_at, processed_for_ai, source_key, has_deliveries, is_settled) VALUES ('exam_passed', 1,"
+                f" {number}, '{{\"percentage\": 90}}', '2026-03-18 12:00:00.000000+00:00',"
+                f" '2026-03-18 12:00:00.000000+00:00', {is_true}, 'old:{number}', {is_true}, {is_true})"
+            )
+        db.execute_sql(
+            "INSERT INTO lms_event_logs (event_id, notification_sent, processed_at) SELECT event_id, activity_id < 2,"
+            " created_at FROM lms_activity_events"
+        )
+    old.close_thread()
+    store = open_store(store_url)
+    with store.session():
+        assert Counters(store, events_at_once=2).catch_up() == 0
+        assert get_kept() == recount()
+        assert StudentTotals.get().scored == 5
+        assert Counters(store).get_totals() == (5, 2)
+    store.close_thread()
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+def test_a_long_backlog_is_counted_without_keeping_others_from_writing(store: Store, store_url: str) -> None:
+    record(store, 0, 6000)
+    other = Store(store_url)
+    waits: list[float] = []
+
+    def write() -> None:
+        while not is_over.is_set():
+            began = perf_counter()
+            with other.transaction() as db:
+                db.execute_sql("UPDATE lms_leases SET holder = '' WHERE duty = 'none'")
+            waits.append(perf_counter() - began)
+        other.close_thread()
+
+    is_over = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(write)
+        assert Counters(store, events_at_once=1000).catch_up() == 0
+        is_over.set()
+        writing.result()
+
+    assert len(waits) > 3
+    assert max(waits) < 2
+

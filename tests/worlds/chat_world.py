@@ -1,0 +1,270 @@
+"""A small world to ask the bot about: real store, real settings, and people as plain values.
+
+The people stand in for Zulip's and the LMS's answers, at the border where `UserMapper` gives them.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
+from typing import Any, cast
+
+from lms_bot.app import App
+from lms_bot.chat import Reply, respond
+from lms_bot.chat.language.student_index import StudentIndexes
+from lms_bot.core.activities import ActivityType
+from lms_bot.core.errors import LMSBotError
+from lms_bot.lms.people import Mentor, Student
+from lms_bot.notify.composer import Composer
+from lms_bot.notify.events import RetryOutcome
+from lms_bot.notify.formatter import MessageFormatter
+from lms_bot.operation.health import Check
+from lms_bot.outbox.outbox import Outbox
+from lms_bot.people.rosters import Roster
+from lms_bot.people.users import UnmappedMentor
+from lms_bot.settings.settings import load_settings
+from lms_bot.store.counters import Counters
+from lms_bot.store.database import Store, open_store
+from lms_bot.store.messages import Delivery, Message
+from lms_bot.store.models import LMSActivityEvent, LMSEventLog
+from lms_bot.zulip.gateway import ZulipUser
+
+NOW = datetime(2026, 3, 18, 12, 0, tzinfo=timezone.utc)  # a Wednesday
+
+MARIA, ARJUN, ADMIN, BOSS, HEAD, BOTH = 1, 2, 3, 4, 5, 6
+PUPIL, GUEST, BOT, GONE, SOFIA, NOBODY = 7, 8, 9, 10, 11, 99
+
+
+def make_user(user_id: int, name: str, **changes: Any) -> ZulipUser:
+    values: dict[str, Any] = {
+        "full_name": name,
+        "email": f"user{user_id}@zulip.example.com",
+        "delivery_email": f"{name.lower()}@school.example.com",
+        "role": 400,
+        "is_bot": False,
+        "is_active": True,
+        "timezone": "",
+    }
+    return ZulipUser(user_id=user_id, **values | changes)
+
+
+def make_student(student_id: int, username: str, first_name: str = "", last_name: str = "") -> Student:
+    return Student(
+        student_id=student_id,
+        username=username,
+        email=None,
+        display_name=f"{first_name} {last_name}".strip() or None,
+        first_name=first_name or None,
+        last_name=last_name or None,
+    )
+
+
+def make_mentor(key: int, username: str) -> Mentor:
+    return Mentor(key=key, mentor_id=9000 + key, username=username, email=None, name=username.title())
+
+
+JOHN = make_student(11, "john_doe", "John", "Doe")
+JANE = make_student(12, "jane_smith", "Jane", "Smith")
+JOSE = make_student(13, "jgarcia", "José", "García")
+ZOE = make_student(14, "zoe_m", "Zoë", "Müller")
+AMA = make_student(15, "ama_o", "Ama", "Owusu")
+
+PEOPLE = (
+    make_user(MARIA, "Maria"),
+    make_user(ARJUN, "Arjun"),
+    make_user(ADMIN, "Ada", role=200),
+    make_user(BOSS, "Boris"),
+    make_user(HEAD, "Helena"),
+    make_user(BOTH, "Bo", role=100),
+    make_user(PUPIL, "John"),
+    make_user(GUEST, "Gus", role=600),
+    make_user(BOT, "Robot", is_bot=True, role=200),
+    make_user(GONE, "Gone", is_active=False, role=200),
+    make_user(SOFIA, "Sofia"),
+)
+MENTOR_OF = {
+    MARIA: make_mentor(1, "maria.santos"),
+    ARJUN: make_mentor(2, "arjun.nair"),
+    BOTH: make_mentor(3, "bo"),
+    GUEST: make_mentor(4, "gus"),
+    GONE: make_mentor(5, "gone"),
+    SOFIA: make_mentor(6, "sofia.lind"),
+}
+STUDENTS_OF = {1: (JOHN, JANE, JOSE), 2: (JOHN, ZOE), 3: (ZOE,), 4: (JOHN,), 5: (JOHN,), 6: (AMA,)}
+BELOW = {6: (1, 2)}
+"""Which mentors, by key, a mentor supervises."""
+
+
+@dataclass
+class People:
+    """Who is who, as UserMapper tells it. `lms_trouble` is raised where the LMS would have to be asked."""
+
+    students_of: dict[int, tuple[Student, ...]] = field(default_factory=lambda: dict(STUDENTS_OF))
+    zulip_users: dict[int, ZulipUser] = field(default_factory=lambda: {one.user_id: one for one in PEOPLE})
+    is_stale: bool = False
+    lms_trouble: LMSBotError | None = None
+    students_trouble: LMSBotError | None = None
+
+    def get_zulip_user(self, user_id: int) -> ZulipUser | None:
+        return self.zulip_users.get(user_id)
+
+    def get_mentors_for_zulip_user(self, user: ZulipUser) -> list[Mentor]:
+        self._ask_lms()
+        return [MENTOR_OF[user.user_id]] if user.user_id in MENTOR_OF else []
+
+    def get_roster(self, mentors: Sequence[Mentor]) -> Roster:
+        if self.students_trouble is not None:
+            raise self.students_trouble
+        own = {one.student_id: one for mentor in mentors for one in self.students_of[mentor.key]}
+        below = {
+            one.student_id: one for mentor in self.get_mentors_below(mentors) for one in self.students_of[mentor.key]
+        }
+        only_below = frozenset(below).difference(own)
+        return Roster({**own, **below}, only_below, NOW - timedelta(hours=1), self.is_stale)
+
+    def get_mentors_below(self, mentors: Sequence[Mentor]) -> list[Mentor]:
+        keys = {key for mentor in mentors for key in BELOW.get(mentor.key, ())}
+        return [mentor for mentor in MENTOR_OF.values() if mentor.key in keys]
+
+    def get_student_for_zulip_user(self, user: ZulipUser) -> Student | None:
+        return JOHN if user.user_id == PUPIL else None
+
+    def get_all_students(self) -> list[Student]:
+        self._ask_lms()
+        return [JOHN, JANE, JOSE, ZOE]
+
+    def get_unmapped_mentors(self) -> list[UnmappedMentor]:
+        self._ask_lms()
+        return [UnmappedMentor(make_mentor(7, "chen.wei"), "no Zulip user has the e-mail address")]
+
+    def get_mapping_stats(self) -> dict[str, int]:
+        self._ask_lms()
+        return {"total_students": 4, "total_mentors": 6, "mapped_students": 1, "mapped_mentors": 5}
+
+    def _ask_lms(self) -> None:
+        if self.lms_trouble is not None:
+            raise self.lms_trouble
+
+
+@dataclass
+class Events:
+    """What `retry` and `discard` were asked, and what they answer."""
+
+    retried: list[Sequence[int] | None] = field(default_factory=list)
+    discarded: list[tuple[Sequence[int] | None, str]] = field(default_factory=list)
+    failed: set[int] = field(default_factory=set)
+    stats: dict[str, int] = field(default_factory=lambda: {"total_events": 5, "pending_events": 1})
+    outcome: RetryOutcome = field(
+        default_factory=lambda: RetryOutcome(retried=1, unknown_ids=[404], nothing_to_do_ids=[7], unmapped_ids=[8])
+    )
+
+    def get_event_stats(self) -> dict[str, int]:
+        return self.stats
+
+    def retry(self, event_ids: Sequence[int] | None) -> RetryOutcome:
+        self.retried.append(event_ids)
+        return self.outcome
+
+    def discard(self, event_ids: Sequence[int] | None, who: str) -> list[int]:
+        self.discarded.append((event_ids, who))
+        done = self.failed if event_ids is None else self.failed & set(event_ids)
+        self.failed = self.failed - done
+        return sorted(done)
+
+
+class World:
+    """An app as far as answers need one, with what happened in it."""
+
+    def __init__(self, store: Store, students_may_ask: bool = False) -> None:
+        self.people = People()
+        self.events = Events()
+        self.polls = 0
+        self._numbers = itertools.count(1)
+        self.app: Any = SimpleNamespace(
+            settings=load_settings(
+                {
+                    "lms_admins": f"{BOSS}, helena@school.example.com",
+                    "lms_students_may_ask": str(students_may_ask),
+                },
+                environ={},
+                dotenv=None,
+                require_lms=False,
+            ),
+            store=store,
+            student_indexes=StudentIndexes(),
+            counters=Counters(store),
+            users=self.people,
+            events=self.events,
+            monitor=SimpleNamespace(process_activities=self._poll),
+            formatter=MessageFormatter(),
+            health=SimpleNamespace(
+                get_checks=lambda: [
+                    Check("store", True, "answers"),
+                    Check("LMS", False, "connection refused"),
+                ]
+            ),
+        )
+
+        self.wakes = 0
+        composer = Composer(cast(App, self.app), Outbox(store))
+        self.app.notifier = SimpleNamespace(composer=composer, wake=self._wake)
+
+    def _wake(self) -> None:
+        self.wakes += 1
+
+    def _poll(self) -> int:
+        self.polls += 1
+        return 2
+
+    def ask(self, text: str, who: int = MARIA, now: datetime = NOW) -> Reply:
+        return respond(self.app, text, who, now=now)
+
+    def add_event(
+        self,
+        student: Student,
+        kind: ActivityType = ActivityType.EXAM_PASSED,
+        *,
+        ago: timedelta = timedelta(hours=1),
+        **columns: Any,
+    ) -> LMSActivityEvent:
+        number = next(self._numbers)
+        usual: dict[str, Any] = {
+            "event_type": kind.value,
+            "student_id": student.student_id,
+            "student_username": student.username,
+            "student_display_name": student.display_name,
+            "activity_id": number,
+            "activity_title": "Mathematics Final Exam",
+            "activity_metadata": {"score": 85, "percentage": 85},
+            "timestamp": NOW - ago,
+            "created_at": NOW - ago,
+            "source_key": f"test:{number}:{kind.value}",
+            "has_deliveries": True,
+        }
+        with self.app.store.transaction():
+            return LMSActivityEvent.create(**usual | columns)
+
+    def add_delivery(self, event: LMSActivityEvent, recipient: str = "zulip:1", **columns: Any) -> Delivery:
+        kind, _, key = recipient.partition(":")
+        usual = {"zulip_user_id": int(key) if kind == "zulip" else None, "created_at": event.created_at}
+        with self.app.store.transaction():
+            return Delivery.create(event=event, recipient=recipient, **usual | columns)
+
+    def add_message(self, **columns: Any) -> Message:
+        with self.app.store.transaction():
+            return Message.create(**{"zulip_user_id": MARIA, "content": "…"} | columns)
+
+    def add_error(self, event: LMSActivityEvent, reason: str) -> None:
+        with self.app.store.transaction():
+            LMSEventLog.create(event=event, error_message=reason, processed_at=event.created_at)
+
+
+def open_world(store_url: str, students_may_ask: bool = False) -> World:
+    return World(open_store(store_url), students_may_ask)
+
+
+def close_world(world: World) -> None:
+    world.app.store.close_thread()

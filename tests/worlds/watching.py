@@ -1,0 +1,101 @@
+"""An LMS with two students and their mentor, and a bot in this process that watches it and tells nobody."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lms_bot.app import build_app
+from lms_bot.lms.stream import Position
+from lms_bot.sandbox.lms.school import School
+from lms_bot.settings.settings import load_settings
+from lms_bot.store.database import rows
+from lms_bot.store.models import Cursor, LMSActivityEvent, RejectedRow
+
+Found = set[tuple[str, str]]  # (row key, event type)
+
+PEOPLE = """
+INSERT INTO mentors (id, username, user_id, email) VALUES (1, 'anna', 11, 'anna@example.org');
+INSERT INTO students (id, username) VALUES (1, 'one'), (2, 'two');
+INSERT INTO "_MentorToStudent" VALUES (1, 1), (1, 2);
+INSERT INTO exams (id, slug, title) VALUES (1, 'maths', 'Maths');
+INSERT INTO courses (id, slug, title) VALUES (1, 'maths', 'Maths');
+INSERT INTO chapters (id, slug, name, course_id) VALUES (1, 'one', 'One', 1);
+INSERT INTO "ChapterContent" (id, title, content_type) VALUES (1, 'Film', 'Video');
+"""
+
+ATTEMPTS = """
+INSERT INTO attempts (id, date, exam_id, user_id, state, result)
+SELECT i, %(date)s, 1, 1, %(state)s, %(result)s FROM generate_series(%(first)s, %(last)s) AS i
+"""
+
+LONG_AGO = "2020-01-01"
+
+
+def fill(lms: School) -> School:
+    """Adds the people and what they learn from; no attempts."""
+    with lms.transaction() as sql:
+        sql.execute(PEOPLE)
+    return lms
+
+
+def run(lms: School, statement: str, *parameters: Any) -> list[Any]:
+    """A statement committed by itself, outside any transaction block (so VACUUM may be run)."""
+    connected = lms.connect()
+    connected.autocommit = True
+    try:
+        with connected.cursor() as sql:
+            sql.execute(statement, parameters or None)
+            return sql.fetchall() if sql.description else []
+    finally:
+        connected.close()
+
+
+def add_attempts(lms: School, first: int, last: int, state: str | None = "completed", **columns: Any) -> None:
+    """Rows `first` to `last`, of long ago unless `date` says otherwise."""
+    usual = {"date": LONG_AGO, "result": "pass"}
+    with lms.transaction() as sql:
+        sql.execute(ATTEMPTS, {**usual, "first": first, "last": last, "state": state, **columns})
+
+
+class Watching:
+    """The bot's reading half, on a store of its own. `poll` gives each event once."""
+
+    def __init__(self, lms_url: str, store_url: str, **settings: Any) -> None:
+        section = {"lms_db_url": lms_url, "lms_bot_store": store_url, "lms_initial_lookback": "0"}
+        section |= {name: str(value) for name, value in settings.items()}
+        self.settings = load_settings(section, environ={}, dotenv=None)
+        self.app = build_app(self.settings)
+        self._seen = self.events()
+
+    def poll(self, times: int = 1) -> Found:
+        """What these polls found for the first time. An event stored twice would show in the counts."""
+        created = sum(self.app.monitor.process_activities() for _ in range(times))
+        fresh = self.events() - self._seen
+        self._seen |= fresh
+        assert created == len(fresh)
+        return fresh
+
+    def events(self) -> Found:
+        with self.app.store.session():
+            keys = [key.split(":") for (key,) in rows(LMSActivityEvent.select(LMSActivityEvent.source_key))]
+        assert len(keys) == len({tuple(key) for key in keys})
+        return {(row_key, event_type) for _, row_key, event_type in keys}
+
+    def rejected(self) -> dict[str, str]:
+        """Why each of the rejected rows of any stream gave no event."""
+        with self.app.store.session():
+            return {row.row_key: row.reason for row in RejectedRow.select()}
+
+    def position(self, stream: str = "attempts") -> Position:
+        with self.app.store.session():
+            return Position(**Cursor.get_by_id(stream).position)
+
+    def restart(self, **settings: Any) -> None:
+        """As after a new start of the process, with other settings where given."""
+        self.close()
+        self.settings = self.settings.model_copy(update=settings)
+        self.app = build_app(self.settings)
+
+    def close(self) -> None:
+        self.app.source.connection.close()
+        self.app.store.close_thread()
