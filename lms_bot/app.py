@@ -8,28 +8,40 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from lms_bot.chat.inbox import Inbox
+from lms_bot.chat.inbox.answerer import make_reply
+from lms_bot.chat.inbox.habits import Habits
+from lms_bot.chat.inbox.inbox import Inbox
 from lms_bot.chat.language.choices import CHOICE_LASTS
 from lms_bot.chat.language.student_index import StudentIndexes
+from lms_bot.chat.respond import Reply
 from lms_bot.core.clock import utc_now
 from lms_bot.core.errors import ConfigError, LMSBotError
+from lms_bot.insight.seen import note_reaction
 from lms_bot.lms.connection import LMSConnection
 from lms_bot.lms.people import PeopleReader
 from lms_bot.lms.source import Source
 from lms_bot.lms.standard import PEOPLE, STREAMS
-from lms_bot.notify.events import LMSActivityEventHandler
+from lms_bot.notify.admin_alerts import AdminAlerts
+from lms_bot.notify.composer import Composer
+from lms_bot.notify.events import HandlerParts, LMSActivityEventHandler
 from lms_bot.notify.formatter import MessageFormatter
+from lms_bot.notify.notifier import Notifier
+from lms_bot.notify.preferences import PreferenceBook
 from lms_bot.operation.health import HealthChecks
 from lms_bot.operation.jobs import BackgroundJobs
-from lms_bot.outbox.sender import Notifier
+from lms_bot.outbox.outbox import Outbox
+from lms_bot.outbox.sender import Patience, Sender
 from lms_bot.people.users import ZULIP_AWAY_SECONDS, UserMapper
 from lms_bot.settings.settings import Settings, load_settings, resolve
-from lms_bot.store.conversation import Answer, Choice
+from lms_bot.store.conversation import AnsweredQuestion, Choice
 from lms_bot.store.counters import Counters
 from lms_bot.store.database import Store, open_store
+from lms_bot.store.deliveries import Deliveries
+from lms_bot.store.messages import Lane
 from lms_bot.watch.monitor import ActivityMonitor
 from lms_bot.watch.polling import Polling
 from lms_bot.zulip.gateway import Credentials, Gateway
@@ -37,51 +49,79 @@ from lms_bot.zulip.gateway import Credentials, Gateway
 T = TypeVar("T")
 
 MEND_SECONDS = 60.0
+ALERT_SECONDS = 5.0
 TIDY_SECONDS = 3600.0
 ANSWERS_KEPT = timedelta(days=30)
+SENDERS = 3  # for all messages, and as many again for answers alone, lest they wait for slow news
 STOP_SECONDS = 4.0
 GIVE_BACK_SECONDS = 0.4
 
 
 @dataclass
 class App:
-    """The parts, in the order in which they rest on each other."""
+    """The parts, in the order in which they rest on each other. Those of Zulip are None where there is none."""
 
     settings: Settings
     store: Store
     source: Source
     people: PeopleReader
     gateway: Gateway | None
+    deliveries: Deliveries
+    outbox: Outbox
     counters: Counters
+    preferences: PreferenceBook
     users: UserMapper = field(init=False)
     student_indexes: StudentIndexes = field(default_factory=StudentIndexes)
     formatter: MessageFormatter = field(init=False)
-    notifier: Notifier = field(init=False)
+    composer: Composer = field(init=False)
+    alerts: AdminAlerts = field(init=False)
+    sender: Sender | None = field(init=False)
+    notifier: Notifier | None = field(init=False)
     events: LMSActivityEventHandler = field(init=False)
     monitor: ActivityMonitor = field(init=False)
     inbox: Inbox | None = field(init=False)
     health: HealthChecks = field(init=False)
     polling: Polling = field(init=False)
-    jobs: BackgroundJobs = field(init=False)
+    jobs: BackgroundJobs = field(default_factory=BackgroundJobs)
+    parts: dict[type, Any] = field(default_factory=dict)
+    """What the public classes are made of, for those that are made without."""
+
+    def get_part(self, kind: type[T]) -> T:
+        part: T = self.parts[kind]
+        return part
 
     def start(self, *, is_answering: bool = False) -> None:
         """Starts the background threads; also those that answer people, if this process is to do that."""
-        settings = self.settings
+        settings, jobs = self.settings, self.jobs
         if settings.lms_activity_monitor_enabled:
-            self.jobs.every(settings.lms_activity_poll_interval, self.polling.step, "poller")
-        self.jobs.every(MEND_SECONDS, self.events.mend, "mender")
-        self.jobs.every(ZULIP_AWAY_SECONDS, self.events.mend_for_zulip, "finder")
-        self.jobs.every(TIDY_SECONDS, self.tidy, "tidier")
-        self.jobs.repeat(self.notifier.step, self.notifier.awake, "sender")
-        self.jobs.repeat(self.counters.step, self.counters.awake, "counter")
+            jobs.every(settings.lms_activity_poll_interval, self.polling.step, "poller")
+        jobs.every(MEND_SECONDS, self.events.mend, "mender")
+        jobs.every(ZULIP_AWAY_SECONDS, self.events.mend_for_zulip, "finder")
+        jobs.every(TIDY_SECONDS, self.tidy, "tidier")
+        jobs.repeat(self.counters.step, self.counters.awake, "counter")
+        if self.sender is not None:
+            self._start_telling(self.sender)
         if is_answering and self.inbox is not None:
             self.inbox.start()
+            for job in self.inbox.get_jobs():
+                jobs.repeat(*job)
+
+    def _start_telling(self, sender: Sender) -> None:
+        jobs, awake = self.jobs, self.outbox.awake
+        if self.settings.lms_notify_mentors_enabled:
+            jobs.every(ALERT_SECONDS, self.alerts.check, "admin alerts")
+            jobs.repeat(self.composer.step, self.composer.awake, "composer")
+        for number in range(SENDERS):
+            jobs.repeat(sender.step, awake, f"sender {number}")
+            jobs.repeat(partial(sender.step, lanes=(Lane.ANSWERS,)), awake, f"sender of answers {number}")
 
     def tidy(self) -> None:
         """Forgets what nobody needs any more."""
+        now = utc_now()
         with suppress(LMSBotError), self.store.transaction():
-            Answer.forget_before(utc_now() - ANSWERS_KEPT)
-            Choice.forget_before(utc_now() - CHOICE_LASTS)
+            AnsweredQuestion.forget_before(now - ANSWERS_KEPT)
+            Choice.forget_before(now - CHOICE_LASTS)
+            self.outbox.forget_answers_before(now - ANSWERS_KEPT)
 
     def stop(self) -> None:
         """Finishes what is in hand and closes what is open. Takes less than five seconds."""
@@ -103,37 +143,105 @@ class App:
                 self.inbox.give_back()
 
 
-def build_app(settings: Settings, credentials: Credentials | None = None) -> App:
+def build_app(
+    settings: Settings,
+    credentials: Credentials | None = None,
+    *,
+    store: Store | None = None,
+    gateway: Gateway | None = None,
+    patience: Patience | None = None,
+    habits: Habits | None = None,
+) -> App:
     """Puts an app together. Without credentials it reads and stores, but tells nobody.
 
+    An opened `store`, a `gateway` in place of credentials, `patience` and `habits` are for who tests or measures.
     Raises ConfigError for a class that cannot be found, StoreUnavailable where the store cannot be opened.
     """
-    problems: list[str] = []
-    formatter = _find_class("lms_message_formatter", settings.lms_message_formatter, MessageFormatter, problems)
-    mapper = _find_class("lms_user_mapper", settings.lms_user_mapper, UserMapper, problems)
-    handler = _find_class("lms_event_handler", settings.lms_event_handler, LMSActivityEventHandler, problems)
-    if problems:
-        raise ConfigError(problems)
-    store = open_store(settings.store_url)
+    formatter, mapper, handler = _find_classes(settings)
+    store = store or open_store(settings.store_url)
     connection = LMSConnection(settings.lms_dsn if settings.has_lms else None)
+    deliveries = Deliveries(store)
     app = App(
         settings=settings,
         store=store,
         source=Source(connection, STREAMS, settings.lms_sweep_budget / 1000),
         people=PeopleReader(connection, PEOPLE),
-        gateway=Gateway(credentials) if credentials else None,
+        gateway=gateway or (Gateway(credentials) if credentials else None),
+        deliveries=deliveries,
+        outbox=Outbox(store, deliveries),
         counters=Counters(store),
+        preferences=PreferenceBook(store, settings.default_notify),
     )
     app.users = mapper(app=app)
     app.formatter = formatter()
-    app.notifier = Notifier(app=app)
-    app.events = handler(app=app)
-    app.monitor = ActivityMonitor(settings.lms_activity_poll_interval, app=app)
-    app.inbox = Inbox(app) if app.gateway else None
+    _add_telling(app, patience)
+    _add_watching(app, handler)
+    app.inbox = _make_inbox(app, habits)
     app.health = HealthChecks(app)
-    app.polling = Polling(app)
-    app.jobs = BackgroundJobs()
+    app.parts |= {Store: store, HealthChecks: app.health}
     return app
+
+
+def _add_telling(app: App, patience: Patience | None) -> None:
+    settings = app.settings
+    app.composer = Composer(
+        app.store,
+        app.deliveries,
+        app.outbox,
+        app.preferences,
+        app.users,
+        app.formatter,
+        settings.lms_group_seconds,
+    )
+    app.alerts = AdminAlerts(app.store, app.outbox, app.users, app.formatter)
+    is_telling = settings.lms_notify_mentors_enabled
+    app.sender = app.notifier = None
+    if app.gateway is not None:
+        app.sender = Sender(app.store, app.outbox, app.gateway, is_telling=is_telling, patience=patience)
+        app.notifier = Notifier(app.alerts, app.composer, app.sender, is_telling=is_telling)
+        app.gateway.outage.call_at_end(app.outbox.wake)
+
+
+def _add_watching(app: App, handler: type[LMSActivityEventHandler]) -> None:
+    parts = HandlerParts(app.store, app.users, app.deliveries, app.counters, app.composer, app.notifier)
+    app.parts[HandlerParts] = parts
+    app.events = handler(parts)
+    app.monitor = ActivityMonitor(app.settings.lms_activity_poll_interval, app=app)
+    app.polling = Polling(app)
+
+
+def _make_inbox(app: App, habits: Habits | None) -> Inbox | None:
+    if app.gateway is None or app.sender is None:
+        return None
+
+    def respond(text: str, sender_id: int, message_id: int | None) -> Reply:
+        return make_reply(app, text, sender_id, message_id=message_id)
+
+    return Inbox(
+        app.store,
+        app.gateway,
+        app.outbox,
+        app.sender,
+        app.users,
+        respond,
+        partial(note_reaction, app),
+        habits,
+    )
+
+
+def _find_classes(
+    settings: Settings,
+) -> tuple[type[MessageFormatter], type[UserMapper], type[LMSActivityEventHandler]]:
+    """Those the settings name. Raises ConfigError with a line for each that cannot be used."""
+    problems: list[str] = []
+    found = (
+        _find_class("lms_message_formatter", settings.lms_message_formatter, MessageFormatter, problems),
+        _find_class("lms_user_mapper", settings.lms_user_mapper, UserMapper, problems),
+        _find_class("lms_event_handler", settings.lms_event_handler, LMSActivityEventHandler, problems),
+    )
+    if problems:
+        raise ConfigError(problems)
+    return found
 
 
 def _find_class(setting_name: str, dotted: str, base: type[T], problems: list[str]) -> type[T]:

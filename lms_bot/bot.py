@@ -15,8 +15,9 @@ from zulip_bots.custom_exceptions import ConfigValidationError
 from zulip_bots.simple_lib import TerminalBotHandler
 
 from lms_bot.app import App, build_app, set_app
-from lms_bot.chat.inbox import make_reply, without_files
+from lms_bot.chat.inbox import make_reply
 from lms_bot.core.errors import ConfigError, LMSBotError, without_words
+from lms_bot.outbox.files import without_files
 from lms_bot.settings.settings import load_settings
 from lms_bot.zulip.gateway import OWNER, Credentials, ZulipUser
 
@@ -95,7 +96,8 @@ class LMSBotHandler:
 
     def _answer(self, message: Mapping[str, Any], bot_handler: Any) -> str:
         user = SHELL_USER if isinstance(bot_handler, TerminalBotHandler) else None
-        return without_files(make_reply(self.app, message["content"] or "", _sender_id(message), zulip_user=user))
+        reply = make_reply(self.app, message["content"] or "", _sender_id(message), zulip_user=user)
+        return without_files(reply.text, reply.files)
 
 
 def _sender_id(message: Mapping[str, Any]) -> int:

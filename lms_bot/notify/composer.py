@@ -6,20 +6,22 @@ Written down before it is sent, so that what is sent twice or not at all can be 
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta, tzinfo
-from typing import TYPE_CHECKING
 
 from lms_bot.core.activities import ActivityType
-from lms_bot.core.clock import UTC, find_zone
+from lms_bot.core.clock import UTC, find_zone, utc_now
 from lms_bot.core.errors import LMSBotError, without_words
+from lms_bot.notify.formatter import MessageFormatter
 from lms_bot.notify.grouping import Choice, Waiting, choose
 from lms_bot.notify.preferences import PreferenceBook
-from lms_bot.outbox.outbox import ROUTINE, URGENT, Outbox, Recent
-from lms_bot.store.messages import Delivery, DeliveryState
-
-if TYPE_CHECKING:
-    from lms_bot.app import App
+from lms_bot.outbox.draft import Draft
+from lms_bot.outbox.outbox import Outbox, Recent
+from lms_bot.people.users import UserMapper
+from lms_bot.store.database import Store
+from lms_bot.store.deliveries import Deliveries
+from lms_bot.store.messages import Delivery, DeliveryState, Lane
 
 logger = logging.getLogger(__name__)
 
@@ -31,22 +33,48 @@ UNWANTED = "this person wants no such events"
 class Composer:
     """Writes messages for whoever is owed something. One process at a time does it for a person."""
 
-    def __init__(self, app: App, outbox: Outbox) -> None:
-        self._app = app
+    def __init__(
+        self,
+        store: Store,
+        deliveries: Deliveries,
+        outbox: Outbox,
+        preferences: PreferenceBook,
+        users: UserMapper,
+        formatter: MessageFormatter,
+        group_seconds: float,
+    ) -> None:
+        self._store = store
+        self._deliveries = deliveries
         self._outbox = outbox
+        self._preferences = preferences
+        self._users = users
+        self._formatter = formatter
+        self._group_seconds = group_seconds
         self._seen: dict[int, tuple[tuple[int, int], datetime]] = {}
         self._kept: dict[int, int] = {}  # how many of a person's oldest news were not told when we looked last
         self._hurried: set[int] = set()
-        self.preferences = PreferenceBook(app.store, app.settings.default_notify)
+        self.awake = threading.Event()
+
+    def wake(self) -> None:
+        """There may be something to write: whoever waits need not wait longer."""
+        self.awake.set()
+
+    def step(self, now: datetime | None = None) -> float | None:
+        """Writes what is to be told now, to be sent at once. Returns 0 where there may be more, None if not soon."""
+        written = self.write_messages(now or utc_now())
+        return 0.0 if written else None
 
     def write_messages(self, now: datetime) -> int:
         """Writes what is to be told now. Returns how many messages that were."""
-        with self._app.store.session():
-            waiting = self._outbox.get_waiting_people()
+        with self._store.session():
+            waiting = self._deliveries.get_waiting_people()
             due = {person: news for person, news in waiting.items() if self._is_due(person, news, now)}
-            if self._app.settings.lms_group_seconds > 0:
+            if self._group_seconds > 0:
                 due = {one: news for one, news in due.items() if not self._outbox.get_recent(one).is_one_on_its_way}
-        return sum(self._write_to(person, news, now) for person, news in due.items())
+        written = sum(self._write_to(person, news, now) for person, news in due.items())
+        if written:
+            self._outbox.wake()
+        return written
 
     def look_again(self) -> None:
         """Something changed that may change what is due, e.g. preferences."""
@@ -54,8 +82,8 @@ class Composer:
 
     def hurry(self, people: Collection[int] | None = None) -> None:
         """Somebody asks for it: what waits for these people, or for all, is not gathered any longer."""
-        with self._app.store.session():
-            self._hurried.update(self._outbox.get_waiting_people() if people is None else people)
+        with self._store.session():
+            self._hurried.update(self._deliveries.get_waiting_people() if people is None else people)
         self.look_again()
 
     def _is_due(self, person: int, news: tuple[int, int], now: datetime) -> bool:
@@ -66,9 +94,9 @@ class Composer:
     def _write_to(self, person: int, news: tuple[int, int], now: datetime) -> int:
         zone = self.get_zone(person)  # may ask Zulip, so before the transaction
         limit = MOST_AT_ONCE + self._kept.get(person, 0)  # what is held back must not hide what is not
-        with self._app.store.transaction():
-            deliveries = {one.delivery_id: one for one in self._outbox.get_unwritten(person, limit)}
-            preferences = self.preferences.get(person)
+        with self._store.transaction():
+            deliveries = {one.delivery_id: one for one in self._deliveries.get_unwritten(person, limit)}
+            preferences = self._preferences.get(person)
             if zone is None and preferences.depend_on_zone:
                 self._seen[person] = (news, now + LOOK_AGAIN)
                 return 0
@@ -81,9 +109,9 @@ class Composer:
                 else:
                     waiting.append(Waiting(one.delivery_id, event.event_type, due))
             if unwanted:
-                self._outbox.end_deliveries(unwanted, DeliveryState.UNWANTED, UNWANTED, now)
+                self._deliveries.end(unwanted, DeliveryState.UNWANTED, UNWANTED, now)
             recent = Recent() if person in self._hurried else self._outbox.get_recent(person)
-            choice = choose(waiting, recent, self._app.settings.lms_group_seconds, now)
+            choice = choose(waiting, recent, self._group_seconds, now)
             written = self._write([deliveries[one.delivery_id] for one in choice.now], choice, now)
         self._hurried.discard(person)
         self._kept[person] = len(waiting) - len(choice.now)
@@ -104,40 +132,47 @@ class Composer:
         try:
             pages = [
                 (content, [of_event.pop(event_id) for event_id in event_ids])
-                for content, event_ids in self._app.formatter.format_group_messages([one.event for one in deliveries])
+                for content, event_ids in self._formatter.format_group_messages([one.event for one in deliveries])
             ]
         except Exception as error:  # a formatter may be anybody's subclass
             self._give_up(deliveries, error, now)
             return 0
         for content, carried in pages:
-            self._outbox.write(carried, content, _priority(carried), now, is_gathered=True)
+            self._write_down(carried, content, now, is_gathered=True)
         if of_event:
             self._give_up(list(of_event.values()), LookupError("left out"), now)
         return len(pages)
 
     def _write_single(self, delivery: Delivery, now: datetime, is_gathered: bool) -> None:
         try:
-            content = self._app.formatter.format_notification_message(delivery.event)
+            content = self._formatter.format_notification_message(delivery.event)
         except Exception as error:
             self._give_up([delivery], error, now)
             return
-        self._outbox.write([delivery], content, _priority([delivery]), now, is_gathered)
+        self._write_down([delivery], content, now, is_gathered=is_gathered)
+
+    def _write_down(self, deliveries: Sequence[Delivery], content: str, now: datetime, *, is_gathered: bool) -> None:
+        """The message that carries these deliveries, all to one person."""
+        person = deliveries[0].zulip_user_id
+        assert person is not None
+        draft = Draft(person, content, _choose_lane(deliveries), is_gathered=is_gathered)
+        self._deliveries.put_into(self._outbox.write(draft, now), deliveries, now)
 
     def _give_up(self, deliveries: Sequence[Delivery], error: Exception, now: datetime) -> None:
         event_ids = [one.event_id for one in deliveries]
         logger.error("the formatter failed for events %s", event_ids, exc_info=without_words(error))
         reason = f"the message could not be written: {type(error).__name__} in the formatter"
-        self._outbox.end_deliveries(deliveries, DeliveryState.DEAD, reason, now)
+        self._deliveries.end(deliveries, DeliveryState.DEAD, reason, now)
 
     def get_zone(self, person: int) -> tzinfo | None:
         """A person's time zone; UTC for who has none, None where that cannot be known now."""
         try:
-            user = self._app.users.get_zulip_user(person)
+            user = self._users.get_zulip_user(person)
         except LMSBotError:
             return None
         return find_zone(user.timezone if user is not None else None)
 
 
-def _priority(deliveries: Sequence[Delivery]) -> int:
+def _choose_lane(deliveries: Sequence[Delivery]) -> Lane:
     is_urgent = any(one.event.event_type == ActivityType.EXAM_FAILED.value for one in deliveries)
-    return URGENT if is_urgent else ROUTINE
+    return Lane.URGENT if is_urgent else Lane.ROUTINE

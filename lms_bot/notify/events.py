@@ -6,21 +6,36 @@ import logging
 import threading
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lms_bot.core.clock import utc_now
+from lms_bot.core.configured import get_configured
 from lms_bot.core.errors import LMSBotError, without_words
-from lms_bot.store.database import rows
+from lms_bot.notify.composer import Composer
+from lms_bot.notify.notifier import Notifier
+from lms_bot.people.users import UserMapper
+from lms_bot.store.counters import Counters
+from lms_bot.store.database import Store, rows
+from lms_bot.store.deliveries import Deliveries
 from lms_bot.store.messages import HAS_FAILED, Delivery, DeliveryState
 from lms_bot.store.models import LMSActivityEvent, LMSEventLog
 from lms_bot.watch.recorder import Owed, Recipients
 
-if TYPE_CHECKING:
-    from lms_bot.app import App
-
 logger = logging.getLogger(__name__)
 
 EVENTS_AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class HandlerParts:
+    """What a handler works with. `notifier` is None where there is no Zulip."""
+
+    store: Store
+    users: UserMapper
+    deliveries: Deliveries
+    counters: Counters
+    composer: Composer
+    notifier: Notifier | None
 
 
 @dataclass(frozen=True)
@@ -37,10 +52,14 @@ class RetryOutcome:
 class LMSActivityEventHandler:
     """Decides who is told of an event. Override `handle_event` to do more, or something else, with each."""
 
-    def __init__(self, *, app: App | None = None) -> None:
-        from lms_bot.app import get_app
-
-        self._app = app or get_app()
+    def __init__(self, parts: HandlerParts | None = None) -> None:
+        parts = parts or get_configured(HandlerParts)
+        self._store = parts.store
+        self._users = parts.users
+        self._deliveries = parts.deliveries
+        self._counters = parts.counters
+        self._composer = parts.composer
+        self._notifier = parts.notifier
         self._deciding = threading.Lock()
         self._knew_zulip = False
 
@@ -55,7 +74,7 @@ class LMSActivityEventHandler:
         Raises LMSUnavailable or LMSRefused where the LMS cannot say whose student it is.
         """
         event_id = int(event["event_id"])
-        with self._app.store.session():
+        with self._store.session():
             row = LMSActivityEvent.get_or_none(LMSActivityEvent.event_id == event_id)
         if row is not None:
             self._owe([row])
@@ -68,8 +87,8 @@ class LMSActivityEventHandler:
         before = self._count_unsettled()
         decided = self.decide_pending_events()
         found = self.deliver_unmapped()
-        self._app.notifier.composer.hurry()
-        self._app.notifier.send_all_due()
+        self._composer.hurry()
+        self._send_all_due()
         return max(before - self._count_unsettled(), decided + found)
 
     def mend(self) -> None:
@@ -82,7 +101,7 @@ class LMSActivityEventHandler:
 
     def mend_for_zulip(self) -> None:
         """Mends soon after Zulip's people could be read for the first time: until then nobody could be found."""
-        knew_zulip, self._knew_zulip = self._knew_zulip, self._app.users.knows_zulip
+        knew_zulip, self._knew_zulip = self._knew_zulip, self._users.knows_zulip
         if not knew_zulip:
             self.mend()
 
@@ -101,7 +120,7 @@ class LMSActivityEventHandler:
 
     def deliver_unmapped(self) -> int:
         """Looks again for the people nobody could be found for. Returns how many events got a new delivery."""
-        with self._app.store.session():
+        with self._store.session():
             unmapped = list(
                 LMSActivityEvent.select()
                 .where(
@@ -119,31 +138,35 @@ class LMSActivityEventHandler:
     def process_event(self, event: LMSActivityEvent) -> bool:
         """Tries again to tell of one event, now. True if nothing is wrong with it any more."""
         self.retry([event.event_id])
-        self._app.notifier.send_all_due()
-        with self._app.store.session():
+        self._send_all_due()
+        with self._store.session():
             log = LMSEventLog.get_or_none(LMSEventLog.event == event.event_id)
         return log is not None and log.error_message is None
 
     def retry(self, event_ids: Collection[int] | None = None) -> RetryOutcome:
         """Owes again what was given up, of these events or of all. Safe to repeat: what is owed or sent stays so."""
         now = utc_now()
-        with self._app.store.session():
+        with self._store.session():
             found = set(event_ids or ())
             if event_ids is not None:
                 query = LMSActivityEvent.select(LMSActivityEvent.event_id)
                 query = query.where(LMSActivityEvent.event_id.in_(list(found)))
                 found = {event_id for (event_id,) in rows(query)}
-            revived = set(self._app.notifier.outbox.revive(None if event_ids is None else found, now))
+            revived = set(self._deliveries.revive(None if event_ids is None else found, now))
         tried, mapped = self._retry_unmapped(event_ids)
         revived |= mapped
         unmapped = tried - revived
-        self._app.notifier.composer.hurry(self._get_waiting_for(revived))
-        self._app.notifier.wake()
+        self._composer.hurry(self._get_waiting_for(revived))
+        self._composer.wake()
         unknown = sorted(set(event_ids or ()) - found)
         return RetryOutcome(len(revived), unknown, sorted(found - revived - unmapped), sorted(unmapped))
 
+    def _send_all_due(self) -> None:
+        if self._notifier is not None:
+            self._notifier.send_all_due()
+
     def _get_waiting_for(self, event_ids: Collection[int]) -> set[int]:
-        with self._app.store.session():
+        with self._store.session():
             query = Delivery.select(Delivery.zulip_user_id).where(
                 Delivery.state == DeliveryState.PENDING, Delivery.event.in_(list(event_ids))
             )
@@ -151,16 +174,16 @@ class LMSActivityEventHandler:
 
     def discard(self, event_ids: Collection[int] | None, who: str) -> list[int]:
         """Gives up for good what failed, of these events or of all, on the word of `who`. Returns their ids."""
-        with self._app.store.session():
-            return self._app.notifier.outbox.discard(event_ids, f"discarded by {who}", utc_now())
+        with self._store.session():
+            return self._deliveries.discard(event_ids, f"discarded by {who}", utc_now())
 
     def get_event_stats(self) -> dict[str, int]:
         """total_events, processed_events, pending_events, events_with_notifications, events_with_errors.
 
         Pending: the notification is not settled yet. Processed: the rest. Echoes are left out.
         """
-        with self._app.store.session():
-            total, told = self._app.counters.get_totals()
+        with self._store.session():
+            total, told = self._counters.get_totals()
             pending = self._count_unsettled()
             failed = LMSEventLog.select().where(LMSEventLog.error_message.is_null(False)).count()
         return {
@@ -173,21 +196,21 @@ class LMSActivityEventHandler:
 
     def get_recipients(self, student_ids: Collection[int]) -> dict[int, Recipients]:
         """Who is to be told of each of these students. Asks the LMS and Zulip. Raises LMSUnavailable, LMSRefused."""
-        users = self._app.users
+        users = self._users
         users.prefetch(student_ids)
         return {student_id: self._recipients_of(student_id) for student_id in student_ids}
 
     def _recipients_of(self, student_id: int) -> Recipients:
         """Remembered for a while, as a backlog has many events of each student; but not who could not be found."""
-        known = self._app.users.get_remembered_recipients(student_id)
+        known = self._users.get_remembered_recipients(student_id)
         if known is None:
             known = self._find_recipients_of(student_id)
             if all(one.zulip_user_id is not None for one in known.owed):
-                self._app.users.remember_recipients(student_id, known)
+                self._users.remember_recipients(student_id, known)
         return known
 
     def _find_recipients_of(self, student_id: int) -> Recipients:
-        users = self._app.users
+        users = self._users
         told = [_user_id(one) for one in users.get_notification_recipients(student_id)]
         missing = [Owed(recipient, None, why) for recipient, why in users.get_missing_recipients(student_id)]
         if missing:  # somebody should know, until a mentor can be told
@@ -198,11 +221,11 @@ class LMSActivityEventHandler:
         return Recipients((*found, *missing), mentor_id, mentor_username, student.user_id if student else None)
 
     def _count_unsettled(self) -> int:
-        with self._app.store.session():
+        with self._store.session():
             return LMSActivityEvent.select().where(~LMSActivityEvent.is_settled).count()
 
     def _get_undecided(self) -> list[LMSActivityEvent]:
-        with self._app.store.session():
+        with self._store.session():
             query = LMSActivityEvent.select().where(~LMSActivityEvent.has_deliveries)
             return list(query.order_by(LMSActivityEvent.event_id).limit(EVENTS_AT_ONCE))
 
@@ -214,7 +237,7 @@ class LMSActivityEventHandler:
         except Exception as error:
             logger.error("handle_event failed for event %s", row.event_id, exc_info=without_words(error))
             reason = f"the event handler failed: {type(error).__name__}"
-        with self._app.store.transaction():
+        with self._store.transaction():
             if reason is not None:
                 self._owe_nothing(row, reason)
             elif not LMSActivityEvent.get_by_id(row.event_id).has_deliveries:
@@ -226,33 +249,33 @@ class LMSActivityEventHandler:
             Delivery.insert(
                 event=row, recipient="nobody", state=DeliveryState.UNMAPPED, reason=reason
             ).on_conflict_ignore().execute()
-        self._app.notifier.outbox.settle([row.event_id], utc_now())
+        self._deliveries.settle([row.event_id], utc_now())
 
     def _owe(self, undecided: list[LMSActivityEvent]) -> None:
         """Makes the deliveries of undecided events; of decided ones, those that are missing."""
         recipients = self.get_recipients({row.student_id for row in undecided})  # the network, before the transaction
         now = utc_now()
-        with self._app.store.transaction():
+        with self._store.transaction():
             for row in undecided:
                 for owed in recipients[row.student_id].owed:
                     self._insert(row, owed)
             _mark_decided([row.event_id for row in undecided])
-            self._app.notifier.outbox.settle([row.event_id for row in undecided], now)
-        self._app.notifier.wake()
+            self._deliveries.settle([row.event_id for row in undecided], now)
+        self._composer.wake()
 
     def _owe_found(self, row: LMSActivityEvent, recipients: Recipients) -> bool:
         """Replaces the deliveries nobody was found for by those to the people found since."""
         missing = {one.recipient: one.reason for one in recipients.owed if one.zulip_user_id is None}
-        with self._app.store.transaction():
+        with self._store.transaction():
             unmapped = (Delivery.event == row) & (Delivery.state == DeliveryState.UNMAPPED)
             gone = Delivery.delete().where(unmapped & Delivery.recipient.not_in(list(missing))).execute()
             for recipient, reason in missing.items():
                 Delivery.update(reason=reason).where(unmapped & (Delivery.recipient == recipient)).execute()
             owed = [one for one in recipients.owed if one.zulip_user_id is not None] if gone else []
             created = sum(self._insert(row, one) for one in owed)
-            self._app.notifier.outbox.settle([row.event_id], utc_now())
+            self._deliveries.settle([row.event_id], utc_now())
         if created:
-            self._app.notifier.wake()
+            self._composer.wake()
         return bool(created)
 
     def _insert(self, row: LMSActivityEvent, owed: Owed) -> int:
@@ -264,14 +287,14 @@ class LMSActivityEventHandler:
 
     def _retry_unmapped(self, event_ids: Collection[int] | None) -> tuple[set[int], set[int]]:
         """The events nobody could be found for, and those of them that somebody was found for now."""
-        with self._app.store.session():
+        with self._store.session():
             query = Delivery.select(Delivery.event).where(HAS_FAILED, Delivery.state == DeliveryState.UNMAPPED)
             if event_ids is not None:
                 query = query.where(Delivery.event.in_(list(event_ids)))
             unmapped = list(LMSActivityEvent.select().where(LMSActivityEvent.event_id.in_(query)))
         if not unmapped:
             return set(), set()
-        self._app.users.clear_cache()
+        self._users.clear_cache()
         recipients = self.get_recipients({row.student_id for row in unmapped})
         found = {row.event_id for row in unmapped if self._owe_found(row, recipients[row.student_id])}
         return {row.event_id for row in unmapped}, found

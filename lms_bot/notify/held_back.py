@@ -39,10 +39,9 @@ def get_held_back(question: Question) -> HeldBack | None:
 
 def get_everybodys_held_back(app: App, unwritten: Iterable[Unwritten], now: datetime) -> Iterator[HeldBack]:
     """By person. What they want not to be told is left out."""
-    composer = app.notifier.composer
     in_order = sorted(unwritten, key=lambda one: one.zulip_user_id)  # stable: oldest first for each
     for person, theirs in groupby(in_order, key=lambda one: one.zulip_user_id):
-        holding = _hold(list(theirs), composer.preferences.get(person), composer.get_zone(person) or UTC, now)
+        holding = _hold(list(theirs), app.preferences.get(person), app.composer.get_zone(person) or UTC, now)
         if holding.due or holding.held:
             yield holding
 

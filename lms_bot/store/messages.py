@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import Enum, IntEnum
 
 from peewee import (
     SQL,
     BigAutoField,
     BigIntegerField,
+    BlobField,
     BooleanField,
     CharField,
+    CompositeKey,
     Expression,
     ForeignKeyField,
     IntegerField,
+    JSONField,
     TextField,
 )
 
@@ -42,15 +45,34 @@ class MessageState(_State):
     DEAD = "dead"
 
 
+class Lane(IntEnum):
+    """What goes first. In one conversation, the messages of one lane are sent in the order they were written in."""
+
+    ANSWERS = 0  # to what people ask, and all else that they wait for
+    URGENT = 1  # news of failed exams, and what admins must know
+    ROUTINE = 2  # all other news
+
+
+ALL_LANES = tuple(Lane)
+NEWS = (Lane.URGENT, Lane.ROUTINE)
+
+
 class Message(BaseModel):
-    """What is sent to one person in one request: the exact text, written down before it is sent."""
+    """What is sent to one person or place in one request: the exact text, written down before it is sent.
+
+    `place` is where it goes: null is directly to `zulip_user_id`, a list of user ids is a group, an object with
+    `channel` and `topic` a channel; `conversation` is the same as one text. `after_id` is the message it answers,
+    whose Zulip id is smaller than its own will be. After `expires_at`, `instead` is sent in its place. Of an answer
+    the text is kept only until it is sent.
+    """
 
     message_id = BigAutoField()
     zulip_user_id = IntegerField()
+    place = JSONField(null=True)
+    conversation = TextField()
     content = TextField()
     state = CharField(max_length=12, default=MessageState.READY.value)
-    priority = IntegerField(default=1)
-    """Lower goes first: 0 failed exams, 1 the rest."""
+    lane = IntegerField(default=Lane.ROUTINE.value)
     tries = IntegerField(default=0)
     """How often an answering Zulip did not take it."""
     not_before = UTCDateTimeField(default=utc_now)
@@ -63,9 +85,25 @@ class Message(BaseModel):
     sent_at = UTCDateTimeField(null=True)
     is_gathered = BooleanField(default=False)
     """It carries events that were gathered for some time."""
+    after_id = BigIntegerField(null=True)
+    expires_at = UTCDateTimeField(null=True)
+    instead = TextField(null=True)
 
     class Meta:
         table_name = "lms_messages"
+
+
+class MessageFile(BaseModel):
+    """A file that comes with a message, until it is uploaded: `](attachment:N)` in the text is for its address."""
+
+    message = ForeignKeyField(Message, backref="files", column_name="message_id", on_delete="CASCADE")
+    number = IntegerField()
+    name = TextField()
+    content = BlobField()
+
+    class Meta:
+        table_name = "lms_message_files"
+        primary_key = CompositeKey("message", "number")
 
 
 class Delivery(BaseModel):
@@ -95,6 +133,10 @@ def _is_one_of(state: CharField, *states: Enum) -> Expression:
     return state.in_([SQL(f"'{one.value}'") for one in states])
 
 
-IS_UNSENT = _is_one_of(Message.state, MessageState.READY, MessageState.SENDING, MessageState.UNKNOWN)
+def is_unsent(state: CharField) -> Expression:
+    return _is_one_of(state, MessageState.READY, MessageState.SENDING, MessageState.UNKNOWN)
+
+
+IS_UNSENT = is_unsent(Message.state)
 HAS_FAILED = _is_one_of(Delivery.state, DeliveryState.DEAD, DeliveryState.UNMAPPED)
 """To be asked for also by who wants one of these states: there are few such rows among many that were sent."""

@@ -42,5 +42,5 @@ def run_backfill(
             done = history.blocks_done / history.blocks_total if history.blocks_total else 1.0
             part = (number + done) / len(streams)
             on_progress(Progress(part, rows, events))
-    app.notifier.wake()
+    app.composer.wake()
     return events

@@ -45,7 +45,7 @@ class Polling:
                 self._succeeded()
                 if created:
                     self._app.events.decide_pending_events()  # those a subclass's `handle_event` is to decide
-                    self._app.notifier.wake()
+                    self._app.composer.wake()
                     self._app.counters.awake.set()
         except LMSBotError as error:
             self._failed(error, now)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from time import monotonic
 from typing import IO, Any
@@ -25,9 +26,11 @@ from lms_bot.core.errors import (
     ZulipRefused,
     ZulipUnavailable,
 )
+from lms_bot.zulip.outage import Outage
 
 SEND_TIMEOUT_SECONDS = 15.0
 WINDOW_SECONDS = 60.0
+UNDER_WAY_SECONDS = 0.01  # before it is looked again whether a request under way was answered
 DEFAULT_LIMIT = 200  # requests a minute for one account: https://zulip.com/api/http-headers#x-ratelimit-limit
 DEACTIVATED = ("USER_DEACTIVATED", "REALM_DEACTIVATED")
 EVENTS = "events"  # polling is counted by itself: it uses up nothing of what requests may
@@ -75,7 +78,19 @@ class Pace:
         self._lock = threading.Lock()
         self._answered: deque[float] = deque()
         self._remaining = DEFAULT_LIMIT
+        self._under_way = 0
         self.limit = DEFAULT_LIMIT
+
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """Counts a request that is under way as one that is used up: several threads may ask at once."""
+        with self._lock:
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._under_way -= 1
 
     def note(self, limit: int, remaining: int) -> None:
         """An answer came, with what Zulip said of the rate."""
@@ -88,9 +103,11 @@ class Pace:
         """How long to wait so that this many requests of the minute are left for others; 0: not at all."""
         with self._lock:
             self._forget_old()
-            if self._remaining > min(reserved, self.limit // 4):
+            if self._remaining - self._under_way > min(reserved, self.limit // 4):
                 return 0.0
-            return max(0.01, self._answered[0] + WINDOW_SECONDS - self._now())
+            if not self._answered:  # all that is left is under way
+                return UNDER_WAY_SECONDS
+            return max(UNDER_WAY_SECONDS, self._answered[0] + WINDOW_SECONDS - self._now())
 
     def _forget_old(self) -> None:
         until = self._now() - WINDOW_SECONDS
@@ -113,6 +130,7 @@ class ZulipClient:
         self._timeout_seconds = timeout_seconds
         self._of_thread = threading.local()
         self.pace = Pace()
+        self.outage = Outage()
 
     def _call(
         self,
@@ -122,13 +140,17 @@ class ZulipClient:
         files: list[IO[Any]] | None = None,
         timeout_seconds: float | None = None,
     ) -> dict[str, Any]:
+        began_at = self.outage.start_request()
         client = self._client()
         timeout = timeout_seconds or self._timeout_seconds
-        try:
-            response = client.call_endpoint(url, method, dict(request), files=files, timeout=timeout)
-        except (requests.RequestException, zulip.ZulipError) as error:
-            raise _of_failed_request(error) from error
-        return self._success(response)
+        with nullcontext() if url == EVENTS else self.pace.request():
+            try:
+                response = client.call_endpoint(url, method, dict(request), files=files, timeout=timeout)
+            except (requests.RequestException, zulip.ZulipError) as error:
+                raise _of_failed_request(error) from error
+        answer = self._success(response)
+        self.outage.note_success(began_at)
+        return answer
 
     def _success(self, response: Mapping[str, Any]) -> dict[str, Any]:
         """The one place that reads `result`."""

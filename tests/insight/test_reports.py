@@ -16,6 +16,7 @@ from lms_bot.insight import reports
 from lms_bot.insight.reports import FoundTitle, StudentSummary, Taker, Totals, Unwritten, students
 from lms_bot.insight.reports.counting import split_period
 from lms_bot.outbox.outbox import Outbox
+from lms_bot.store.deliveries import Deliveries
 from lms_bot.store.messages import DeliveryState, MessageState
 from lms_bot.store.models import KeyValue, LMSActivityEvent, RejectedRow
 from tests.worlds.chat_world import JANE, JOHN, JOSE, NOW, ZOE, World, close_world, open_world
@@ -442,10 +443,11 @@ def test_no_question_and_no_sender_scans_what_is_stored(world: World, monkeypatc
     reports.get_waiting()
     reports.get_unwritten()
     reports.get_undecided()
-    outbox = Outbox(world.app.store)
+    deliveries = Deliveries(world.app.store)
+    outbox = Outbox(world.app.store, deliveries)
     outbox.claim("sender", NOW)
-    outbox.get_unknown(NOW, timedelta(0))
-    outbox.revive(None, NOW)
+    outbox.claim_unknown(NOW, timedelta(0))
+    deliveries.revive(None, NOW)
     asked = [(sql, params) for sql, params in asked if sql.startswith(("SELECT", "WITH", "UPDATE"))]
     steps = [(sql, row[3]) for sql, params in asked for row in execute("EXPLAIN QUERY PLAN " + sql, params)]
 

@@ -14,6 +14,7 @@ from lms_bot.sandbox.zulip import SandboxPerson, SandboxZulip
 from lms_bot.settings.settings import Settings
 from lms_bot.watch.recorder import Owed, Recipients, Recorder
 from lms_bot.zulip.gateway import Credentials
+from tests.worlds.outbox_world import get_notifier
 
 
 class World:
@@ -42,8 +43,8 @@ class World:
 
     def send_all(self) -> None:
         for _ in range(3):
-            self.app.notifier.alarm.look_again()
-            self.app.notifier.send_all_due()
+            self.app.alerts.look_again()
+            get_notifier(self.app).send_all_due()
 
     def alarms(self) -> list[str]:
         return [message.content.split("\n")[0] for message in self.zulip.messages(to=self.admin)]

@@ -15,14 +15,14 @@ import pytest
 from lms_bot.app import build_app
 from lms_bot.core.clock import to_utc
 from lms_bot.notify import composer as composer_module
-from lms_bot.notify.composer import UNWANTED
+from lms_bot.notify.composer import UNWANTED, Composer
 from lms_bot.notify.formatter import MessageFormatter
 from lms_bot.notify.preferences import FOR_EVER
 from lms_bot.sandbox.zulip import SandboxZulip
 from lms_bot.settings.settings import Settings
-from lms_bot.store.messages import Delivery, DeliveryState, Message, MessageState
+from lms_bot.store.messages import Delivery, DeliveryState, Lane, Message, MessageState
 from lms_bot.store.models import LMSActivityEvent, LMSEventLog
-from lms_bot.zulip.gateway import Credentials, Gateway
+from lms_bot.zulip.gateway import Credentials
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOON = to_utc(datetime(2026, 3, 18, 12, 0, tzinfo=BERLIN))  # a Wednesday
@@ -38,10 +38,15 @@ class Desk:
         bot = zulip.add_person("LMS bot", is_bot=True)
         self.anna = zulip.add_person("Anna", timezone="Europe/Berlin").user_id
         self.bob = zulip.add_person("Bob", timezone="America/New_York").user_id
-        self.app = build_app(Settings(**{"lms_bot_store": store_url, **settings}))
-        self.app.gateway = Gateway(Credentials(bot.delivery_email, bot.api_key, zulip.site))
-        self.composer = self.app.notifier.composer
+        credentials = Credentials(bot.delivery_email, bot.api_key, zulip.site)
+        self.app = build_app(Settings(**{"lms_bot_store": store_url, **settings}), credentials)
+        self.composer = self.app.composer
         self._numbers = count(1)
+
+    def use(self, formatter: MessageFormatter) -> None:
+        app = self.app
+        parts = (app.store, app.deliveries, app.outbox, app.preferences, app.users)
+        self.composer = Composer(*parts, formatter, app.settings.lms_group_seconds)
 
     def owe(self, at: datetime, kind: str = PASSED, student: int = JOHN, who: int | None = None) -> int:
         """Records an event owed to somebody. Returns its id."""
@@ -60,11 +65,11 @@ class Desk:
             )
             person = who or self.anna
             Delivery.create(event=event, recipient=f"zulip:{person}", zulip_user_id=person, created_at=at)
-            self.app.notifier.outbox.settle([event.event_id], at)
+            self.app.deliveries.settle([event.event_id], at)
         return int(event.event_id)
 
     def choose(self, who: int | None = None, **choices: Any) -> None:
-        self.composer.preferences.change(who or self.anna, **choices)
+        self.app.preferences.change(who or self.anna, **choices)
         self.composer.look_again()
 
     def write(self, now: datetime) -> list[Message]:
@@ -79,8 +84,8 @@ class Desk:
         """Zulip takes all that is ready. Returns how many messages that were."""
         sent = 0
         with self.app.store.session():
-            while message := self.app.notifier.outbox.claim("test", now):
-                self.app.notifier.outbox.mark_sent(message, 1000 + message.message_id, now)
+            while message := self.app.outbox.claim("test", now):
+                self.app.outbox.mark_sent(message, 1000 + message.message_id, now)
                 sent += 1
         return sent
 
@@ -165,7 +170,7 @@ def test_routine_waits_five_minutes_and_a_failure_takes_it_along(small_desk: Des
     failure = desk.owe(NOON + 310 * SECOND, FAILED)
     assert desk.tell(NOON + 329 * SECOND) == []
     (message,) = desk.write(NOON + 330 * SECOND)
-    assert desk.carried(message) == [again, failure] and message.priority == 0
+    assert desk.carried(message) == [again, failure] and message.lane == Lane.URGENT
 
 
 def test_after_an_outage_each_gets_one_message(desk: Desk) -> None:
@@ -294,7 +299,7 @@ def test_a_choice_of_another_process_is_seen_within_half_a_minute(small_desk: De
     desk.choose(muted_until=FOR_EVER)
     held = desk.owe(NOON)
     assert desk.tell(NOON) == []
-    desk.app.notifier.composer.preferences.change(desk.anna, muted_until=None)  # and nobody says `look_again`
+    desk.app.preferences.change(desk.anna, muted_until=None)  # and nobody says `look_again`
     assert desk.tell(NOON + 5 * SECOND) == []
     assert desk.tell(NOON + 30 * SECOND) == [[held]]
 
@@ -345,7 +350,7 @@ class Confused(MessageFormatter):
 def test_what_a_formatter_cannot_write_is_an_error_an_admin_sees_and_can_retry(
     desk: Desk, formatter: MessageFormatter, told: int
 ) -> None:
-    desk.app.formatter = formatter
+    desk.use(formatter)
     events = [desk.owe(NOON) for _ in range(3)]
     messages = desk.write(NOON)
 
@@ -354,7 +359,7 @@ def test_what_a_formatter_cannot_write_is_an_error_an_admin_sees_and_can_retry(
     assert [one for one in events if desk.states()[one] == DeliveryState.DEAD] == failed
     assert all("in the formatter" in (desk.log(one)[1].error_message or "") for one in failed)
 
-    desk.app.formatter = MessageFormatter()
+    desk.use(MessageFormatter())
     assert desk.app.events.retry(None).retried == len(failed)
     desk.send(NOON)
     assert desk.tell(NOON + HOUR) == [failed]
@@ -368,7 +373,7 @@ class Indiscreet(MessageFormatter):
 def test_the_log_says_where_a_formatter_failed_but_nothing_of_whom(
     desk: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:
-    desk.app.formatter = Indiscreet()
+    desk.use(Indiscreet())
     event_id = desk.owe(NOON)
     desk.write(NOON)
     assert f"events [{event_id}]" in caplog.text and "in format_notification_message" in caplog.text
@@ -379,7 +384,7 @@ def test_the_log_says_where_a_formatter_failed_but_nothing_of_whom(
 
 
 def test_discard_ends_what_failed_and_may_be_repeated(desk: Desk) -> None:
-    desk.app.formatter = Broken()
+    desk.use(Broken())
     events = [desk.owe(NOON) for _ in range(3)]
     desk.write(NOON)
 

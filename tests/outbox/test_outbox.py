@@ -11,10 +11,13 @@ from itertools import count
 
 import pytest
 
-from lms_bot.outbox.outbox import LEASE, ROUTINE, URGENT, Outbox
+from lms_bot.outbox.draft import Draft, File, get_place
+from lms_bot.outbox.outbox import LEASE, LOOKING_UP, Outbox
 from lms_bot.store.database import Store, open_store
-from lms_bot.store.messages import Delivery, DeliveryState, Message, MessageState
+from lms_bot.store.deliveries import Deliveries
+from lms_bot.store.messages import Delivery, DeliveryState, Lane, Message, MessageState
 from lms_bot.store.models import LMSActivityEvent, LMSEventLog
+from lms_bot.zulip.gateway import Channel, Place
 
 NOW = datetime(2026, 1, 15, 14, 30, tzinfo=timezone.utc)
 GRACE = timedelta(seconds=30)
@@ -34,12 +37,17 @@ def store(store_url: str) -> Iterator[Store]:
 
 
 @pytest.fixture
-def outbox(store: Store) -> Outbox:
-    return Outbox(store)
+def deliveries(store: Store) -> Deliveries:
+    return Deliveries(store)
 
 
 @pytest.fixture
-def owe(outbox: Outbox) -> Callable[..., list[Delivery]]:
+def outbox(store: Store, deliveries: Deliveries) -> Outbox:
+    return Outbox(store, deliveries)
+
+
+@pytest.fixture
+def owe(deliveries: Deliveries) -> Callable[..., list[Delivery]]:
     """Makes an event owed to these people; returns the deliveries."""
     numbers = count(1)
 
@@ -54,20 +62,28 @@ def owe(outbox: Outbox) -> Callable[..., list[Delivery]]:
             has_deliveries=True,
         )
         made = [Delivery.create(event=event, recipient=f"zulip:{one}", zulip_user_id=one) for one in people]
-        outbox.settle([event.event_id], NOW)
+        deliveries.settle([event.event_id], NOW)
         return made
 
     return create
 
 
 @pytest.fixture
-def write(outbox: Outbox, owe: Callable[..., list[Delivery]]) -> Callable[..., Message]:
-    """Writes down a message to one person of one new event."""
+def carry(outbox: Outbox, deliveries: Deliveries) -> Callable[..., Message]:
+    """Writes down a message that carries these deliveries, all to one person."""
 
-    def create(person: int = ANNA, content: str = "hello", priority: int = ROUTINE) -> Message:
-        return outbox.write(owe(person), content, priority, NOW)
+    def create(carried: list[Delivery], content: str = "hello", lane: Lane = Lane.ROUTINE) -> Message:
+        message = outbox.write(Draft(carried[0].zulip_user_id or 0, content, lane), NOW)
+        deliveries.put_into(message, carried, NOW)
+        return message
 
     return create
+
+
+@pytest.fixture
+def write(carry: Callable[..., Message], owe: Callable[..., list[Delivery]]) -> Callable[..., Message]:
+    """Writes down a message to one person of one new event."""
+    return lambda person=ANNA, content="hello", lane=Lane.ROUTINE: carry(owe(person), content, lane)
 
 
 def log_of(event_id: int) -> LMSEventLog:
@@ -83,11 +99,12 @@ def test_a_message_is_held_by_one_sender(outbox: Outbox, write: Callable[..., Me
     assert claimed is not None
     assert (claimed.message_id, claimed.state, claimed.claimed_by) == (written.message_id, "sending", SENDER)
     assert outbox.claim("some-machine:2:b", NOW) is None
-    assert outbox.get_unknown(NOW, GRACE) is None
+    assert outbox.claim_unknown(NOW, GRACE) is None
 
 
 def test_failed_exams_go_first_then_the_oldest(outbox: Outbox, write: Callable[..., Message]) -> None:
-    ids = [write(priority=priority).message_id for priority in (ROUTINE, ROUTINE, URGENT, URGENT)]
+    lanes = (Lane.ROUTINE, Lane.ROUTINE, Lane.URGENT, Lane.URGENT)
+    ids = [write(person, lane=lane).message_id for person, lane in enumerate(lanes)]
     claimed = [outbox.claim(SENDER, NOW) for _ in ids]
     assert [one.message_id for one in claimed if one] == [ids[2], ids[3], ids[0], ids[1]]
 
@@ -106,7 +123,7 @@ def test_nothing_is_claimed_before_its_time(outbox: Outbox, write: Callable[...,
 def test_many_senders_at_once_hold_each_message_once(
     store: Store, outbox: Outbox, write: Callable[..., Message]
 ) -> None:
-    ids = {write().message_id for _ in range(60)}
+    ids = {write(person).message_id for person in range(60)}
     claimed: list[int] = []
     barrier = threading.Barrier(4)
 
@@ -130,8 +147,8 @@ def test_many_senders_at_once_hold_each_message_once(
 def test_a_lease_that_ran_out_puts_the_message_in_doubt(outbox: Outbox, write: Callable[..., Message]) -> None:
     write()
     outbox.claim(SENDER, NOW)
-    assert outbox.get_unknown(NOW + LEASE, GRACE) is None
-    doubtful = outbox.get_unknown(NOW + LEASE + timedelta(seconds=1), GRACE)
+    assert outbox.claim_unknown(NOW + LEASE, GRACE) is None
+    doubtful = outbox.claim_unknown(NOW + LEASE + timedelta(seconds=1), GRACE)
     assert doubtful is not None
     assert doubtful.state == MessageState.UNKNOWN
     assert doubtful.reason == "the bot stopped while sending it"
@@ -153,7 +170,7 @@ def test_a_process_known_to_be_dead_is_not_waited_for(
 ) -> None:
     write()
     outbox.claim(sender, NOW)
-    doubtful = outbox.get_unknown(after(1), GRACE)
+    doubtful = outbox.claim_unknown(after(1), GRACE)
     assert (doubtful is not None) == is_doubted
     if doubtful is not None:
         assert doubtful.lease_until == after(1) + GRACE
@@ -164,8 +181,8 @@ def test_a_doubtful_message_is_looked_up_when_it_is_due(outbox: Outbox, write: C
     claimed = outbox.claim(SENDER, NOW)
     assert claimed is not None
     assert outbox.mark_unknown(claimed, after(2), "no answer", lease_until=after(30))
-    assert outbox.get_unknown(after(1), GRACE) is None
-    doubtful = outbox.get_unknown(after(2), GRACE)
+    assert outbox.claim_unknown(after(1), GRACE) is None
+    doubtful = outbox.claim_unknown(after(2), GRACE)
     assert doubtful is not None
     assert outbox.mark_unknown(doubtful, after(4), "no answer")
     assert Message.get_by_id(doubtful.message_id).lease_until == after(30)
@@ -174,7 +191,7 @@ def test_a_doubtful_message_is_looked_up_when_it_is_due(outbox: Outbox, write: C
 def test_who_no_longer_holds_a_message_changes_nothing(outbox: Outbox, write: Callable[..., Message]) -> None:
     write()
     late = outbox.claim(SENDER, NOW)
-    doubtful = outbox.get_unknown(after(61), GRACE)
+    doubtful = outbox.claim_unknown(after(61), GRACE)
     assert late is not None
     assert doubtful is not None
     assert outbox.mark_ready(doubtful, after(61), None, 1)
@@ -190,30 +207,32 @@ def test_who_no_longer_holds_a_message_changes_nothing(outbox: Outbox, write: Ca
     assert Message.get_by_id(late.message_id).state == MessageState.SENDING
 
 
-def test_of_two_who_looked_a_message_up_only_the_first_decides(
-    outbox: Outbox, write: Callable[..., Message]
-) -> None:
+def test_of_two_who_looked_a_message_up_only_the_first_decides(outbox: Outbox, write: Callable[..., Message]) -> None:
     write()
     outbox.claim(SENDER, NOW)
-    first, second = outbox.get_unknown(after(61), GRACE), outbox.get_unknown(after(61), GRACE)
+    late = outbox.claim_unknown(after(61), GRACE)
+    assert late is not None
+    assert outbox.claim_unknown(after(61), GRACE) is None, "it is being looked up"
+    first = outbox.claim_unknown(after(61) + LOOKING_UP, GRACE)
     assert first is not None
-    assert second is not None
-    assert outbox.mark_sent(first, 77, after(62))
-    assert not outbox.mark_ready(second, after(62), "not found", 1)
-    assert not outbox.mark_dead(second, "not found", after(62))
+    assert outbox.mark_sent(first, 77, after(82))
+    assert not outbox.mark_ready(late, after(82), "not found", 1)
+    assert not outbox.mark_dead(late, "not found", after(82))
     assert Message.get().state == MessageState.SENT
 
 
 # ---- what became of it ----
 
 
-def test_a_sent_message_settles_all_it_carries(outbox: Outbox, owe: Callable[..., list[Delivery]]) -> None:
-    deliveries = [owe(ANNA)[0] for _ in range(3)]
-    outbox.write(deliveries, "three at once", ROUTINE, NOW)
+def test_a_sent_message_settles_all_it_carries(
+    outbox: Outbox, owe: Callable[..., list[Delivery]], carry: Callable[..., Message]
+) -> None:
+    owed = [owe(ANNA)[0] for _ in range(3)]
+    carry(owed, "three at once")
     claimed = outbox.claim(SENDER, NOW)
     assert claimed is not None
     assert outbox.mark_sent(claimed, 77, after(1))
-    for one in deliveries:
+    for one in owed:
         assert Delivery.get_by_id(one.delivery_id).state == DeliveryState.SENT
         assert LMSActivityEvent.get_by_id(one.event_id).is_settled
         log = log_of(one.event_id)
@@ -222,11 +241,11 @@ def test_a_sent_message_settles_all_it_carries(outbox: Outbox, owe: Callable[...
 
 
 def test_an_event_is_settled_also_when_two_senders_settle_its_last_two_deliveries_at_once(
-    store: Store, outbox: Outbox, owe: Callable[..., list[Delivery]]
+    store: Store, outbox: Outbox, owe: Callable[..., list[Delivery]], carry: Callable[..., Message]
 ) -> None:
     for _ in range(20):
         for one in owe(ANNA, BOB):
-            outbox.write([one], "hello", ROUTINE, NOW)
+            carry([one])
     barrier = threading.Barrier(2)
 
     def send_all(sender: str) -> None:
@@ -246,11 +265,11 @@ def test_an_event_is_settled_also_when_two_senders_settle_its_last_two_deliverie
 
 
 def test_an_event_is_settled_when_the_last_of_its_people_is(
-    outbox: Outbox, owe: Callable[..., list[Delivery]]
+    outbox: Outbox, owe: Callable[..., list[Delivery]], carry: Callable[..., Message]
 ) -> None:
     to_anna, to_bob = owe(ANNA, BOB)
-    outbox.write([to_anna], "hello", ROUTINE, NOW)
-    outbox.write([to_bob], "hello", ROUTINE, NOW)
+    carry([to_anna])
+    carry([to_bob])
     first, second = outbox.claim(SENDER, NOW), outbox.claim(SENDER, NOW)
     assert first is not None
     assert second is not None
@@ -264,48 +283,52 @@ def test_an_event_is_settled_when_the_last_of_its_people_is(
 
 
 def test_a_retry_owes_anew_what_was_given_up_and_only_that(
-    outbox: Outbox, owe: Callable[..., list[Delivery]]
+    outbox: Outbox, owe: Callable[..., list[Delivery]], carry: Callable[..., Message], deliveries: Deliveries
 ) -> None:
     to_anna, to_bob = owe(ANNA, BOB)
     for one in (to_anna, to_bob):
-        outbox.write([one], "hello", ROUTINE, NOW)
+        carry([one])
     first, second = outbox.claim(SENDER, NOW), outbox.claim(SENDER, NOW)
     assert first is not None
     assert second is not None
     outbox.mark_sent(first, 77, NOW)
     outbox.mark_dead(second, "no", NOW)
-    assert outbox.revive(None, after(1)) == [to_anna.event_id]
-    assert outbox.revive(None, after(2)) == []
+    assert deliveries.revive(None, after(1)) == [to_anna.event_id]
+    assert deliveries.revive(None, after(2)) == []
     assert Delivery.get_by_id(to_anna.delivery_id).state == DeliveryState.SENT
-    assert [one.delivery_id for one in outbox.get_unwritten(BOB, 10)] == [to_bob.delivery_id]
+    assert [one.delivery_id for one in deliveries.get_unwritten(BOB, 10)] == [to_bob.delivery_id]
     assert log_of(to_anna.event_id).error_message is None
     assert outbox.claim(SENDER, after(3)) is None  # the dead message stays dead
 
 
-def test_a_retry_can_be_of_some_events_only(outbox: Outbox, write: Callable[..., Message]) -> None:
+def test_a_retry_can_be_of_some_events_only(
+    outbox: Outbox, write: Callable[..., Message], deliveries: Deliveries
+) -> None:
     for _ in range(3):
         write()
         claimed = outbox.claim(SENDER, NOW)
         assert claimed is not None
         outbox.mark_dead(claimed, "no", NOW)
     first, second, third = (one.event.event_id for one in LMSEventLog.select().order_by(LMSEventLog.event))
-    assert outbox.revive([third, first], NOW) == [first, third]
+    assert deliveries.revive([third, first], NOW) == [first, third]
     assert log_of(second).error_message == "no"
 
 
-def test_what_is_discarded_is_neither_owed_nor_an_error(outbox: Outbox, write: Callable[..., Message]) -> None:
+def test_what_is_discarded_is_neither_owed_nor_an_error(
+    outbox: Outbox, write: Callable[..., Message], deliveries: Deliveries
+) -> None:
     write()
     claimed = outbox.claim(SENDER, NOW)
     assert claimed is not None
     outbox.mark_dead(claimed, "no", NOW)
-    (event_id,) = outbox.discard(None, "an admin gave it up", NOW)
-    assert outbox.discard(None, "an admin gave it up", NOW) == []
-    assert outbox.revive(None, NOW) == []
+    (event_id,) = deliveries.discard(None, "an admin gave it up", NOW)
+    assert deliveries.discard(None, "an admin gave it up", NOW) == []
+    assert deliveries.revive(None, NOW) == []
     assert log_of(event_id).error_message is None
     assert not log_of(event_id).notification_sent
 
 
-def test_messages_known_to_be_sent_are_told_apart_by_person_and_text(
+def test_messages_known_to_be_sent_are_told_apart_by_conversation(
     outbox: Outbox, write: Callable[..., Message]
 ) -> None:
     for number, (person, content) in enumerate([(ANNA, "hello"), (ANNA, "hello"), (BOB, "hello"), (ANNA, "bye")]):
@@ -313,10 +336,53 @@ def test_messages_known_to_be_sent_are_told_apart_by_person_and_text(
         claimed = outbox.claim(SENDER, NOW)
         assert claimed is not None
         outbox.mark_sent(claimed, 70 + number, NOW)
-    write(ANNA, "hello")
-    assert outbox.get_zulip_ids(ANNA, "hello") == {70, 71}
-    assert outbox.get_last_zulip_id(ANNA, before=after(1)) == 73
-    assert outbox.get_last_zulip_id(ANNA, before=NOW) == 0
+    message = write(ANNA, "hello")
+    assert outbox.get_known_ids(message, 0) == {70, 71, 73}
+    assert outbox.get_known_ids(message, 70) == {71, 73}
+    assert outbox.get_last_zulip_id(message, before=after(1)) == 73
+    assert outbox.get_last_zulip_id(message, before=NOW) == 0
+
+
+def test_in_one_conversation_and_lane_messages_go_out_in_order(outbox: Outbox, write: Callable[..., Message]) -> None:
+    first, second, urgent = write(), write(), write(lane=Lane.URGENT)
+    claimed = [outbox.claim(SENDER, NOW) for _ in range(3)]
+    assert [one and one.message_id for one in claimed] == [urgent.message_id, first.message_id, None]
+    assert claimed[1] is not None
+    outbox.mark_ready(claimed[1], after(60), "Zulip is away", 1)
+    assert outbox.claim(SENDER, after(59)) is None, "the second waits for the first, whatever keeps that"
+    again = outbox.claim(SENDER, after(60))
+    assert again is not None and again.message_id == first.message_id
+    outbox.mark_sent(again, 77, after(61))
+    last = outbox.claim(SENDER, after(61))
+    assert last is not None and last.message_id == second.message_id
+
+
+def test_nobody_waits_for_somebody_elses_message(outbox: Outbox, write: Callable[..., Message]) -> None:
+    write(ANNA)
+    to_bob = write(BOB)
+    assert outbox.claim(SENDER, NOW) is not None
+    claimed = outbox.claim(SENDER, NOW)
+    assert claimed is not None and claimed.message_id == to_bob.message_id
+
+
+def test_an_answer_is_kept_only_until_it_is_sent(outbox: Outbox) -> None:
+    files = (File("chart.png", b"png"),)
+    answer = outbox.write(Draft(ANNA, "so it is", Lane.ANSWERS, after_id=5, files=files, instead="late"), NOW)
+    claimed = outbox.claim(SENDER, NOW)
+    assert claimed is not None and claimed.content == "so it is" and len(outbox.get_files(claimed)) == 1
+    outbox.mark_sent(claimed, 77, NOW)
+    sent = Message.get_by_id(answer.message_id)
+    assert (sent.content, sent.instead, sent.zulip_message_id, outbox.get_files(sent)) == ("", None, 77, [])
+
+
+@pytest.mark.parametrize(
+    "place", [None, (ANNA, BOB), Channel("algebra", "week 3")], ids=["to one", "to a group", "to a channel"]
+)
+def test_where_a_message_goes_is_kept(outbox: Outbox, place: Place | None) -> None:
+    outbox.write(Draft(ANNA, "hello", Lane.ANSWERS, place=place), NOW)
+    claimed = outbox.claim(SENDER, NOW)
+    assert claimed is not None
+    assert get_place(claimed) == (place or (ANNA,))
 
 
 def test_a_text_neither_zulip_nor_postgresql_takes_is_mended(outbox: Outbox, write: Callable[..., Message]) -> None:

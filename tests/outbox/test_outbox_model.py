@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from lms_bot.core.errors import LMSBotError, StoreUnavailable
-from lms_bot.outbox.sender import Notifier
+from lms_bot.notify.notifier import Notifier
 from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
 from lms_bot.sandbox.zulip import Fault, SandboxZulip
 from lms_bot.store.database import open_store
@@ -90,8 +90,8 @@ class OutboxMachine(RuleBasedStateMachine):
 
     @rule(is_here=st.booleans(), is_sent=st.booleans())
     def die_between_claim_and_mark(self, is_here: bool, is_sent: bool) -> None:
-        self.senders[0].write_messages(self.world.now)
-        message = self.senders[0].outbox.claim(DEAD_HERE if is_here else ELSEWHERE, self.world.now)
+        self.senders[0].composer.write_messages(self.world.now)
+        message = self.world.app.outbox.claim(DEAD_HERE if is_here else ELSEWHERE, self.world.now)
         if message is not None and is_sent:
             self.send(message)
 
@@ -105,7 +105,7 @@ class OutboxMachine(RuleBasedStateMachine):
     @rule()
     def begin_slow_send(self) -> None:
         """A sender in another process claims, and takes its time."""
-        self.held = self.senders[1].outbox.claim(ELSEWHERE, self.world.now)
+        self.held = self.world.app.outbox.claim(ELSEWHERE, self.world.now)
 
     @precondition(lambda self: self.held is not None)
     @rule()
@@ -114,7 +114,7 @@ class OutboxMachine(RuleBasedStateMachine):
         message, self.held = self.held, None
         assert message is not None
         if self.world.now < message.claimed_at + SEND_SECONDS and (sent_id := self.send(message)):
-            self.senders[1].outbox.mark_sent(message, sent_id, self.world.now)
+            self.world.app.outbox.mark_sent(message, sent_id, self.world.now)
 
     @rule()
     def restart(self) -> None:

@@ -21,10 +21,13 @@ from lms_bot.app import build_app
 from lms_bot.core.activities import Activity, ActivityType
 from lms_bot.core.clock import UTC
 from lms_bot.core.normalize import normalize
+from lms_bot.outbox.draft import Draft
 from lms_bot.outbox.outbox import Outbox
 from lms_bot.settings.settings import load_settings
 from lms_bot.store.counters import Counters
 from lms_bot.store.database import MIGRATIONS, Store, open_store, rows
+from lms_bot.store.deliveries import Deliveries
+from lms_bot.store.messages import Lane
 from lms_bot.store.models import KeyValue, LMSActivityEvent
 from lms_bot.store.totals import Attempt, StudentCount, StudentTotals, Title
 from lms_bot.watch.recorder import Owed, Recipients, Recorder
@@ -403,11 +406,13 @@ def test_totals_are_of_events_counted_or_not_and_of_those_somebody_was_told_of(s
     owed = Recipients((Owed("zulip:1", 1), Owed("zulip:2", 2)))
     with store.transaction():
         Recorder(store).insert_events(activities(0, 3), {0: owed, 1: owed}, now=NOON, is_told=True)
-    counters, outbox = Counters(store), Outbox(store)
+    counters, deliveries = Counters(store), Deliveries(store)
+    outbox = Outbox(store, deliveries)
     assert counters.get_totals() == (3, 0)
     for person in (1, 2):
         with store.transaction():
-            message = outbox.write(outbox.get_unwritten(person, 10), "…", 1, NOON)
+            message = outbox.write(Draft(person, "…", Lane.ROUTINE), NOON)
+            deliveries.put_into(message, deliveries.get_unwritten(person, 10), NOON)
         outbox.mark_sent(message, 100 + person, NOON)
         assert counters.get_totals() == (3, 2), "told to one or to two, it is told"
     counters.catch_up()

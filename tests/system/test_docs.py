@@ -27,7 +27,7 @@ from lms_bot.lms.people import PeopleReader
 from lms_bot.lms.source import Source
 from lms_bot.lms.standard import STATES
 from lms_bot.notify.preferences import DAILY_AT
-from lms_bot.outbox.sender import MOST_TRIES, OUTAGE_SECONDS, RESERVED_REQUESTS, Patience
+from lms_bot.outbox.sender import MOST_TRIES, RESERVED_REQUESTS, Patience
 from lms_bot.sandbox.lms.school import School
 from lms_bot.sandbox.zulip import SandboxZulip
 from lms_bot.settings.settings import Settings, load_settings
@@ -38,6 +38,7 @@ from lms_bot.store.models import LMSActivityEvent, LMSEventLog
 from lms_bot.store.totals import Attempt, StudentCount, StudentTotals
 from lms_bot.version import __version__
 from lms_bot.zulip.gateway import DEFAULT_LIMIT, Credentials
+from lms_bot.zulip.outage import BACKOFF_SECONDS
 from tests.worlds.written_docs import FIRST_NEWS, PUBLIC_METHODS, REPOSITORY, WRITTEN, between, message_sample, read
 
 DOCUMENTS = ("README.md", "doc.md", "CHANGELOG.md", "benchmarks/README.md")
@@ -147,7 +148,7 @@ def test_the_states_and_failures_of_the_outbox_are_in_the_doc() -> None:
 def test_the_figures_that_are_told_are_those_of_the_code() -> None:
     doc, readme = read("doc.md"), read("README.md")
     assert f"after {MOST_TRIES} tries" in doc
-    assert f"{OUTAGE_SECONDS[0]} seconds at first, {OUTAGE_SECONDS[-1]} at most" in doc
+    assert f"{BACKOFF_SECONDS[0]} second at first, {BACKOFF_SECONDS[-1]} at most" in doc
     assert f"{RESERVED_REQUESTS} requests a minute are left" in doc
     assert f"again after {Patience().failed:g} seconds" in doc and f"again after {Patience().lost:g} seconds" in doc
     assert f"daily ones at {DAILY_AT:%H:%M}" in readme

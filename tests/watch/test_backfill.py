@@ -17,6 +17,7 @@ from lms_bot.store.messages import Delivery
 from lms_bot.store.models import LMSActivityEvent
 from lms_bot.watch.backfill import Progress, run_backfill
 from lms_bot.zulip.gateway import Credentials, Gateway
+from tests.worlds.outbox_world import get_notifier
 
 NOW = utc_now()
 MONTH_AGO, WEEK_AGO, LONG_AGO = (NOW - timedelta(days=days) for days in (30, 7, 400))
@@ -111,7 +112,7 @@ def test_with_notify_a_mentor_gets_one_catch_up_message(lms: School, zulip: Sand
         sit_exam(lms, WEEK_AGO + timedelta(minutes=minute))
 
     assert run_backfill(app, MONTH_AGO, NOW, notify=True) == 300
-    app.notifier.send_all_due()
+    get_notifier(app).send_all_due()
 
     texts = [message.content for message in zulip.messages(to=anna)]
     assert len(texts) <= 3

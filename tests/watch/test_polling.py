@@ -295,7 +295,7 @@ def test_the_lease_outlasts_a_few_short_intervals(school: School, tmp_path: Path
 def test_a_poll_that_creates_events_wakes_who_sends_and_who_counts(watching: Watching, school: School) -> None:
     polling = Polling(watching.app)
     polling.step(NOON)
-    awake = (watching.app.notifier.awake, watching.app.counters.awake)
+    awake = (watching.app.composer.awake, watching.app.counters.awake)
     for one in awake:
         one.clear()
     polling.step(later(60))

@@ -19,6 +19,7 @@ from lms_bot.settings.settings import Settings, load_settings
 from lms_bot.store.messages import Delivery
 from lms_bot.store.models import LMSActivityEvent, LMSEventLog
 from lms_bot.zulip.gateway import Credentials
+from tests.worlds.outbox_world import get_notifier
 from tests.worlds.running_bot import wait_until
 
 NOON = datetime(2026, 1, 15, 12, 0, tzinfo=timezone.utc)
@@ -396,11 +397,11 @@ def test_a_content_that_is_an_exam_is_stored_and_the_mentor_hears_of_the_act_onc
     attempt = told.lms.start_exam(told.john, told.exam)
     content = told.lms.start_content(told.john, test, assessment_id=attempt)
     assert sorted(told.poll_types()) == ["content_started", "exam_started"]
-    told.app.notifier.send_all_due()
+    get_notifier(told.app).send_all_due()
     told.lms.finish_exam(attempt, "pass")
     told.lms.complete_content(content)
     assert sorted(told.poll_types()) == ["content_completed", "exam_passed"]
-    told.app.notifier.send_all_due()
+    get_notifier(told.app).send_all_due()
     titles = [message.content.split("\n")[0] for message in zulip.messages(sender=bot)]
     assert titles == ["📝 **Student Activity Alert**", "🎉 **Exam Passed!**"]
     stats = told.app.events.get_event_stats()
@@ -417,7 +418,7 @@ def test_all_mentors_are_told_and_the_first_by_id_is_on_the_event(
     jane = told.lms.add_student("jane_smith", mentors=[bob, told.anna, "zara"])
     told.lms.start_exam(jane, told.exam)
     (event,) = told.poll()
-    told.app.notifier.send_all_due()
+    get_notifier(told.app).send_all_due()
     assert (event.mentor_id, event.mentor_username) == (7005, "zara")
     recipients = sorted(message.recipient_ids for message in zulip.messages(sender=bot))
     assert len(recipients) == len(set(recipients)) == 3
@@ -434,7 +435,7 @@ def test_two_mentors_who_are_one_person_in_zulip_are_told_once(
     watch.lms.pair(watch.lms.add_mentor("second"), watch.john)
     watch.lms.start_exam(watch.john, watch.exam)
     watch.poll()
-    watch.app.notifier.send_all_due()
+    get_notifier(watch.app).send_all_due()
     assert len(zulip.messages(sender=bot)) == 1
     watch.close()
 
@@ -446,7 +447,7 @@ def test_a_mentor_without_a_platform_id_is_told_and_named(
     bob = told.lms.add_mentor("bob", user_id=None)
     told.lms.start_exam(told.lms.add_student("jane_smith", mentors=[bob]), told.exam)
     (event,) = told.poll()
-    told.app.notifier.send_all_due()
+    get_notifier(told.app).send_all_due()
     assert (event.mentor_id, event.mentor_username) == (None, "bob")
     assert len(zulip.messages(sender=bot)) == 1
 
@@ -457,7 +458,7 @@ def test_the_student_who_is_in_zulip_is_on_the_event_but_not_told(
     student = add_account(zulip, "john_doe", "students.example.com")
     told.lms.start_exam(told.john, told.exam)
     (event,) = told.poll()
-    told.app.notifier.send_all_due()
+    get_notifier(told.app).send_all_due()
     assert event.zulip_user_id == student.user_id
     assert zulip.messages(sender=bot, to=student) == []
 
@@ -468,7 +469,7 @@ def test_a_student_without_mentors_is_an_event_with_a_reason_and_told_when_a_men
     lone = told.lms.add_student("lone")
     told.lms.start_exam(lone, told.exam)
     (event,) = told.poll()
-    told.app.notifier.send_all_due()
+    get_notifier(told.app).send_all_due()
     assert "no mentor in the LMS" in told.error(event)
     told.lms.pair(told.anna, lone)
     told.app.users.clear_cache()
@@ -489,7 +490,7 @@ def test_while_zulips_list_of_people_is_slow_the_last_one_serves(told: Watch, zu
     began = monotonic()
     (event,) = told.poll()
     assert monotonic() - began < 5
-    told.app.notifier.send_all_due()
+    get_notifier(told.app).send_all_due()
     assert told.error(event) == ""
 
 
@@ -518,7 +519,7 @@ def test_an_address_that_two_people_share_matches_nobody_and_says_so(
     told.lms.add_mentor("anna_too", email="ANNA@school.example.com")
     told.lms.start_exam(told.john, told.exam)
     (event,) = told.poll()
-    told.app.notifier.send_all_due()
+    get_notifier(told.app).send_all_due()
     assert zulip.messages(sender=bot) == []
     assert "shares the e-mail address" in told.error(event)
     reasons = {one.mentor.username: one.reason for one in told.app.users.get_unmapped_mentors()}
@@ -529,7 +530,7 @@ def test_a_hostile_title_is_shown_as_text(told: Watch, zulip: SandboxZulip, bot:
     title = "@**all** [x](http://evil.example.com) `#1`\n```quote\n| a |"
     told.lms.start_exam(told.john, told.lms.add_exam(title, slug="hostile"))
     told.poll()
-    told.app.notifier.send_all_due()
+    get_notifier(told.app).send_all_due()
     (message,) = zulip.messages(sender=bot)
     assert "@**" not in message.content
     assert "](" not in message.content

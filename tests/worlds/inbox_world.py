@@ -8,7 +8,8 @@ from time import time
 from typing import Any
 
 from lms_bot.app import App, build_app
-from lms_bot.chat.inbox.inbox import Habits, Inbox
+from lms_bot.chat.inbox.habits import Habits
+from lms_bot.chat.inbox.inbox import Inbox
 from lms_bot.outbox.sender import Patience
 from lms_bot.sandbox.zulip import SandboxMessage, SandboxPerson, SandboxZulip
 from lms_bot.settings.settings import load_settings
@@ -19,8 +20,9 @@ QUICK = Habits(
     per_minute=6000,
     between_polls_seconds=0.0,
     between_marks_seconds=0.02,
-    patience=Patience(lost=1.0, failed=0.3, between_lookups=0.1),
 )
+PATIENCE = Patience(lost=1.0, failed=0.3, between_lookups=0.1)
+UNSENT = "SELECT count(*) FROM lms_messages WHERE state IN ('ready', 'sending', 'unknown')"
 HELP = "You can ask me"
 HOUR = 3600.0
 
@@ -51,12 +53,12 @@ class InboxWorld:
     @contextmanager
     def running(self, habits: Habits = QUICK, **settings: Any) -> Iterator[App]:
         """The bot, listening; stopped at the end of the block."""
-        given = {"lms_bot_store": self.store_url, "lms_activity_monitor_enabled": "false", **settings}
+        given: dict[str, Any] = {"lms_bot_store": self.store_url, "lms_activity_monitor_enabled": "false", **settings}
         if self.lms_url is not None:
             given["lms_db_url"] = self.lms_url
         credentials = Credentials(self.bot.delivery_email, self.bot.api_key, self.zulip.site)
-        app = build_app(load_settings(given, environ={}, dotenv=None, require_lms=False), credentials)
-        app.inbox = Inbox(app, habits)
+        chosen = load_settings(given, environ={}, dotenv=None, require_lms=False)
+        app = build_app(chosen, credentials, patience=PATIENCE, habits=habits)
         app.start(is_answering=True)
         try:
             wait_until(lambda: get_inbox(app).is_up_to_date, "the bot answers")
@@ -90,6 +92,7 @@ class InboxWorld:
             return [one for one in unread if person is None or one.sender_id == person.user_id]
 
         wait_until(lambda: not get_unread(), "all is read")
+        wait_until(lambda: not self.store.value(UNSENT), "all is sent")
 
     def count_requests(self, method: str, path: str) -> int:
         """The bot's, of this kind."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Set
-from copy import copy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
@@ -12,12 +11,15 @@ from peewee import SqliteDatabase
 
 from lms_bot.app import App, build_app
 from lms_bot.core.clock import utc_now
-from lms_bot.outbox.sender import Notifier, Patience
+from lms_bot.notify.notifier import Notifier
+from lms_bot.outbox.sender import Patience
 from lms_bot.sandbox.zulip import SandboxMessage, SandboxPerson, SandboxZulip
 from lms_bot.settings.settings import Settings
+from lms_bot.store.database import Store
 from lms_bot.store.messages import Delivery, DeliveryState, Message, MessageState
 from lms_bot.store.models import LMSActivityEvent, LMSEventLog
 from lms_bot.zulip.gateway import Credentials, Gateway
+from lms_bot.zulip.outage import Outage
 
 TIMEOUT_SECONDS = 0.4
 PATIENCE = Patience(lost=4.0, failed=2.0, between_lookups=1.0)
@@ -52,30 +54,28 @@ class OutboxWorld:
         self._now = utc_now()
         self._numbers = count(1)
         self.app = self.open_app()
-        self.notifier = self.app.notifier
+        self.notifier = get_notifier(self.app)
 
-    def open_app(self) -> App:
+    def open_app(self, store: Store | None = None) -> App:
         """The bot as after a start, on the store as it is."""
-        app = build_app(
-            Settings.model_validate({"lms_bot_store": self.store_url, "lms_group_seconds": 0, **self.settings})
+        settings = {"lms_bot_store": self.store_url, "lms_group_seconds": 0, **self.settings}
+        return build_app(
+            Settings.model_validate(settings), store=store, gateway=self.new_gateway(), patience=PATIENCE
         )
-        app.gateway = self.new_gateway()
-        app.notifier = Notifier(app=app, patience=PATIENCE)
-        return app
 
     def new_gateway(self) -> Gateway:
         credentials = Credentials(self.bot.delivery_email, self.bot.api_key, self.zulip.site)
-        return Gateway(credentials, timeout_seconds=TIMEOUT_SECONDS)
+        gateway = Gateway(credentials, timeout_seconds=TIMEOUT_SECONDS)
+        gateway.outage = Outage(now=lambda: self.now.timestamp())
+        return gateway
 
     def new_notifier(self) -> Notifier:
-        return Notifier(app=self.app, patience=PATIENCE)
+        """A sender of another process that works on the same store."""
+        return get_notifier(self.new_process())
 
     def new_process(self) -> App:
         """The bot as another process has it that works on the same store."""
-        app = copy(self.app)
-        app.gateway = self.new_gateway()
-        app.notifier = Notifier(app=app, patience=PATIENCE)
-        return app
+        return self.open_app(self.app.store)
 
     def wait_for_store_at_most(self, seconds: float) -> None:
         """How long a sender waits for a store in SQLite that somebody else has locked."""
@@ -84,7 +84,7 @@ class OutboxWorld:
 
     def restart(self) -> None:
         self.app = self.open_app()
-        self.notifier = self.app.notifier
+        self.notifier = get_notifier(self.app)
 
     def close(self) -> None:
         self.app.store.close_thread()
@@ -109,7 +109,7 @@ class OutboxWorld:
             )
             for user_id in user_ids:
                 Delivery.create(event=event, recipient=f"zulip:{user_id}", zulip_user_id=user_id, created_at=self.now)
-            self.notifier.outbox.settle([event.event_id], self.now)
+            self.app.deliveries.settle([event.event_id], self.now)
         self.owed |= {Owing(event.event_id, user_id) for user_id in user_ids}
         return int(event.event_id)
 
@@ -203,6 +203,10 @@ class OutboxWorld:
         }
 
 
+def get_notifier(app: App) -> Notifier:
+    assert app.notifier is not None
+    return app.notifier
+
+
 def _count_events(owings: Set[Owing]) -> int:
     return len({one.event_id for one in owings})
-

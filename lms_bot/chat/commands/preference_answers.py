@@ -198,15 +198,14 @@ def answer_settings(question: Question) -> str:
 
 
 def _get(question: Question) -> Preferences:
-    preferences: Preferences = question.app.notifier.composer.preferences.get(question.zulip_user_id)
+    preferences: Preferences = question.app.preferences.get(question.zulip_user_id)
     return preferences
 
 
 def _change(question: Question, **choices: Any) -> Preferences:
-    notifier = question.app.notifier
-    changed: Preferences = notifier.composer.preferences.change(question.zulip_user_id, **choices)
-    notifier.composer.look_again()
-    notifier.wake()
+    changed: Preferences = question.app.preferences.change(question.zulip_user_id, **choices)
+    question.app.composer.look_again()
+    question.app.composer.wake()
     return changed
 
 

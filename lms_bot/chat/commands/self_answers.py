@@ -171,7 +171,7 @@ def _why_no_mentor(question: Question) -> str:
 
 
 def _explain_preferences(question: Question) -> Iterable[str]:
-    preferences: Preferences = question.app.notifier.composer.preferences.get(question.zulip_user_id)
+    preferences: Preferences = question.app.preferences.get(question.zulip_user_id)
     off = [kind.value for kind in ActivityType if preferences.get_when(kind.value) is When.OFF]
     if off:
         yield preference_replies.format_notify(off, When.OFF)

@@ -15,10 +15,11 @@ IDLE_PEOPLE = 1000  # kept in mind; who has used up none of their answers need n
 
 @dataclass
 class _Person:
-    """`answers` is how many they may have at once by now, counted at `counted_at`."""
+    """`answers` is how many they may have at once by now, counted at `counted_at`; none before `not_before`."""
 
     answers: float
     counted_at: float
+    not_before: float = 0.0
     waiting: list[IncomingMessage] = field(default_factory=list)
     in_hand: IncomingMessage | None = None
 
@@ -52,9 +53,9 @@ class FairQueue:
             person = self._people.setdefault(incoming.sender_id, _Person(self._at_once, self._now()))
             if incoming.key in _keys(person):
                 return True
-            if any(each.is_too_much for each in person.waiting) and not incoming.is_resumed:
+            if any(each.is_too_much for each in person.waiting):
                 return False
-            if len(person.waiting) >= self._most_waiting and not incoming.is_resumed:
+            if len(person.waiting) >= self._most_waiting:
                 incoming = replace(incoming, is_too_much=True)
             insort(person.waiting, incoming, key=lambda each: each.order)
             return True
@@ -86,10 +87,14 @@ class FairQueue:
                 soonest = seconds if soonest is None else min(soonest, seconds)
             return soonest
 
-    def done(self, incoming: IncomingMessage) -> None:
-        """It is answered, or put aside; the person's next may be taken."""
+    def done(self, incoming: IncomingMessage, *, again_in_seconds: float | None = None) -> None:
+        """It is answered, and the person's next may be taken; or it is to be taken again, before the next, later."""
         with self._changed:
-            self._people[incoming.sender_id].in_hand = None
+            person = self._people[incoming.sender_id]
+            person.in_hand = None
+            if again_in_seconds is not None:
+                insort(person.waiting, incoming, key=lambda each: each.order)
+                person.not_before = self._now() + again_in_seconds
             self._forget_idle()
             self._changed.notify_all()
 
@@ -114,7 +119,7 @@ class FairQueue:
         now, per_second = self._now(), self._per_minute() / 60.0
         person.answers = min(float(self._at_once), person.answers + (now - person.counted_at) * per_second)
         person.counted_at = now
-        return max(0.0, (1.0 - person.answers) / per_second)
+        return max(0.0, person.not_before - now, (1.0 - person.answers) / per_second)
 
     def _forget_idle(self) -> None:
         if len(self._people) <= IDLE_PEOPLE:

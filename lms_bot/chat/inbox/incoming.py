@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lms_bot.store.conversation import Answer
+from lms_bot.store.conversation import AnsweredQuestion
 from lms_bot.zulip.gateway import Channel, Place
 
 CHECK_MARKS = ("2705", "2714")  # ✅ and ✔️, by Zulip's emoji codes
@@ -33,7 +33,6 @@ class IncomingMessage:
 
     `text` is what it says to the bot, without the mention; None where Zulip has to be asked. `place` is where it
     was written and `sent_at` when, in epoch seconds by Zulip's clock. `edited_at`, alike, is set for a change.
-    `is_resumed`: somebody began to answer it and did not finish; `content` is what they wrote, if they came so far.
     `is_too_much`: it is answered only with the word that the person writes too much at once.
     """
 
@@ -43,19 +42,17 @@ class IncomingMessage:
     place: Place = ()
     sent_at: int = 0
     edited_at: int | None = None
-    is_resumed: bool = False
-    content: str | None = None
     is_too_much: bool = False
 
     @property
     def key(self) -> str:
         """What tells it from all other messages, in the store as well."""
-        return Answer.make_key(self.message_id, self.edited_at)
+        return AnsweredQuestion.make_key(self.message_id, self.edited_at)
 
     @property
     def order(self) -> tuple[int, int]:
-        """In which order one person's messages are answered: what was begun first, then as they came."""
-        return 0 if self.is_resumed else self.edited_at or self.sent_at, self.message_id
+        """In which order one person's messages are answered: as they came."""
+        return self.edited_at or self.sent_at, self.message_id
 
     @property
     def is_one_to_one(self) -> bool:
@@ -63,8 +60,8 @@ class IncomingMessage:
 
 
 def read_incoming(message: Mapping[str, Any], flags: Collection[str], me: Me) -> IncomingMessage | None:
-    """The incoming a message is; None where it says nothing to us: by ourselves, emptied, or among others without a
-    mention first.
+    """The message as it is to be answered; None where it says nothing to us: by ourselves, emptied, or among others
+    without a mention first.
 
     A mention later in a text among others speaks of the bot, not to it.
     """

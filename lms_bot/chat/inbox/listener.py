@@ -19,7 +19,7 @@ from lms_bot.zulip.gateway import EventQueue, Gateway
 logger = logging.getLogger(__name__)
 
 FIRST_PAUSE_SECONDS = 0.25  # after a failure; doubled with each
-LONGEST_PAUSE_SECONDS = 60.0
+LONGEST_PAUSE_SECONDS = 10.0
 BETWEEN_POLLS_SECONDS = 0.3  # Zulip counts polls, too, and all that we send is an event
 DEAF_SECONDS = 150.0  # without an answer to a poll, where a heartbeat comes within a minute
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from lms_bot.chat.language.periods import BackwardPeriod, Period, parse_period
 from lms_bot.chat.language.words import get_said, strip_fillers
 from lms_bot.core.clock import UTC, find_zone
+from lms_bot.outbox.draft import File
 from lms_bot.people.access import Asker, audit
 
 if TYPE_CHECKING:
@@ -21,14 +22,6 @@ if TYPE_CHECKING:
 
 class WrongArguments(Exception):
     """What follows the command cannot be understood; the message, a sentence, says what, if that helps."""
-
-
-@dataclass(frozen=True)
-class File:
-    """Something to be uploaded to Zulip."""
-
-    name: str
-    content: bytes
 
 
 @dataclass(frozen=True)

@@ -98,11 +98,14 @@ def test_the_first_too_many_gets_a_word_and_the_rest_is_left_out_until_it_is_sai
     assert world.write(ADA) == [True]
 
 
-def test_what_was_begun_before_comes_first_and_is_never_left_out(world: World) -> None:
-    world.write(ADA, 8)
-    resumed = IncomingMessage(99, ADA, is_resumed=True)
-    assert world.queue.put(resumed)
-    assert world.answer() == resumed
+def test_what_could_not_be_answered_comes_again_before_what_was_written_later(world: World) -> None:
+    world.write(ADA, 3)
+    first = world.queue.take()
+    assert isinstance(first, IncomingMessage)
+    world.queue.done(first, again_in_seconds=5.0)
+    assert world.queue.take() == 5.0
+    world.now += 5.0
+    assert world.answer() == first
 
 
 def test_what_is_dropped_waits_no_longer(world: World) -> None:
