@@ -10,16 +10,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from lms_bot.sandbox.demo import CONFIG, SCRIPT, run_demo
 from lms_bot.sandbox.lms.sample import MENTORS, SUPERVISOR
-from lms_bot.sandbox.stage import Page, Stage, readable
+from lms_bot.sandbox.scenario import Scenario
+from lms_bot.sandbox.transcript import Transcript, readable
 from tests.places import REPOSITORY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 COUNTS = re.compile(r"Done: (\d+) events?, (\d+) messages?, (\d+) answers?\.")
 DEMO = "import sys; from lms_bot.sandbox.demo import run_demo; sys.exit(run_demo())"
@@ -150,7 +154,7 @@ def test_without_a_postgresql_the_demo_says_so(temporary_folder: Path, monkeypat
 def test_the_script_names_verbs_and_people_that_are_there() -> None:
     askers = {person.username for person in (*MENTORS, SUPERVISOR)}
     for verb, who, *_ in SCRIPT:
-        assert callable(getattr(Stage, verb))
+        assert callable(getattr(Scenario, verb))
         assert verb != "ask" or who in askers
 
 
@@ -170,6 +174,6 @@ def test_colour_is_for_terminals_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.delenv("NO_COLOR", raising=False)
     for out, has_colour in ((Terminal(), True), (io.StringIO(), False)):
-        Page(out).write_message("A → B", "hello\n\nyou")
+        Transcript(out).write_message("A → B", "hello\n\nyou")
         assert ("\033[1mA → B" in out.getvalue()) is has_colour
         assert out.getvalue().endswith("\n    hello\n\n    you\n")

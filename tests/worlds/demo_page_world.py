@@ -5,15 +5,18 @@ from __future__ import annotations
 import http.client
 import json
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from lms_bot.sandbox.demo import PAGE_CONFIG, open_page, wait_for_bot
-from lms_bot.sandbox.page.server import PageServer
-from lms_bot.sandbox.parts import set_up
+from lms_bot.sandbox.environment import start_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lms_bot.sandbox.page.server import PageServer
 
 PATIENCE_SECONDS = 15.0
 
@@ -22,9 +25,9 @@ PATIENCE_SECONDS = 15.0
 def open_demo_page() -> Iterator[PageServer]:
     """One demo for all tests of this module."""
     with ExitStack() as cleanup:
-        parts = set_up(cleanup, "lms_bot", PAGE_CONFIG)
-        wait_for_bot(parts, lambda: False)
-        yield cleanup.enter_context(open_page(parts))
+        environment = start_environment(cleanup, "lms_bot", PAGE_CONFIG)
+        wait_for_bot(environment, lambda: False)
+        yield cleanup.enter_context(open_page(environment))
 
 
 class Feed:

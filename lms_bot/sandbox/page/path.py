@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lms_bot.core.activities import source_key
-from lms_bot.sandbox.zulip.people import SandboxMessage
+
+if TYPE_CHECKING:
+    from lms_bot.sandbox.zulip.people import SandboxMessage
 
 # Reads the bot's store: `stored(query, values)`.
 Stored = Callable[..., list[tuple[Any, ...]]]

@@ -193,7 +193,7 @@ class HttpServer(ThreadingHTTPServer):
                 connection.shutdown(socket.SHUT_RDWR)
             thread.join()
 
-    def verify_request(self, request: Any, client_address: Any) -> bool:
+    def verify_request(self, _request: Any, _client_address: Any) -> bool:
         return self.accepts()
 
     def process_request(self, request: Any, client_address: Any) -> None:

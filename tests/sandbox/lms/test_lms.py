@@ -8,24 +8,27 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg2
 import pytest
 from playhouse.db_url import connect as open_store
 
-from lms_bot.sandbox.keeper import Keeper
 from lms_bot.sandbox.lms import school as school_module
 from lms_bot.sandbox.lms.postgres import EmbeddedPostgres, find_binaries
+from lms_bot.sandbox.lms.sample import fill
 from lms_bot.sandbox.lms.school import School, utc
+from lms_bot.sandbox.reaper import Reaper
 from tests.places import REPOSITORY
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
 ORIGINAL_SCHEMA = REPOSITORY.parent / "shared" / "lms" / "schema.sql"
-NOON = datetime(2026, 1, 15, 12, 0)
+NOON = datetime(2026, 1, 15, 12, 0)  # noqa: DTZ001  (as the LMS has it)
 
 
 def rows(school: School, query: str, *values: Any) -> list[tuple[Any, ...]]:
@@ -80,7 +83,7 @@ def test_a_server_answers_by_tcp_and_by_socket(server: EmbeddedPostgres) -> None
 def test_what_was_committed_survives_an_absence_and_a_crash(server: EmbeddedPostgres) -> None:
     url = server.create_database("absence")
     with School(url) as school:
-        school.create(empty=True)
+        school.create()
         student = school.add_student("john_doe")
         with server.away():
             assert not server.is_running
@@ -222,24 +225,24 @@ def test_nothing_is_left_however_the_owner_ends(
 
 
 def test_a_kept_process_that_does_not_listen_is_killed() -> None:
-    keeper = Keeper()
+    reaper = Reaper()
     deaf = "import signal; signal.signal(15, signal.SIG_IGN); print('up', flush=True); signal.pause()"
-    pid = keeper.start([sys.executable, "-c", deaf])
-    assert eventually(lambda: "up" in (keeper.folder / "log").read_text())
-    assert keeper.exit_code(pid) is None
-    assert keeper.stop(pid, patience_seconds=0.1) == -signal.SIGKILL
-    assert keeper.exit_code(pid) == -signal.SIGKILL
-    keeper.close()
-    keeper.close()
-    assert not keeper.folder.exists()
+    pid = reaper.start([sys.executable, "-c", deaf])
+    assert eventually(lambda: "up" in (reaper.folder / "log").read_text())
+    assert reaper.exit_code(pid) is None
+    assert reaper.stop(pid, patience_seconds=0.1) == -signal.SIGKILL
+    assert reaper.exit_code(pid) == -signal.SIGKILL
+    reaper.close()
+    reaper.close()
+    assert not reaper.folder.exists()
 
 
-def test_a_process_that_cannot_start_is_an_error_and_the_keeper_goes_on() -> None:
-    keeper = Keeper()
+def test_a_process_that_cannot_start_is_an_error_and_the_reaper_goes_on() -> None:
+    reaper = Reaper()
     with pytest.raises(OSError, match="no-such-program"):
-        keeper.start(["/no-such-program"])
-    assert keeper.stop(keeper.start(["/bin/sleep", "60"])) == -signal.SIGTERM
-    keeper.close()
+        reaper.start(["/no-such-program"])
+    assert reaper.stop(reaper.start(["/bin/sleep", "60"])) == -signal.SIGTERM
+    reaper.close()
 
 
 # ---- the school ----
@@ -279,7 +282,7 @@ def test_the_sample_history_lies_in_the_last_two_weeks_and_is_over(school: Schoo
 @pytest.mark.parametrize("timestamps", ["timestamp", "timestamptz"])
 def test_the_sample_school_stands_on_either_kind_of_timestamp(server: EmbeddedPostgres, timestamps: Any) -> None:
     url = server.create_database("either")
-    with School(url, timestamps=timestamps).create() as school:
+    with fill(School(url, timestamps=timestamps).create()) as school:
         school.insert_attempt(date=NOON, id=5000)
         ((kind, at),) = rows(
             school, "SELECT pg_typeof(date)::text, extract(epoch FROM date) FROM attempts WHERE id = 5000"

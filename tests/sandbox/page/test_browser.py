@@ -6,14 +6,17 @@ import base64
 import os
 import re
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 from selenium.webdriver.common.keys import Keys
 
 from lms_bot.sandbox.lms.sample import EXAMS
-from lms_bot.sandbox.page.server import PageServer
 from tests.worlds.browser import DESKTOP, PHONE, Browser, needs_browser, open_browser  # noqa: F401  (a fixture)
 from tests.worlds.demo_page_world import open_demo_page  # noqa: F401  (a fixture)
+
+if TYPE_CHECKING:
+    from lms_bot.sandbox.page.server import PageServer
 
 pytestmark = needs_browser
 
@@ -105,7 +108,9 @@ def test_a_hostile_exam_title_shows_as_text(maria: Browser) -> None:
 
 def test_spoilers_open_times_are_local_and_tables_are_tables(page: PageServer, maria: Browser) -> None:
     text = "```spoiler Answer\n42\n```\n\n| a | b |\n|---|--:|\n| <time:2026-01-15T14:30:00Z> | 1 |"
-    page.world.parts.zulip.send(page.world.parts.account, page.world.get_client("maria.santos").person, text)
+    page.backend.environment.zulip.send(
+        page.backend.environment.account, page.backend.get_client("maria.santos").person, text
+    )
     opener = maria.wait(lambda: next(iter(maria.find_all(".message:last-child .spoiler-button")), None))
     content = maria.find(".message:last-child .spoiler-content")
     assert opener is not None and opener.text == "Answer" and not content.is_displayed()
@@ -118,9 +123,9 @@ def test_spoilers_open_times_are_local_and_tables_are_tables(page: PageServer, m
 
 
 def test_a_picture_is_shown_inline(page: PageServer, maria: Browser) -> None:
-    zulip, bot = page.world.parts.zulip, page.world.parts.account
+    zulip, bot = page.backend.environment.zulip, page.backend.environment.account
     path = zulip.upload(bot, "chart.png", PICTURE)
-    zulip.send(bot, page.world.get_client("maria.santos").person, f"[chart.png]({path})")
+    zulip.send(bot, page.backend.get_client("maria.santos").person, f"[chart.png]({path})")
     maria.wait(lambda: maria.run("return document.querySelector('.message:last-child img')?.naturalWidth") == 1)
     assert maria.find(".message:last-child img").get_attribute("alt") == "chart.png"
 

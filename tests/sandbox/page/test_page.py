@@ -1,4 +1,4 @@
-"""The demo's page: the real parts behind it, what it lets in and keeps out, what it tells; how it begins and ends."""
+"""The demo's page, with all real behind it: what it lets in and keeps out, what it tells; how it begins and ends."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ import sys
 import time
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.request import Request, urlopen
 
 import pytest
@@ -23,17 +22,21 @@ from lms_bot.sandbox.demo import run_page, show_in_browser
 from lms_bot.sandbox.page.path import Act, look
 from lms_bot.sandbox.page.path import count as count_all
 from lms_bot.sandbox.page.server import STATIC, PageServer
-from lms_bot.sandbox.zulip import SandboxMessage
 from tests.places import REPOSITORY
 from tests.worlds.demo_page_world import Feed, ask, open_demo_page, post  # noqa: F401  (a fixture)
 from tests.worlds.running_bot import wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lms_bot.sandbox.zulip import SandboxMessage
 
 # ---- who is let in ----
 
 
 def test_every_answer_carries_a_strict_policy(page: PageServer) -> None:
     no_file = "/files/maria.santos/user_uploads/1/a.png"
-    paths = ("/", "/app.js", "/base.css", "/icon.svg", "/school", "/nothing", no_file)
+    paths = ("/", "/page.js", "/base.css", "/icon.svg", "/school", "/nothing", no_file)
     for method, path in (*(("GET", path) for path in paths), ("PUT", "/"), ("OPTIONS", "/act")):
         _, headers, _ = ask(page, method, path)
         assert headers["Content-Security-Policy"] == (
@@ -81,7 +84,7 @@ def test_nothing_is_done_without_the_token_of_this_run(page: PageServer, token: 
 
 
 @pytest.mark.parametrize(
-    "path", ["/nothing", "/../page_server.py", "/%2e%2e/parts.py", "/feed?person=nobody", "/files/x"]
+    "path", ["/nothing", "/../server.py", "/%2e%2e/environment.py", "/feed?person=nobody", "/files/x"]
 )
 def test_what_is_not_there_is_not_found(page: PageServer, path: str) -> None:
     assert ask(page, "GET", path)[0] == 404
@@ -113,17 +116,17 @@ def test_a_taken_port_is_answered_with_the_next_free_one(page: PageServer) -> No
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    other = PageServer(page.world, [page.port, port])
+    other = PageServer(page.backend, [page.port, port])
     other.start().close()
     assert other.port == port
     with pytest.raises(OSError, match="no port is free"):
-        PageServer(page.world, [page.port])
+        PageServer(page.backend, [page.port])
 
 
 def test_a_file_is_served_to_who_may_see_it_in_zulip(page: PageServer) -> None:
-    zulip, bot = page.world.parts.zulip, page.world.parts.account
+    zulip, bot = page.backend.environment.zulip, page.backend.environment.account
     path = zulip.upload(bot, "chart.png", b"\x89PNG")
-    zulip.send(bot, page.world.get_client("chen.wei").person, f"[chart.png]({path})")
+    zulip.send(bot, page.backend.get_client("chen.wei").person, f"[chart.png]({path})")
     status, headers, body = ask(page, "GET", f"/files/chen.wei{path}")
     assert (status, headers["Content-Type"], body) == (200, "image/png", b"\x89PNG")
     assert "sandbox" in headers["Content-Security-Policy"]
@@ -159,15 +162,17 @@ def test_messages_come_as_zulip_renders_them_with_reactions_and_edits(page: Page
 
 
 def test_who_types_is_told(page: PageServer) -> None:
-    parts, maria = page.world.parts, page.world.get_client("maria.santos").person
+    environment, maria = page.backend.environment, page.backend.get_client("maria.santos").person
     with closing(Feed(page, "maria.santos")) as feed:
         feed.wait_for("conversation")
-        parts.zulip.realm.show_typing(parts.account, [maria], "start")
+        environment.zulip.realm.show_typing(environment.account, [maria], "start")
         assert feed.wait_for("typing") is True
-        parts.zulip.realm.show_typing(parts.account, [maria], "stop")
+        environment.zulip.realm.show_typing(environment.account, [maria], "stop")
         assert feed.wait_for("typing") is False
     post(page, "/typing", person="maria.santos", is_on=True)
-    typed = parts.zulip.wait_for_request(lambda one: one.path == "/api/v1/typing" and one.user_id == maria.user_id)
+    typed = environment.zulip.wait_for_request(
+        lambda one: one.path == "/api/v1/typing" and one.user_id == maria.user_id
+    )
     assert typed.status == 200
 
 
@@ -190,7 +195,7 @@ def test_nothing_is_lost_or_doubled_by_trouble(page: PageServer, kind: str) -> N
 
 
 def test_a_bot_that_finds_no_zulip_is_started_until_it_does(page: PageServer) -> None:
-    bot = page.world.parts.bot
+    bot = page.backend.environment.bot
     with closing(Feed(page, "chen.wei")) as feed:
         for kind, is_on in (("bot", True), ("zulip", True), ("bot", False)):
             post(page, "/trouble", kind=kind, is_on=is_on)
@@ -214,16 +219,16 @@ def test_a_start_that_was_over_before_the_bot_looked_is_not_lost(page: PageServe
 
 
 def test_what_zulip_lacks_or_has_twice_is_counted(page: PageServer) -> None:
-    world = page.world
+    backend = page.backend
     with closing(Feed(page, "maria.santos")) as feed:
         act = post(page, "/act", student="jane_smith", verb="fail", what="physics-midterm")["act"]
         feed.wait_for("path", f'"id": {act},', '"is_done": true')
 
     def count(messages: list[SandboxMessage]) -> dict[str, Any]:
-        paths, arrivals = look(world.acts, world.parts.bot.stored, lambda: messages)
-        return count_all(paths, arrivals, 1, world.began_at, world.parts.bot.stored)
+        paths, arrivals = look(backend.acts, backend.environment.bot.stored, lambda: messages)
+        return count_all(paths, arrivals, 1, backend.began_at, backend.environment.bot.stored)
 
-    messages = world.parts.zulip.messages(sender=world.parts.account)
+    messages = backend.environment.zulip.messages(sender=backend.environment.account)
     (told,) = [one for one in messages if "Physics" in one.content and "jane_smith" in one.content]
     assert (count(messages)["lost"], count(messages)["doubled"]) == (0, 0)
     assert count([one for one in messages if one is not told])["lost"] == 1
@@ -234,8 +239,8 @@ def test_an_event_that_does_not_come_is_lost_only_when_the_lms_was_polled_since(
     never = Act(1, "john_doe", "pass", "Chess", "attempts", 10**6, "exam_passed", time.time(), mentors=1)
     for seconds_ago, lost in ((0, 0), (60, 1)):
         act = replace(never, written_at=never.written_at - seconds_ago)
-        paths, arrivals = look([act], page.world.parts.bot.stored, list)
-        assert count_all(paths, arrivals, 1, time.time(), page.world.parts.bot.stored)["lost"] == lost
+        paths, arrivals = look([act], page.backend.environment.bot.stored, list)
+        assert count_all(paths, arrivals, 1, time.time(), page.backend.environment.bot.stored)["lost"] == lost
 
 
 # ---- beginning and ending ----

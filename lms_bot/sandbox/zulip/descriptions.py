@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lms_bot.sandbox.zulip import shapes as shapes
-from lms_bot.sandbox.zulip.people import SandboxPerson
-from lms_bot.sandbox.zulip.realm import Realm
+from lms_bot.sandbox.zulip import shapes
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from lms_bot.sandbox.zulip.organization import Organization
+    from lms_bot.sandbox.zulip.people import SandboxPerson
 
 SIGN_IN_METHODS = (
     *("password", "dev", "email", "ldap", "remoteuser", "github"),
@@ -15,7 +18,7 @@ SIGN_IN_METHODS = (
 )
 
 
-def describe_server(realm: Realm) -> dict[str, Any]:
+def describe_server(organization: Organization) -> dict[str, Any]:
     """What `GET /server_settings` tells everybody."""
     enabled = {name: name in ("password", "email") for name in SIGN_IN_METHODS}
     return {
@@ -25,16 +28,18 @@ def describe_server(realm: Realm) -> dict[str, Any]:
         "is_incompatible": False,
         "email_auth_enabled": True,
         "require_email_format_usernames": True,
-        "realm_uri": realm.site,
-        "realm_name": realm.name,
-        "realm_icon": realm.site + shapes.AVATAR_PATH,
+        "realm_uri": organization.site,
+        "realm_name": organization.name,
+        "realm_icon": organization.site + shapes.AVATAR_PATH,
         "realm_description": "<p>A sandbox.</p>",
         "realm_web_public_access_enabled": False,
         "external_authentication_methods": [],
     }
 
 
-def describe_state(realm: Realm, viewer: SandboxPerson, event_types: Collection[str] | None) -> dict[str, Any]:
+def describe_state(
+    organization: Organization, viewer: SandboxPerson, event_types: Collection[str] | None
+) -> dict[str, Any]:
     """The state that `POST /register` hands out for these event types (None: all)."""
 
     def is_wanted(event_type: str) -> bool:
@@ -42,23 +47,25 @@ def describe_state(realm: Realm, viewer: SandboxPerson, event_types: Collection[
 
     state: dict[str, Any] = {}
     if is_wanted("message"):
-        state["max_message_id"] = max(realm.inboxes[viewer.user_id], default=-1)
+        state["max_message_id"] = max(organization.inboxes[viewer.user_id], default=-1)
     if is_wanted("realm_user"):
-        state.update(_describe_people(realm, viewer))
+        state.update(_describe_people(organization, viewer))
     if is_wanted("subscription"):
-        mine = [each for each in realm.streams.values() if viewer.user_id in each.subscriber_ids]
-        others = [each for each in realm.streams.values() if viewer.user_id not in each.subscriber_ids]
-        state["subscriptions"] = [shapes.show_subscription(realm, each) for each in mine]
+        mine = [each for each in organization.streams.values() if viewer.user_id in each.subscriber_ids]
+        others = [each for each in organization.streams.values() if viewer.user_id not in each.subscriber_ids]
+        state["subscriptions"] = [shapes.show_subscription(organization, each) for each in mine]
         state["unsubscribed"] = []
-        state["never_subscribed"] = [shapes.show_stream(realm, each) for each in others]
+        state["never_subscribed"] = [shapes.show_stream(organization, each) for each in others]
     return state
 
 
-def _describe_people(realm: Realm, viewer: SandboxPerson) -> dict[str, Any]:
-    shown = [shapes.show_person(realm, each, viewer, with_profile=True) for each in realm.people.values()]
+def _describe_people(organization: Organization, viewer: SandboxPerson) -> dict[str, Any]:
+    shown = [
+        shapes.show_person(organization, each, viewer, with_profile=True) for each in organization.people.values()
+    ]
     for person in shown:
-        person["is_active"] = realm.people[person["user_id"]].is_active
-    me = shapes.show_person(realm, viewer, viewer)
+        person["is_active"] = organization.people[person["user_id"]].is_active
+    me = shapes.show_person(organization, viewer, viewer)
     own = ("is_admin", "is_owner", "is_guest", "is_billing_admin", "user_id", "email", "delivery_email")
     return {
         **{key: me[key] for key in own},

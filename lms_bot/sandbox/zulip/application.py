@@ -5,21 +5,24 @@ from __future__ import annotations
 import json
 import threading
 from collections import deque
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lms_bot.sandbox.zulip import routes_people as zulip_routes_people  # noqa: F401  (adds its routes to the table)
+from lms_bot.sandbox.zulip import routes_people  # noqa: F401  (adds its routes to the table)
 from lms_bot.sandbox.zulip.calls import Call, Route
+from lms_bot.sandbox.zulip.descriptions import describe_server
 from lms_bot.sandbox.zulip.faults import Fault, Faults, misbehave
 from lms_bot.sandbox.zulip.http import Answer, Request
 from lms_bot.sandbox.zulip.people import API_KEY_LENGTH, SandboxPerson
 from lms_bot.sandbox.zulip.rates import LeakyBucket, Limit, SlidingWindow
-from lms_bot.sandbox.zulip.realm import Realm
 from lms_bot.sandbox.zulip.refusals import ConnectionLost, Refusal, unauthorized
 from lms_bot.sandbox.zulip.routes import routes
-from lms_bot.sandbox.zulip.state import describe_server
 from lms_bot.sandbox.zulip.uploads import PREFIX, Upload, Uploads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lms_bot.sandbox.zulip.realm import Realm
 
 REQUESTS_REMEMBERED = 20_000
 NOT_FOUND = "<!DOCTYPE html>\n<html><head><title>Error | Zulip</title></head><body>404</body></html>"
@@ -185,11 +188,11 @@ class Application:
 
     def _controls(self) -> dict[tuple[str, str], Callable[[Request], dict[str, Any] | None]]:
         return {
-            ("GET", "faults"): lambda request: {"faults": [asdict(each) for each in self._faults.get_all()]},
+            ("GET", "faults"): lambda _request: {"faults": [asdict(each) for each in self._faults.get_all()]},
             ("POST", "faults"): self._add_faults,
-            ("DELETE", "faults"): lambda request: self._faults.clear(),
+            ("DELETE", "faults"): lambda _request: self._faults.clear(),
             ("GET", "messages"): self._list_messages,
-            ("POST", "queues/drop"): lambda request: self._realm.queues.drop_all(),
+            ("POST", "queues/drop"): lambda _request: self._realm.queues.drop_all(),
         }
 
     def _add_faults(self, request: Request) -> None:
@@ -197,7 +200,7 @@ class Application:
         for fault in [Fault(**wish) for wish in (wishes if isinstance(wishes, list) else [wishes])]:
             self._faults.add(fault)
 
-    def _list_messages(self, request: Request) -> dict[str, Any]:
+    def _list_messages(self, _request: Request) -> dict[str, Any]:
         with self._realm.lock:
             return {"messages": [asdict(message) for message in self._realm.messages.values()]}
 

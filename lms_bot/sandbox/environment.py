@@ -1,16 +1,19 @@
-"""The parts of a demo, real ones: a PostgreSQL with a school, a Zulip over HTTP, the bot's process between them."""
+"""What a demo runs in, all real: a PostgreSQL with a school, a Zulip over HTTP, the bot's process between them."""
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from lms_bot.sandbox.bot_process import BotProcess
-from lms_bot.sandbox.keeper import Keeper
 from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
-from lms_bot.sandbox.lms.sample import Person
+from lms_bot.sandbox.lms.sample import Person, fill
 from lms_bot.sandbox.lms.school import School
+from lms_bot.sandbox.reaper import Reaper
 from lms_bot.sandbox.zulip import SandboxPerson, SandboxZulip
+
+if TYPE_CHECKING:
+    from contextlib import ExitStack
 
 CONNECTIONS = """\
 [lms_bot]
@@ -24,7 +27,7 @@ lms_bot_store = sqlite:///{store}
 
 
 @dataclass(frozen=True)
-class Parts:
+class DemoEnvironment:
     """`account` is the bot's own in Zulip."""
 
     zulip: SandboxZulip
@@ -34,24 +37,24 @@ class Parts:
     bot: BotProcess
 
 
-def set_up(cleanup: ExitStack, bot: str, config: str) -> Parts:
+def start_environment(cleanup: ExitStack, bot: str, config: str) -> DemoEnvironment:
     """Start everything; `cleanup` ends it. `bot` is what zulip-run-bot is told to run, `config` its config file,
     with places for the names of `CONNECTIONS`."""
-    keeper = Keeper(prefix="lms-bot-demo-")
-    cleanup.callback(keeper.close)
+    reaper = Reaper(prefix="lms-bot-demo-")
+    cleanup.callback(reaper.close)
     zulip = cleanup.enter_context(SandboxZulip())
     postgres = cleanup.enter_context(EmbeddedPostgres())
-    school = cleanup.enter_context(School(postgres.create_database("lms"))).create()
+    school = fill(cleanup.enter_context(School(postgres.create_database("lms"))).create())
     postgres.create_role("lms_bot_reader")
     with school.transaction() as sql:
         sql.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO lms_bot_reader")
 
     account = zulip.add_person("LMS Bot", is_bot=True)
-    zuliprc = zulip.write_zuliprc(account, keeper.folder / "zuliprc")
-    store = keeper.folder / "lms_bot.db"
-    config_file = keeper.folder / "lms_bot.conf"
+    zuliprc = zulip.write_zuliprc(account, reaper.folder / "zuliprc")
+    store = reaper.folder / "lms_bot.db"
+    config_file = reaper.folder / "lms_bot.conf"
     config_file.write_text(config.format(postgres=postgres, store=store), encoding="utf-8")
-    return Parts(zulip, postgres, school, account, BotProcess(keeper, bot, zuliprc, config_file, store))
+    return DemoEnvironment(zulip, postgres, school, account, BotProcess(reaper, bot, zuliprc, config_file, store))
 
 
 def invite(zulip: SandboxZulip, person: Person, role: int = 400) -> SandboxPerson:

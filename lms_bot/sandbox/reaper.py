@@ -1,6 +1,6 @@
 """Processes and a folder for a sandbox that end with the program that asked for them, however that ends.
 
-`Keeper` is the asking side. The keeping is done by a small process of its own (this file run as a script,
+`Reaper` is the asking side. The reaping is done by a small process of its own (this file run as a script,
 standard library only): it starts what it is told to and listens on its standard input. When that closes, and
 the kernel closes it even if the owner was killed with -9, it ends its processes and removes the folder.
 """
@@ -17,14 +17,16 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 PATIENCE_SECONDS = 10.0  # for a process to end after its signal, before it is killed
 
 
-class Keeper:
+class Reaper:
     """A temporary folder, and processes that live no longer than this program.
 
     `folder` exists from the start and is gone after `close()`, which is also called when the program exits.
@@ -57,7 +59,7 @@ class Keeper:
         """Start a process and return its pid.
 
         Its output is appended to the file `log` in the folder. `env` replaces the environment, `user` is who
-        it runs as (only root may say). `end_signal` ends it when the keeper does. OSError if it cannot start.
+        it runs as (only root may say). `end_signal` ends it when the reaper does. OSError if it cannot start.
         """
         words = [str(argument) for argument in arguments]
         environment = dict(os.environ if env is None else env)
@@ -90,7 +92,7 @@ class Keeper:
             self._process.stdin.flush()
             answer = self._process.stdout.readline()
         if not answer:
-            raise OSError(f"the keeper of {self.folder} is gone")
+            raise OSError(f"the reaper of {self.folder} is gone")
         result, error = json.loads(answer)
         if error is not None:
             raise OSError(error)
@@ -103,8 +105,8 @@ def _short_temporary_folder() -> str:
     return usual if len(os.fsencode(usual)) < 60 else "/tmp"
 
 
-class _Keeping:
-    """The keeping side: answers one request at a time, and ends all when there is nobody left to ask."""
+class _ReaperProcess:
+    """The side of the small process: answers one request at a time, and ends all when there is nobody left to ask."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -158,17 +160,17 @@ def _group_of(user: str) -> int:
     return pwd.getpwnam(user).pw_gid
 
 
-def _keep(folder: Path) -> None:
-    keeping = _Keeping(folder)
+def _main(folder: Path) -> None:
+    process = _ReaperProcess(folder)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     try:
-        keeping.answer_until_alone()
+        process.answer_until_alone()
     except BrokenPipeError:
         pass  # the owner went away before it heard the answer
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        keeping.end()
+        process.end()
 
 
 if __name__ == "__main__":
-    _keep(Path(sys.argv[1]))
+    _main(Path(sys.argv[1]))

@@ -9,10 +9,11 @@ import threading
 from collections.abc import Callable
 from contextlib import closing, suppress
 from http.client import HTTPConnection, HTTPException
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 
-from lms_bot.sandbox.zulip.people import SandboxPerson
+if TYPE_CHECKING:
+    from lms_bot.sandbox.zulip.people import SandboxPerson
 
 API = "/api/v1/"
 USER_AGENT = "website"  # what people write themselves, so says Zulip, comes from there
@@ -111,7 +112,7 @@ class Conversation:
         while not self._is_closed.is_set():
             try:
                 self._listen()
-            except ZulipAway:
+            except ZulipAway:  # noqa: PERF203  (it goes on in spite of either)
                 self._tell_unless_closed("away", True)
                 self._is_closed.wait(RETRY_SECONDS)
             except ZulipRefuses:  # the queue is gone: a new one, and all messages anew

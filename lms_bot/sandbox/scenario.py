@@ -1,26 +1,27 @@
-"""A stage for the demo: people act and ask on it, and every message is shown as it arrives."""
+"""The scripted demo: people act and ask, act by act, and every message is shown as it arrives."""
 
 from __future__ import annotations
 
-import os
-import re
 import time
-from collections.abc import Callable, Iterable
-from datetime import datetime
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any
 
-from lms_bot.sandbox.bot_process import BotProcess
+from lms_bot.sandbox.environment import get_full_name, invite
 from lms_bot.sandbox.lms.sample import EXAMS, MENTORS, STUDENTS, SUPERVISOR
-from lms_bot.sandbox.lms.school import School
-from lms_bot.sandbox.parts import get_full_name, invite
-from lms_bot.sandbox.zulip import SandboxMessage, SandboxPerson, SandboxZulip
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from lms_bot.sandbox.bot_process import BotProcess
+    from lms_bot.sandbox.lms.school import School
+    from lms_bot.sandbox.transcript import Transcript
+    from lms_bot.sandbox.zulip import SandboxMessage, SandboxPerson, SandboxZulip
 
 START_PATIENCE_SECONDS = 30.0
 ANSWER_PATIENCE_SECONDS = 5.0
 QUIET_SECONDS = 1.5  # so long after the last message nothing more is to come: several polls
 LOOK_SECONDS = 0.2  # how often we see whether to go on
 
-Act = tuple[str, ...]  # the name of a verb of Stage, and its arguments
+Act = tuple[str, ...]  # the name of a verb of Scenario, and its arguments
 
 
 class IsOver(Exception):
@@ -31,7 +32,7 @@ class BotDied(Exception):
     """The bot's process ended, or never came up, while it was needed. The text says how."""
 
 
-class Stage:
+class Scenario:
     """The school's mentors in Zulip, its students in the LMS, the bot between them, and somebody who watches.
 
     While anything is waited for, messages are shown, IsOver is raised once `is_over()`, and BotDied if the
@@ -40,7 +41,7 @@ class Stage:
 
     def __init__(
         self,
-        page: Page,
+        transcript: Transcript,
         school: School,
         zulip: SandboxZulip,
         account: SandboxPerson,
@@ -48,7 +49,7 @@ class Stage:
         is_over: Callable[[], bool],
     ) -> None:
         self.school = school
-        self._page = page
+        self._transcript = transcript
         self._zulip = zulip
         self._account = account
         self._bot = bot
@@ -109,7 +110,7 @@ class Stage:
         self._show_arrived()
 
     def _tell(self, text: str) -> None:
-        self._page.write_aside(f"> {text}")
+        self._transcript.write_aside(f"> {text}")
 
     # ---- showing ----
 
@@ -146,7 +147,7 @@ class Stage:
             if message.id > self._last_shown_id:
                 self._last_shown_id = message.id
                 self._last_shown_at = time.monotonic()
-                self._page.write_message(self._direction(message), message.content)
+                self._transcript.write_message(self._direction(message), message.content)
 
     def _direction(self, message: SandboxMessage) -> str:
         names = [self._names.get(user_id, f"user {user_id}") for user_id in message.recipient_ids]
@@ -159,7 +160,7 @@ class Stage:
         """Stop the bot in order, and show what it still said and how much there was in all."""
         self._bot.stop()
         self._show_arrived()
-        self._page.write(f"\n{self._format_counts()}")
+        self._transcript.write(f"\n{self._format_counts()}")
 
     def _format_counts(self) -> str:
         """Events as stored; what the bot said as Zulip has it, messages apart from answers to questions."""
@@ -172,46 +173,6 @@ class Stage:
             _count(len(said - told), "answer"),
         )
         return f"Done: {', '.join(counts)}."
-
-
-class Page:
-    """What the watcher reads: calm on paper, with a little colour on a terminal."""
-
-    def __init__(self, out: TextIO) -> None:
-        self._out = out
-        self._has_colour = out.isatty() and "NO_COLOR" not in os.environ
-        if hasattr(out, "reconfigure"):
-            out.reconfigure(errors="replace")  # a terminal without emoji is no reason to fail
-
-    def write(self, text: str) -> None:
-        print(text, file=self._out, flush=True)
-
-    def write_aside(self, text: str) -> None:
-        self.write(f"\n{self._colour('36', text)}")
-
-    def write_message(self, direction: str, content: str) -> None:
-        self.write(f"\n{self._colour('1', direction)}\n{indent(readable(content))}")
-
-    def _colour(self, code: str, text: str) -> str:
-        return f"\033[{code}m{text}\033[0m" if self._has_colour else text
-
-
-def indent(text: str) -> str:
-    return "\n".join(f"    {line}".rstrip() for line in text.splitlines())
-
-
-def readable(content: str) -> str:
-    """Markdown with what makes no sense raw made readable: local times, nothing invisible or escaped."""
-    with_times = re.sub(r"<time:([^>]+)>", lambda found: _local_time(found[1]), content)
-    return re.sub(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b]", "", with_times)
-
-
-def _local_time(written: str) -> str:
-    try:
-        at = datetime.fromisoformat(written.replace("Z", "+00:00"))
-    except ValueError:
-        return written
-    return at.astimezone().strftime("%a %d %b %Y, %H:%M")
 
 
 def _count(number: int, noun: str) -> str:

@@ -8,19 +8,21 @@ import queue
 import random
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg2
 
+from lms_bot.sandbox.environment import DemoEnvironment, invite
 from lms_bot.sandbox.lms.sample import MENTORS, STUDENTS, SUPERVISOR
 from lms_bot.sandbox.page import path as page_path
 from lms_bot.sandbox.page.path import Act, Path
 from lms_bot.sandbox.page.trouble import CannotNow, Trouble
-from lms_bot.sandbox.page.zulip import Conversation, ZulipClient
-from lms_bot.sandbox.parts import Parts, invite
+from lms_bot.sandbox.page.zulip_client import Conversation, ZulipClient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 logger = logging.getLogger(__name__)
 
@@ -46,17 +48,17 @@ OVER = "over"
 Told = tuple[str, Any]  # kind and what: one thing the page is to hear
 
 
-class World:
-    """The parts, the people one can be, and whoever watches. Thread-safe; `close()` ends what it started."""
+class PageBackend:
+    """The environment, the people one can be, and whoever watches. Thread-safe; `close()` ends what it started."""
 
-    def __init__(self, parts: Parts) -> None:
-        self.parts = parts
+    def __init__(self, environment: DemoEnvironment) -> None:
+        self.environment = environment
         self.began_at = time.time()
         people = {"mentor": MENTORS, "admin": (SUPERVISOR,), "student": STUDENTS}
         self._roles = {one.username: role for role, group in people.items() for one in group}
         self._clients = {
             one.username: ZulipClient(
-                parts.zulip.site, invite(parts.zulip, one, ADMINISTRATOR if one is SUPERVISOR else 400)
+                environment.zulip.site, invite(environment.zulip, one, ADMINISTRATOR if one is SUPERVISOR else 400)
             )
             for group in people.values()
             for one in group
@@ -66,12 +68,12 @@ class World:
         self.acts: list[Act] = []
         self._open_attempts: dict[tuple[str, str], int] = {}
         self._one_at_a_time = threading.Lock()
-        self._trouble = Trouble(parts)
+        self._trouble = Trouble(environment)
         self._watchers: list[queue.SimpleQueue[Told]] = []
         self._shown: dict[str, str] = {}
         self._rows: int | None = 0
         self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="page-world", daemon=True)
+        self._thread = threading.Thread(target=self._watch, name="page-backend", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
@@ -98,7 +100,7 @@ class World:
         return client
 
     def _read_school(self) -> dict[str, Any]:
-        with self.parts.school.transaction() as sql:
+        with self.environment.school.transaction() as sql:
             sql.execute(STUDENTS_WITH_MENTORS)
             students = [{"username": user, "name": name, "mentors": of} for user, name, of in sql.fetchall()]
             sql.execute(EXAMS)
@@ -110,7 +112,7 @@ class World:
     # ---- what people do in Zulip ----
 
     def say(self, username: object, content: str) -> None:
-        to = [self.parts.account.user_id]
+        to = [self.environment.account.user_id]
         self.get_client(username).call("POST", "messages", type="direct", to=to, content=content)
 
     def edit(self, username: object, message_id: int, content: str) -> None:
@@ -126,7 +128,7 @@ class World:
         self.get_client(username).call(method, f"messages/{message_id}/reactions", emoji_name=emoji_name)
 
     def show_typing(self, username: object, is_typing: bool) -> None:
-        to = [self.parts.account.user_id]
+        to = [self.environment.account.user_id]
         op = "start" if is_typing else "stop"
         self.get_client(username).call("POST", "typing", type="direct", to=to, op=op)
 
@@ -162,7 +164,7 @@ class World:
 
     def _write(self, student: str, verb: str, what: str) -> int:
         """Into the LMS's tables, as an LMS would; returns the id of the row."""
-        school = self.parts.school
+        school = self.environment.school
         if verb == "watch":
             return school.watch_content(student, what)
         if verb == "start":
@@ -194,7 +196,7 @@ class World:
         with self._one_at_a_time:
             acts = self.acts[-PATHS_SHOWN:]
             self._watchers.append(watcher)
-        paths, _ = page_path.look(acts, self.parts.bot.stored, self._fetch_messages)
+        paths, _ = page_path.look(acts, self.environment.bot.stored, self._fetch_messages)
         watcher.put(("paths", [path.show(self._names) for path in paths]))
         for kind, what in list(self._shown.items()):
             if kind in ("trouble", "counts"):
@@ -207,7 +209,7 @@ class World:
 
     def converse(self, username: str, tell: Callable[[str, Any], None]) -> Conversation:
         """Follows one person's conversation with the bot."""
-        return Conversation(self.get_client(username), self.parts.account, tell)
+        return Conversation(self.get_client(username), self.environment.account, tell)
 
     def _watch(self) -> None:
         while not self._is_over.wait(LOOK_SECONDS):
@@ -215,28 +217,30 @@ class World:
                 try:
                     self._look()
                 except Exception:  # the page goes on; the next look is soon
-                    logger.exception("the page could not look at the parts")
+                    logger.exception("the page could not look at its environment")
 
     def _look(self) -> None:
         self._trouble.supervise()
         self._tell_if_new("trouble", self._trouble.describe())
-        paths, arrivals = page_path.look(list(self.acts), self.parts.bot.stored, self._fetch_messages)
+        paths, arrivals = page_path.look(list(self.acts), self.environment.bot.stored, self._fetch_messages)
         for path in paths[-PATHS_SHOWN:]:
             self._tell_if_new(f"path {path.act.act_id}", path.show(self._names))
         rows = self._count_rows()
-        self._tell_if_new("counts", page_path.count(paths, arrivals, rows, self.began_at, self.parts.bot.stored))
+        self._tell_if_new(
+            "counts", page_path.count(paths, arrivals, rows, self.began_at, self.environment.bot.stored)
+        )
 
     def _count_rows(self) -> int | None:
         if self._trouble.is_lms_away:
             return self._rows
-        with suppress(psycopg2.Error), self.parts.school.transaction() as sql:
+        with suppress(psycopg2.Error), self.environment.school.transaction() as sql:
             began = datetime.fromtimestamp(self.began_at, timezone.utc).replace(tzinfo=None)
             sql.execute(ROWS_SINCE, {"began": began})
             (self._rows,) = sql.fetchone() or (None,)
         return self._rows
 
     def _fetch_messages(self) -> list[Any]:
-        return self.parts.zulip.messages(sender=self.parts.account)
+        return self.environment.zulip.messages(sender=self.environment.account)
 
     def _tell_if_new(self, kind: str, what: Any) -> None:
         text = json.dumps(what)
