@@ -63,15 +63,16 @@ class Reaper:
         """
         words = [str(argument) for argument in arguments]
         environment = dict(os.environ if env is None else env)
-        return self._ask("start", words, log, environment, user, end_signal)
+        return int(self._ask("start", words, log, environment, user, end_signal))
 
     def exit_code(self, pid: int) -> int | None:
         """The exit code of a process started here, negative for a signal; None while it runs."""
-        return self._ask("exit_code", pid)
+        code: int | None = self._ask("exit_code", pid)
+        return code
 
     def stop(self, pid: int, with_signal: int = signal.SIGTERM, patience_seconds: float = PATIENCE_SECONDS) -> int:
         """Send the signal, wait for the end, kill if patience runs out first; return the exit code."""
-        return self._ask("stop", pid, with_signal, patience_seconds)
+        return int(self._ask("stop", pid, with_signal, patience_seconds))
 
     def close(self) -> None:
         """End everything and remove the folder. May be called twice; does nothing in a forked child."""

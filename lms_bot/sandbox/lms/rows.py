@@ -21,7 +21,7 @@ def find_id(sql: cursor, table: str, name_column: str, key: Key) -> int:
     found = get_value(sql)
     if found is None:
         raise LookupError(f"nothing in {table} with {column} {key!r}")
-    return found
+    return int(found)
 
 
 def insert(sql: cursor, table: str, columns: dict[str, Any], own_id: bool = False) -> int:
@@ -32,7 +32,7 @@ def insert(sql: cursor, table: str, columns: dict[str, Any], own_id: bool = Fals
     names = SQL(", ").join(map(Identifier, values))
     statement = SQL("INSERT INTO {} ({}) VALUES ({}) RETURNING id")
     sql.execute(statement.format(Identifier(table), names, SQL(", ").join(values.values())), columns)
-    return get_value(sql)
+    return int(get_value(sql))
 
 
 def update(sql: cursor, table: str, row_id: int, columns: dict[str, Any]) -> None:
@@ -44,8 +44,8 @@ def update(sql: cursor, table: str, row_id: int, columns: dict[str, Any]) -> Non
 
 
 def pair(sql: cursor, mentor_id: int, student_id: int) -> None:
-    pair = (mentor_id, student_id)
-    sql.execute('INSERT INTO "_MentorToStudent" VALUES (%s, %s) ON CONFLICT DO NOTHING', pair)
+    statement = 'INSERT INTO "_MentorToStudent" VALUES (%s, %s) ON CONFLICT DO NOTHING'
+    sql.execute(statement, (mentor_id, student_id))
     count_students(sql, mentor_id)
 
 
