@@ -14,22 +14,22 @@ import webbrowser
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, TextIO
 
-from lms_bot.sandbox.environment import CONNECTIONS, DemoEnvironment, start_environment
+from lms_bot.sandbox.environment import (
+    CONNECTIONS,
+    LOOK_SECONDS,
+    BotDied,
+    DemoEnvironment,
+    IsOver,
+    start_environment,
+    wait_for_bot,
+)
 from lms_bot.sandbox.page.backend import PageBackend
 from lms_bot.sandbox.page.server import PORTS, PageServer
-from lms_bot.sandbox.scenario import (
-    LOOK_SECONDS,
-    QUIET_SECONDS,
-    START_PATIENCE_SECONDS,
-    Act,
-    BotDied,
-    IsOver,
-    Scenario,
-)
+from lms_bot.sandbox.scenario import QUIET_SECONDS, Act, Scenario
 from lms_bot.sandbox.transcript import Transcript, indent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
     from types import FrameType
 
 SECONDS_PER_ACT = 1.7  # time to read; less when the whole is to take less
@@ -93,12 +93,13 @@ def run_demo(seconds: float | None = None, out: TextIO | None = None, *, bot: st
         except (OSError, RuntimeError) as error:
             transcript.write(f"\nThe demo cannot run here: {error}")
             return 1
-        scenario = Scenario(
-            transcript, environment.school, environment.zulip, environment.account, environment.bot,
-            lambda: is_stopped.is_set() or time.monotonic() >= ends_at,
-        )  # fmt: skip
+
+        def is_over() -> bool:
+            return is_stopped.is_set() or time.monotonic() >= ends_at
+
+        scenario = Scenario(transcript, environment, is_over)
         try:
-            scenario.wait_for_bot()
+            wait_for_bot(environment, is_over)
             scenario.play(SCRIPT, _seconds_per_act(ends_at))
         except IsOver:
             pass
@@ -155,17 +156,6 @@ def open_page(environment: DemoEnvironment, ports: Iterable[int] = PORTS) -> Ite
             page.close()
     finally:
         backend.close()
-
-
-def wait_for_bot(environment: DemoEnvironment, is_over: Callable[[], bool]) -> None:
-    """Until it listens. Raises IsOver, and BotDied if it ends before."""
-    give_up_at = time.monotonic() + START_PATIENCE_SECONDS
-    while not any(one.path.endswith("register") for one in environment.zulip.requests):
-        if is_over():
-            raise IsOver
-        if environment.bot.exit_code is not None or time.monotonic() > give_up_at:
-            raise BotDied(f"The bot did not come up (exit code {environment.bot.exit_code}).")
-        time.sleep(LOOK_SECONDS)
 
 
 def show_in_browser(url: str) -> None:

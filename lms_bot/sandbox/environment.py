@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,11 @@ from lms_bot.sandbox.reaper import Reaper
 from lms_bot.sandbox.zulip import SandboxPerson, SandboxZulip
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import ExitStack
 
+START_PATIENCE_SECONDS = 60.0
+LOOK_SECONDS = 0.2  # how often we see whether to go on
 CONNECTIONS = """\
 [lms_bot]
 lms_db_host = {postgres.host}
@@ -24,6 +28,14 @@ lms_db_user = lms_bot_reader
 lms_db_password = {postgres.password}
 lms_bot_store = sqlite:///{store}
 """
+
+
+class IsOver(Exception):
+    """The time is up, or somebody wants it to stop. Nothing is wrong."""
+
+
+class BotDied(Exception):
+    """The bot's process ended, or never came up, while it was needed. The text says how."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +67,17 @@ def start_environment(cleanup: ExitStack, bot: str, config: str) -> DemoEnvironm
     config_file = reaper.folder / "lms_bot.conf"
     config_file.write_text(config.format(postgres=postgres, store=store), encoding="utf-8")
     return DemoEnvironment(zulip, postgres, school, account, BotProcess(reaper, bot, zuliprc, config_file, store))
+
+
+def wait_for_bot(environment: DemoEnvironment, is_over: Callable[[], bool]) -> None:
+    """Until it listens. Raises IsOver, and BotDied if it ends before."""
+    give_up_at = time.monotonic() + START_PATIENCE_SECONDS
+    while not any(one.path.endswith("register") for one in environment.zulip.requests):
+        if is_over():
+            raise IsOver
+        if environment.bot.exit_code is not None or time.monotonic() > give_up_at:
+            raise BotDied(f"The bot did not come up (exit code {environment.bot.exit_code}).")
+        time.sleep(LOOK_SECONDS)
 
 
 def invite(zulip: SandboxZulip, person: Person, role: int = 400) -> SandboxPerson:

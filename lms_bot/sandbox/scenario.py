@@ -5,31 +5,23 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from lms_bot.sandbox.environment import get_full_name, invite
+from lms_bot.sandbox.environment import LOOK_SECONDS, BotDied, IsOver, get_full_name, invite
 from lms_bot.sandbox.lms.sample import EXAMS, MENTORS, STUDENTS, SUPERVISOR
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
-    from lms_bot.sandbox.bot_process import BotProcess
-    from lms_bot.sandbox.lms.school import School
+    from lms_bot.sandbox.environment import DemoEnvironment
     from lms_bot.sandbox.transcript import Transcript
-    from lms_bot.sandbox.zulip import SandboxMessage, SandboxPerson, SandboxZulip
+    from lms_bot.sandbox.zulip import SandboxMessage
 
-START_PATIENCE_SECONDS = 30.0
-ANSWER_PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS = 30.0  # with the bot, before the script goes on without its answer or news
 QUIET_SECONDS = 1.5  # so long after the last message nothing more is to come: several polls
-LOOK_SECONDS = 0.2  # how often we see whether to go on
+
+EVENTS = "SELECT count(*) FROM lms_activity_events"
+UNTOLD = "SELECT count(*) FROM lms_deliveries WHERE state NOT IN ('sent', 'unwanted', 'dead')"
 
 Act = tuple[str, ...]  # the name of a verb of Scenario, and its arguments
-
-
-class IsOver(Exception):
-    """The time is up, or somebody wants it to stop. Nothing is wrong."""
-
-
-class BotDied(Exception):
-    """The bot's process ended, or never came up, while it was needed. The text says how."""
 
 
 class Scenario:
@@ -39,36 +31,35 @@ class Scenario:
     bot's process ends.
     """
 
-    def __init__(
-        self,
-        transcript: Transcript,
-        school: School,
-        zulip: SandboxZulip,
-        account: SandboxPerson,
-        bot: BotProcess,
-        is_over: Callable[[], bool],
-    ) -> None:
-        self.school = school
+    def __init__(self, transcript: Transcript, environment: DemoEnvironment, is_over: Callable[[], bool]) -> None:
+        self.school = environment.school
         self._transcript = transcript
-        self._zulip = zulip
-        self._account = account
-        self._bot = bot
+        self._zulip = zulip = environment.zulip
+        self._account = environment.account
+        self._bot = environment.bot
         self._is_over = is_over
         self._last_shown_id = 0
         self._last_shown_at = time.monotonic()
         self._attempts: dict[str, tuple[int, int | None]] = {}
         self._people = {person.username: invite(zulip, person) for person in MENTORS}
         self._people[SUPERVISOR.username] = invite(zulip, SUPERVISOR, role=200)
-        self._names = {person.user_id: person.full_name for person in (account, *self._people.values())}
+        self._names = {each.user_id: each.full_name for each in (self._account, *self._people.values())}
 
     def play(self, script: Iterable[Act], seconds_each: float) -> None:
-        """Act by act, evenly; then until nothing more arrives."""
+        """Act by act, evenly, each of a student's recorded before the next; then until nothing more arrives."""
         for verb, *arguments in script:
             begun_at = time.monotonic()
-            getattr(self, verb)(*arguments)
+            self._act(verb, arguments)
             self._show_until(begun_at + seconds_each)
+        self._show_patiently_while(lambda: self._count(UNTOLD) > 0)
         self._last_shown_at = time.monotonic()
         self._show_while(lambda: time.monotonic() < self._last_shown_at + QUIET_SECONDS)
+
+    def _act(self, verb: str, arguments: Sequence[str]) -> None:
+        known = self._count(EVENTS)
+        getattr(self, verb)(*arguments)
+        if verb != "ask":
+            self._show_patiently_while(lambda: self._count(EVENTS) == known)
 
     # ---- what people do: the verbs of a script ----
 
@@ -100,13 +91,11 @@ class Scenario:
         """Somebody writes to the bot and gets an answer."""
         asker = self._people[username]
         question_id = self._zulip.send(asker, self._account, question)
-        give_up_at = time.monotonic() + ANSWER_PATIENCE_SECONDS
 
         def is_unanswered() -> bool:
-            said = self._zulip.messages(sender=self._account, to=asker)
-            return time.monotonic() < give_up_at and not any(each.id > question_id for each in said)
+            return not any(each.id > question_id for each in self._zulip.messages(sender=self._account, to=asker))
 
-        self._show_while(is_unanswered)
+        self._show_patiently_while(is_unanswered)
         self._show_arrived()
 
     def _tell(self, text: str) -> None:
@@ -114,16 +103,9 @@ class Scenario:
 
     # ---- showing ----
 
-    def wait_for_bot(self) -> None:
-        """Until it listens. BotDied also if it does not come up in half a minute."""
-        give_up_at = time.monotonic() + START_PATIENCE_SECONDS
-
-        def is_starting() -> bool:
-            if time.monotonic() > give_up_at:
-                raise BotDied(f"The bot did not come up in {START_PATIENCE_SECONDS:.0f} seconds.")
-            return not any(each.path.endswith("register") for each in list(self._zulip.requests))
-
-        self._show_while(is_starting)
+    def _show_patiently_while(self, goes_on: Callable[[], bool]) -> None:
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        self._show_while(lambda: goes_on() and time.monotonic() < give_up_at)
 
     def _show_until(self, moment: float) -> None:
         self._show_while(lambda: time.monotonic() < moment)
@@ -164,18 +146,21 @@ class Scenario:
 
     def _format_counts(self) -> str:
         """Events as stored; what the bot said as Zulip has it, messages apart from answers to questions."""
-        events = self._bot.stored("SELECT count(*) FROM lms_activity_events")
         told = {row[0] for row in self._bot.stored("SELECT zulip_message_id FROM lms_messages")}
         said = {message.id for message in self._zulip.messages(sender=self._account)}
         counts = (
-            _count(events[0][0] if events else 0, "event"),
-            _count(len(said & told), "message"),
-            _count(len(said - told), "answer"),
+            _format_count(self._count(EVENTS), "event"),
+            _format_count(len(said & told), "message"),
+            _format_count(len(said - told), "answer"),
         )
         return f"Done: {', '.join(counts)}."
 
+    def _count(self, query: str) -> int:
+        """In the bot's store; 0 while that is not made yet."""
+        return sum(number for (number,) in self._bot.stored(query))
 
-def _count(number: int, noun: str) -> str:
+
+def _format_count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 

@@ -22,9 +22,9 @@ from lms_bot.core.errors import LMSBotError, LMSRefused, LMSUnavailable
 from lms_bot.lms import connection
 from lms_bot.lms.connection import LMSConnection
 from lms_bot.lms.standard import grant_statements
-from lms_bot.sandbox.reaper import Reaper
 from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
 from lms_bot.sandbox.lms.school import School
+from lms_bot.sandbox.reaper import Reaper
 from tests.worlds.watching import Watching, add_attempts, fill, run
 
 SECRET = "s3cr3t-passw0rd"

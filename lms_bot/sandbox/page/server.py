@@ -72,15 +72,18 @@ class PageServer(ThreadingHTTPServer):
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), name="page", daemon=True)
 
     def _bind_first_free(self, ports: Iterable[int]) -> None:
-        for port in ports:
-            try:
-                super().__init__((HOST, port), PageConnection)
-            except OSError as error:  # noqa: PERF203  (each port is a try of its own)
-                if error.errno != errno.EADDRINUSE:
-                    raise
-            else:
-                return
-        raise OSError(errno.EADDRINUSE, "no port is free for the page")
+        if not any(self._bind(port) for port in ports):
+            raise OSError(errno.EADDRINUSE, "no port is free for the page")
+
+    def _bind(self, port: int) -> bool:
+        """False where somebody else has the port."""
+        try:
+            super().__init__((HOST, port), PageConnection)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            return False
+        return True
 
     def start(self) -> PageServer:
         self._thread.start()

@@ -110,13 +110,15 @@ class Conversation:
 
     def _follow(self) -> None:
         while not self._is_closed.is_set():
-            try:
-                self._listen()
-            except ZulipAway:  # noqa: PERF203  (it goes on in spite of either)
-                self._tell_unless_closed("away", True)
-                self._is_closed.wait(RETRY_SECONDS)
-            except ZulipRefuses:  # the queue is gone: a new one, and all messages anew
-                self._is_closed.wait(RETRY_SECONDS)
+            with suppress(ZulipRefuses):  # the queue is gone: a new one, and all messages anew
+                self._listen_unless_away()
+            self._is_closed.wait(RETRY_SECONDS)
+
+    def _listen_unless_away(self) -> None:
+        try:
+            self._listen()
+        except ZulipAway:
+            self._tell_unless_closed("away", True)
 
     def _listen(self) -> None:
         call = self._client.call

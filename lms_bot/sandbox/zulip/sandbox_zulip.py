@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # Where a message goes: one person, several people, or a stream with a topic.
 Place: TypeAlias = SandboxPerson | Iterable[SandboxPerson] | tuple[str, str]
 Found = TypeVar("Found")
+PATIENCE_SECONDS = 30.0
 CLIENT = "website"  # what `send()` writes, a human wrote
 
 
@@ -186,7 +187,9 @@ class SandboxZulip:
             found = list(self.realm.messages.values())
         return [each for each in found if _is_by(each, sender) and _is_addressed_to(each, to)]
 
-    def wait_for(self, predicate: Callable[[SandboxMessage], bool], timeout: float = 10.0) -> SandboxMessage:
+    def wait_for(
+        self, predicate: Callable[[SandboxMessage], bool], timeout: float = PATIENCE_SECONDS
+    ) -> SandboxMessage:
         """
         The first message the predicate holds for, waited for `timeout` seconds if need be.
 
@@ -202,7 +205,9 @@ class SandboxZulip:
 
         return _wait(self.realm.changed, look, timeout, self.messages)
 
-    def wait_for_request(self, predicate: Callable[[SandboxRequest], bool], timeout: float = 10.0) -> SandboxRequest:
+    def wait_for_request(
+        self, predicate: Callable[[SandboxRequest], bool], timeout: float = PATIENCE_SECONDS
+    ) -> SandboxRequest:
         """The first finished request the predicate holds for, waited for like a message."""
 
         def look() -> SandboxRequest | None:
