@@ -247,7 +247,8 @@ def _readable_by(user: str, binaries: Path, folder: Path) -> Path:
         subprocess.run([binaries / "postgres", "-V"], user=user, cwd="/", check=True, capture_output=True)
     except PermissionError:
         package = binaries.parents[1]
-        copy = shutil.copytree(binaries.parent, folder / package.name / binaries.parent.name)
+        headers = shutil.ignore_patterns("include")  # most of the files, and none that runs
+        copy = shutil.copytree(binaries.parent, folder / package.name / binaries.parent.name, ignore=headers)
         libraries = package.with_name(f"{package.name}.libs")  # where a wheel keeps what its binaries link to
         if libraries.exists():
             shutil.copytree(libraries, folder / libraries.name)

@@ -125,6 +125,18 @@ def test_a_picture_is_shown_inline(page: PageServer, maria: Browser) -> None:
     assert maria.find(".message:last-child img").get_attribute("alt") == "chart.png"
 
 
+@pytest.mark.parametrize("colours", ["light", "dark"])
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_axe_finds_nothing_serious(maria: Browser, size: tuple[int, int], colours: str) -> None:
+    maria.resize(size)
+    maria.prefer(colours)
+    assert maria.find_serious_violations() == []
+    for tab in maria.find_all("[role=tab]")[1:] if size == PHONE else []:
+        tab.click()
+        assert maria.find_serious_violations() == []
+    assert maria.run("return document.documentElement.scrollWidth <= innerWidth")
+
+
 def test_a_message_with_a_broken_address_is_shown_like_any_other(maria: Browser) -> None:
     write(maria, "[a](/user_uploads/1/%E0.png)")
     maria.wait(lambda: maria.find_all(".message.own a[href*='%E0']"))
@@ -177,18 +189,6 @@ def test_the_link_to_writing_leads_there_from_every_tab(maria: Browser) -> None:
     maria.find("#tab-school").click()
     maria.find(".skip").send_keys(Keys.ENTER)
     assert maria.driver.switch_to.active_element.get_attribute("id") == "compose-text"
-
-
-@pytest.mark.parametrize("colours", ["light", "dark"])
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_axe_finds_nothing_serious(maria: Browser, size: tuple[int, int], colours: str) -> None:
-    maria.resize(size)
-    maria.prefer(colours)
-    assert maria.find_serious_violations() == []
-    for tab in maria.find_all("[role=tab]")[1:] if size == PHONE else []:
-        tab.click()
-        assert maria.find_serious_violations() == []
-    assert maria.run("return document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_a_theme_can_be_chosen_against_the_systems(maria: Browser) -> None:
