@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lms_bot.sandbox.demo import PAGE_CONFIG, open_page, wait_for_bot
-from lms_bot.sandbox.environment import start_environment
+from lms_bot.sandbox.demo import PAGE_CONFIG, open_page
+from lms_bot.sandbox.environment import start_environment, wait_for_bot
 from tests.worlds.browser import Browser, open_browser
 
 if TYPE_CHECKING:
