@@ -19,6 +19,7 @@ PATIENCE_SECONDS = 30.0  # with the bot, before the script goes on without its a
 QUIET_SECONDS = 1.5  # so long after the last message nothing more is to come: several polls
 
 EVENTS = "SELECT count(*) FROM lms_activity_events"
+TOLD = "SELECT zulip_message_id FROM lms_messages JOIN lms_deliveries USING (message_id)"
 UNTOLD = "SELECT count(*) FROM lms_deliveries WHERE state NOT IN ('sent', 'unwanted', 'dead')"
 
 Act = tuple[str, ...]  # the name of a verb of Scenario, and its arguments
@@ -146,7 +147,7 @@ class Scenario:
 
     def _format_counts(self) -> str:
         """Events as stored; what the bot said as Zulip has it, messages apart from answers to questions."""
-        told = {row[0] for row in self._bot.stored("SELECT zulip_message_id FROM lms_messages")}
+        told = {row[0] for row in self._bot.stored(TOLD)}
         said = {message.id for message in self._zulip.messages(sender=self._account)}
         counts = (
             _format_count(self._count(EVENTS), "event"),
