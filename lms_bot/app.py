@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from lms_bot.chat.inbox import Inbox
 from lms_bot.chat.language.choices import CHOICE_LASTS
-from lms_bot.chat.language.student_index import StudentIndexes
+from lms_bot.chat.language.context import Context
 from lms_bot.core.clock import utc_now
 from lms_bot.core.errors import ConfigError, LMSBotError
 from lms_bot.lms.connection import LMSConnection
@@ -25,6 +25,7 @@ from lms_bot.notify.formatter import MessageFormatter
 from lms_bot.operation.health import HealthChecks
 from lms_bot.operation.jobs import BackgroundJobs
 from lms_bot.outbox.sender import Notifier
+from lms_bot.people.access import Access
 from lms_bot.people.users import ZULIP_AWAY_SECONDS, UserMapper
 from lms_bot.settings.settings import Settings, load_settings, resolve
 from lms_bot.store.conversation import Answer, Choice
@@ -54,7 +55,6 @@ class App:
     gateway: Gateway | None
     counters: Counters
     users: UserMapper = field(init=False)
-    student_indexes: StudentIndexes = field(default_factory=StudentIndexes)
     formatter: MessageFormatter = field(init=False)
     notifier: Notifier = field(init=False)
     events: LMSActivityEventHandler = field(init=False)
@@ -63,6 +63,7 @@ class App:
     health: HealthChecks = field(init=False)
     polling: Polling = field(init=False)
     jobs: BackgroundJobs = field(init=False)
+    context: Context = field(init=False)
 
     def start(self, *, is_answering: bool = False) -> None:
         """Starts the background threads; also those that answer people, if this process is to do that."""
@@ -133,7 +134,34 @@ def build_app(settings: Settings, credentials: Credentials | None = None) -> App
     app.health = HealthChecks(app)
     app.polling = Polling(app)
     app.jobs = BackgroundJobs()
+    app.context = _make_context(app)
     return app
+
+
+def _make_context(app: App) -> Context:
+    settings, composer = app.settings, app.notifier.composer
+
+    def tell_anew() -> None:
+        composer.look_again()
+        app.notifier.wake()
+
+    return Context(
+        store=app.store,
+        counters=app.counters,
+        users=app.users,
+        access=Access(app.users, settings.admins, settings.lms_students_may_ask),
+        preferences=composer.preferences,
+        get_zone=composer.get_zone,
+        on_preferences_changed=tell_anew,
+        formatter=app.formatter,
+        events=app.events,
+        get_checks=app.health.get_checks,
+        poll=app.monitor.process_activities,
+        is_watching=settings.lms_activity_monitor_enabled,
+        is_notifying=settings.lms_notify_mentors_enabled,
+        is_grouping=settings.lms_group_seconds > 0,
+        poll_seconds=settings.lms_activity_poll_interval,
+    )
 
 
 def _find_class(setting_name: str, dotted: str, base: type[T], problems: list[str]) -> type[T]:

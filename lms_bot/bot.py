@@ -7,9 +7,8 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from zulip_bots.custom_exceptions import ConfigValidationError
 from zulip_bots.simple_lib import TerminalBotHandler
@@ -19,6 +18,9 @@ from lms_bot.chat.inbox import make_reply, without_files
 from lms_bot.core.errors import ConfigError, LMSBotError, without_words
 from lms_bot.settings.settings import load_settings
 from lms_bot.zulip.gateway import OWNER, Credentials, ZulipUser
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 logger = logging.getLogger(__name__)
 
@@ -91,11 +93,12 @@ class LMSBotHandler:
             else:  # the shell, or a test of the framework's
                 bot_handler.send_reply(message, self._answer(message, bot_handler))
         except Exception as error:
-            logger.error("message %s could not be answered", message.get("id"), exc_info=without_words(error))
+            logger.error("message %s could not be answered", message.get("id"), exc_info=without_words(error))  # noqa: TRY400
 
     def _answer(self, message: Mapping[str, Any], bot_handler: Any) -> str:
         user = SHELL_USER if isinstance(bot_handler, TerminalBotHandler) else None
-        return without_files(make_reply(self.app, message["content"] or "", _sender_id(message), zulip_user=user))
+        text, sender_id = message["content"] or "", _sender_id(message)
+        return without_files(make_reply(self.app.context, text, sender_id, zulip_user=user))
 
 
 def _sender_id(message: Mapping[str, Any]) -> int:

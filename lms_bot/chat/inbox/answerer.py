@@ -24,6 +24,7 @@ from lms_bot.zulip.gateway import Gateway, Place
 
 if TYPE_CHECKING:
     from lms_bot.app import App
+    from lms_bot.chat.language.context import Context
     from lms_bot.zulip.gateway import ZulipUser
 
 logger = logging.getLogger(__name__)
@@ -120,7 +121,7 @@ class Answerer:
             return Reply(TOO_MUCH)
         if incoming.is_resumed and _is_too_old(incoming):
             return Reply(AWAY, is_private=True)
-        return make_reply(self._app, incoming.text or "", incoming.sender_id, message_id=incoming.message_id)
+        return make_reply(self._app.context, incoming.text or "", incoming.sender_id, message_id=incoming.message_id)
 
     def _write_down(self, incoming: IncomingMessage, reply: Reply) -> str:
         """The text as it will be sent, kept until it is: whoever comes after us looks for it in Zulip."""
@@ -179,11 +180,11 @@ class Answerer:
 
 
 def make_reply(
-    app: App, text: str, sender_id: int, *, message_id: int | None = None, zulip_user: ZulipUser | None = None
+    context: Context, text: str, sender_id: int, *, message_id: int | None = None, zulip_user: ZulipUser | None = None
 ) -> Reply:
     """What is answered; never raises."""
     try:
-        return respond(app, text, sender_id, zulip_user=zulip_user, message_id=message_id)
+        return respond(context, text, sender_id, zulip_user=zulip_user, message_id=message_id)
     except Exception as error:
         reference = uuid.uuid4().hex[:8]
         logger.error("an answer failed; reference %s", reference, exc_info=without_words(error))

@@ -160,7 +160,8 @@ class Inbox:
         if not self.is_on_duty:
             return
         try:
-            seen.note_reaction(self._app, zulip_user_id, message_id, is_added, utc_now())
+            context = self._app.context
+            seen.note_reaction(context.store, context.access, zulip_user_id, message_id, is_added, utc_now())
             self._unread.remember_check_mark(message_id, is_added)
         except LMSBotError as error:
             logger.warning("a reaction could not be noted: %s", error)
