@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator, Sequence
 from math import ceil
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from benchmarks.measuring import Report, at_most, rounded, seconds_of
-from benchmarks.world import StoreKind, World
 from benchmarks.year import MENTORS_IN_ZULIP, PARTS, PEOPLE_SQL, SUBJECTS, Year, write_year
-from lms_bot.app import App
-from lms_bot.chat.commands.command import Command
 from lms_bot.chat.commands.table import COMMANDS
 from lms_bot.chat.respond import respond
 from lms_bot.core.clock import utc_now
 from lms_bot.people.access import Audience
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from benchmarks.world import StoreKind, World
+    from lms_bot.app import App
+    from lms_bot.chat.language.question import Command
 
 EVENTS, EVENTS_SMOKE = 2_000_000, 3_000
 ASKED, ASKED_SMOKE = 60, 1
@@ -86,9 +90,7 @@ def _may_ask(command: Command, who: str) -> bool:
     return command.audience is not (Audience.ADMINS if who == "mentor" else Audience.MENTORS)
 
 
-def _ask(
-    app: App, year: Year, zulip_ids: dict[str, int], command: Command, who: str, times: int
-) -> Iterator[float]:
+def _ask(app: App, year: Year, zulip_ids: dict[str, int], command: Command, who: str, times: int) -> Iterator[float]:
     """Seconds to each of so many answers."""
     chance = random.Random(command.name)
     for _ in range(times):
@@ -96,7 +98,7 @@ def _ask(
         asker = ADMIN if who == "admin" else _get_email(year.get_mentor(student))
         text = _make_question(command, student, year, chance)
         began = perf_counter()
-        reply = respond(app, text, zulip_ids[asker])
+        reply = respond(app.context, text, zulip_ids[asker])
         yield perf_counter() - began
         is_understood = "Usage:" not in reply.text or "There " in reply.text  # … are fewer pages, or is but one
         assert is_understood and reply.is_private is command.is_private, f"{text}: {reply.text}"

@@ -23,6 +23,7 @@ from lms_bot.core.clock import UTC
 from lms_bot.sandbox.zulip import SandboxMessage, SandboxPerson, SandboxZulip
 from lms_bot.watch.recorder import Owed, Recipients, Recorder
 from lms_bot.zulip.gateway import Credentials, Pace
+from lms_bot.zulip.outage import Outage
 
 DELIVERIES, DELIVERIES_SMOKE = 10_000, 150
 PEOPLE = 50
@@ -97,7 +98,7 @@ def _empty_outbox(lms: BenchmarkLMS, store_url: str, deliveries: int, group_seco
         running_app(lms.url, store_url, credentials, lms_group_seconds=group_seconds) as app,
     ):
         assert app.gateway is not None
-        app.gateway.pace = Pace(now=clock)
+        app.gateway.pace, app.gateway.outage = Pace(now=clock), Outage(now=clock)
         _owe(app, people, deliveries, clock.now)
         began = clock.seconds
         while app.events.get_event_stats()["pending_events"]:
@@ -116,6 +117,7 @@ def _empty_outbox(lms: BenchmarkLMS, store_url: str, deliveries: int, group_seco
 
 def _step_for(app: App, clock: SimulatedClock, until: float) -> None:
     while clock.seconds < until:
+        assert app.notifier is not None
         wait = app.notifier.step(clock.now)
         clock.seconds += REQUEST_SECONDS if wait == 0 else min(1.0, wait or 1.0)
 

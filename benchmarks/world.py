@@ -57,7 +57,7 @@ class BenchmarkLMS:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._school = School(url).create(empty=True)
+        self._school = School(url).create()
         self.execute(PEOPLE_SQL)
         self.rows = 0
 

@@ -16,7 +16,7 @@ from lms_bot.chat.inbox.answerer import make_reply
 from lms_bot.chat.inbox.habits import Habits
 from lms_bot.chat.inbox.inbox import Inbox
 from lms_bot.chat.language.choices import CHOICE_LASTS
-from lms_bot.chat.language.student_index import StudentIndexes
+from lms_bot.chat.language.context import Context
 from lms_bot.chat.respond import Reply
 from lms_bot.core.clock import utc_now
 from lms_bot.core.errors import ConfigError, LMSBotError
@@ -35,6 +35,7 @@ from lms_bot.operation.health import HealthChecks
 from lms_bot.operation.jobs import BackgroundJobs
 from lms_bot.outbox.outbox import Outbox
 from lms_bot.outbox.sender import Patience, Sender
+from lms_bot.people.access import Access
 from lms_bot.people.users import ZULIP_AWAY_SECONDS, UserMapper
 from lms_bot.settings.settings import Settings, load_settings, resolve
 from lms_bot.store.conversation import AnsweredQuestion, Choice
@@ -71,7 +72,7 @@ class App:
     counters: Counters
     preferences: PreferenceBook
     users: UserMapper = field(init=False)
-    student_indexes: StudentIndexes = field(default_factory=StudentIndexes)
+    access: Access = field(init=False)
     formatter: MessageFormatter = field(init=False)
     composer: Composer = field(init=False)
     alerts: AdminAlerts = field(init=False)
@@ -82,6 +83,7 @@ class App:
     inbox: Inbox | None = field(init=False)
     health: HealthChecks = field(init=False)
     polling: Polling = field(init=False)
+    context: Context = field(init=False)
     jobs: BackgroundJobs = field(default_factory=BackgroundJobs)
     parts: dict[type, Any] = field(default_factory=dict)
     """What the public classes are made of, for those that are made without."""
@@ -173,11 +175,13 @@ def build_app(
         preferences=PreferenceBook(store, settings.default_notify),
     )
     app.users = mapper(app=app)
+    app.access = Access(app.users, settings.admins, settings.lms_students_may_ask)
     app.formatter = formatter()
     _add_telling(app, patience)
     _add_watching(app, handler)
-    app.inbox = _make_inbox(app, habits)
     app.health = HealthChecks(app)
+    app.context = _make_context(app)
+    app.inbox = _make_inbox(app, habits)
     app.parts |= {Store: store, HealthChecks: app.health}
     return app
 
@@ -215,7 +219,7 @@ def _make_inbox(app: App, habits: Habits | None) -> Inbox | None:
         return None
 
     def respond(text: str, sender_id: int, message_id: int | None) -> Reply:
-        return make_reply(app, text, sender_id, message_id=message_id)
+        return make_reply(app.context, text, sender_id, message_id=message_id)
 
     return Inbox(
         app.store,
@@ -224,7 +228,7 @@ def _make_inbox(app: App, habits: Habits | None) -> Inbox | None:
         app.sender,
         app.users,
         respond,
-        partial(note_reaction, app),
+        partial(note_reaction, app.store, app.access),
         habits,
     )
 
@@ -242,6 +246,32 @@ def _find_classes(
     if problems:
         raise ConfigError(problems)
     return found
+
+
+def _make_context(app: App) -> Context:
+    settings, composer = app.settings, app.composer
+
+    def tell_anew() -> None:
+        composer.look_again()
+        composer.wake()
+
+    return Context(
+        store=app.store,
+        counters=app.counters,
+        users=app.users,
+        access=app.access,
+        preferences=app.preferences,
+        get_zone=composer.get_zone,
+        on_preferences_changed=tell_anew,
+        formatter=app.formatter,
+        events=app.events,
+        get_checks=app.health.get_checks,
+        poll=app.monitor.process_activities,
+        is_watching=settings.lms_activity_monitor_enabled,
+        is_notifying=settings.lms_notify_mentors_enabled,
+        is_grouping=settings.lms_group_seconds > 0,
+        poll_seconds=settings.lms_activity_poll_interval,
+    )
 
 
 def _find_class(setting_name: str, dotted: str, base: type[T], problems: list[str]) -> type[T]:

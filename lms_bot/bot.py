@@ -7,9 +7,8 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from zulip_bots.custom_exceptions import ConfigValidationError
 from zulip_bots.simple_lib import TerminalBotHandler
@@ -20,6 +19,9 @@ from lms_bot.core.errors import ConfigError, LMSBotError, without_words
 from lms_bot.outbox.files import without_files
 from lms_bot.settings.settings import load_settings
 from lms_bot.zulip.gateway import OWNER, Credentials, ZulipUser
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +98,8 @@ class LMSBotHandler:
 
     def _answer(self, message: Mapping[str, Any], bot_handler: Any) -> str:
         user = SHELL_USER if isinstance(bot_handler, TerminalBotHandler) else None
-        reply = make_reply(self.app, message["content"] or "", _sender_id(message), zulip_user=user)
+        text, sender_id = message["content"] or "", _sender_id(message)
+        reply = make_reply(self.app.context, text, sender_id, zulip_user=user)
         return without_files(reply.text, reply.files)
 
 

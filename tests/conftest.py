@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
+from lms_bot.sandbox.lms.sample import fill
 from lms_bot.sandbox.lms.school import School
 
 if TYPE_CHECKING:
@@ -51,14 +52,14 @@ def postgres15() -> Iterator[EmbeddedPostgres]:
 def lms_template(postgres: EmbeddedPostgres) -> str:
     """The name of a database with the LMS's empty tables, to be copied."""
     with School(postgres.create_database("lms_template")) as school:
-        school.create(empty=True)
+        school.create()
     return "lms_template"
 
 
 @pytest.fixture(scope="session")
 def school_template(postgres: EmbeddedPostgres) -> str:
     with School(postgres.create_database("school_template")) as school:
-        school.create()
+        fill(school.create())
     return "school_template"
 
 

@@ -1,4 +1,8 @@
-"""Answering people: a message in, a reply out."""
+"""Answering people: a message in, a reply out.
+
+`respond` finds out who asks, what is meant (language/) and has a command answer it (commands/); inbox/ hears each
+message once and sees to it that its answer arrives. It tells no news, and sends nothing but answers.
+"""
 
 from lms_bot.chat.respond import Reply, respond
 

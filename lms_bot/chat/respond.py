@@ -2,43 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import TYPE_CHECKING
 
-from lms_bot.chat.commands.command import Command, format_usage, pick_students_for_example
-from lms_bot.chat.commands.replies import format_stale_note
+from lms_bot.chat.commands.offering import format_out_of_range, offer_several, offer_similar
+from lms_bot.chat.commands.rendering import format_stale_note
 from lms_bot.chat.commands.table import choose_for, find_command, find_similar
 from lms_bot.chat.language.arguments import SeveralStudents, UnknownStudent
-from lms_bot.chat.language.choices import (
-    MOST_OFFERED,
-    choose,
-    forget_choice,
-    format_out_of_range,
-    format_several,
-    format_unknown,
-    get_choice,
-    offer_students,
-    read_number,
+from lms_bot.chat.language.choices import choose, forget_choice, get_choice, read_number
+from lms_bot.chat.language.question import (
+    Command,
+    File,
+    Question,
+    WithFiles,
+    WrongArguments,
+    format_usage,
+    pick_students_for_example,
 )
-from lms_bot.chat.language.question import File, Question, WithFiles, WrongArguments
 from lms_bot.chat.language.words import is_thanks, split_lines, split_words
 from lms_bot.core.clock import utc_now
 from lms_bot.core.errors import LMSBotError, LMSRefused, LMSUnavailable, StoreUnavailable
 from lms_bot.core.markdown import code
-from lms_bot.people.access import Asker, identify
-from lms_bot.store.conversation import Choice
 
 if TYPE_CHECKING:
-    from lms_bot.app import App
-    from lms_bot.lms.people import Student
-    from lms_bot.people.users import ZulipUser
+    from collections.abc import Iterable
+    from datetime import datetime
 
-REFUSAL = (
-    "Sorry, I cannot help you. If you think that I should, please ask an administrator of this organization."
-)
+    from lms_bot.chat.language.context import Context
+    from lms_bot.people.access import Asker
+    from lms_bot.store.conversation import Choice
+    from lms_bot.zulip.gateway import ZulipUser
+
+REFUSAL = "Sorry, I cannot help you. If you think that I should, please ask an administrator of this organization."
 """What everybody who is told nothing is told, whatever they write."""
 
 HELP_SHOWS = "`help` shows what you can ask."
@@ -63,7 +59,7 @@ class Reply:
 
 
 def respond(
-    app: App,
+    context: Context,
     text: str,
     sender_id: int,
     *,
@@ -77,13 +73,14 @@ def respond(
     is away is an answer.
     """
     try:
-        asker = identify(app, sender_id, zulip_user)
+        asker = context.access.identify(sender_id, zulip_user)
     except LMSBotError as error:
         return _format_trouble(error, NOBODY_KNOWN)
     if not asker.is_known:
         return Reply(REFUSAL)
     try:
-        return _answer(Question(app, asker, split_words(text), now or utc_now(), message_id=message_id), text)
+        question = Question(context, asker, split_words(text), now or utc_now(), message_id=message_id)
+        return _answer(question, text)
     except LMSBotError as error:
         return _format_trouble(error, f"{_who_is_away(error)} does not answer just now. {TRY_AGAIN}")
 
@@ -107,7 +104,7 @@ def _answer(question: Question, text: str) -> Reply:
         words = choose(choice, number)
         return _answer_first([words], question) if words else Reply(format_out_of_range(choice))
     if choice:
-        with question.app.store.session():
+        with question.context.store.session():
             forget_choice(choice)
     if is_thanks(question.words):
         return Reply(WELCOME)
@@ -116,7 +113,7 @@ def _answer(question: Question, text: str) -> Reply:
 
 def _get_choice(question: Question) -> Choice | None:
     """None as well while the store is away: `help` and `health` do without it."""
-    with suppress(StoreUnavailable), question.app.store.session():
+    with suppress(StoreUnavailable), question.context.store.session():
         return get_choice(question.zulip_user_id, question.now)
     return None
 
@@ -151,30 +148,17 @@ def _run(command: Command, question: Question) -> Reply:
         if asker.is_student:
             return Reply(REFUSAL)
         return Reply(f"{code(command.name)} is for {command.audience.value} only. {HELP_SHOWS}")
-    with question.app.store.session() if command.needs_store else nullcontext():
-        uncounted = question.app.counters.catch_up() if command.needs_store else 0
+    with question.context.store.session() if command.needs_store else nullcontext():
+        uncounted = question.context.counters.catch_up() if command.needs_store else 0
         try:
             answer = command.answer(question)
         except SeveralStudents as several:
-            answer = _offer(question, several.found, several.before, several.after, format_several(several.found))
+            answer = offer_several(question, several)
         except UnknownStudent as unknown:
-            sentence = format_unknown(str(unknown), unknown.similar)
-            answer = _offer(question, unknown.similar, unknown.before, unknown.after, sentence)
+            answer = offer_similar(question, unknown)
     files = answer.files if isinstance(answer, WithFiles) else ()
     text = answer.text if isinstance(answer, WithFiles) else answer
     return Reply(_with_note(text, command, asker) + _format_uncounted(uncounted), command.is_private, files)
-
-
-def _offer(
-    question: Question, students: Sequence[Student], before: Sequence[str], after: Sequence[str], answer: str
-) -> str:
-    """The answer, with the students it lists remembered to be chosen from."""
-    for student in students[:MOST_OFFERED]:
-        question.audit(student.student_id)
-    if students:
-        with question.app.store.transaction():
-            offer_students(question.zulip_user_id, students, before, after, question.now)
-    return answer
 
 
 def _format_uncounted(events: int) -> str:

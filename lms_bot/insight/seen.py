@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from peewee import JOIN, Case, fn
 
-from lms_bot.chat.language.periods import Period
 from lms_bot.core.activities import ActivityType
 from lms_bot.core.clock import utc_now
-from lms_bot.people.access import Asker, identify
 from lms_bot.store.conversation import SeenEvent
 from lms_bot.store.database import rows
 from lms_bot.store.messages import Delivery, DeliveryState, Message
@@ -21,7 +17,11 @@ from lms_bot.store.models import LMSActivityEvent
 from lms_bot.store.totals import Attempt
 
 if TYPE_CHECKING:
-    from lms_bot.app import App
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from datetime import datetime
+
+    from lms_bot.people.access import Access, Asker
+    from lms_bot.store.database import Store
 
 IDS_PER_QUERY = 500
 STARTED = "started"
@@ -58,19 +58,19 @@ def mark_unseen(event_ids: Collection[int]) -> int:
 
 
 def note_reaction(
-    app: App, zulip_user_id: int, zulip_message_id: int, is_added: bool, now: datetime | None = None
+    store: Store, access: Access, zulip_user_id: int, zulip_message_id: int, is_added: bool, now: datetime
 ) -> int:
     """Somebody put ✅ to a message, or took it away: marks, or unmarks, the events in it. Returns how many.
 
     It means nothing on a message that we did not send to this person, nor for students they may not see.
     Raises LMSBotError where it cannot be found out now.
     """
-    with app.store.session():
+    with store.session():
         event_ids = _get_events_in(zulip_message_id, zulip_user_id)
     if not event_ids:
         return 0
-    asker = identify(app, zulip_user_id)
-    with app.store.transaction():
+    asker = access.identify(zulip_user_id)
+    with store.transaction():
         if not is_added:
             return _take_back_reaction(zulip_user_id, zulip_message_id)
         theirs = get_ids_in_sight(asker, event_ids)
@@ -112,15 +112,21 @@ def get_seen_by(event_ids: Iterable[int]) -> dict[int, list[int]]:
 
 
 def get_open_events(
-    zulip_user_id: int, student_ids: Collection[int] | None, period: Period, *, limit: int, offset: int = 0
+    zulip_user_id: int,
+    student_ids: Collection[int] | None,
+    start: datetime,
+    end: datetime,
+    *,
+    limit: int,
+    offset: int = 0,
 ) -> OpenEvents:
-    """What this person was told, of these students (None: of anybody), and nobody has seen to.
+    """What this person was told, of these students (None: of anybody) in that time, and nobody has seen to.
 
     Worst first: failed exams, then what was started and is left so, then the rest; the newest of each first.
     """
     event = LMSActivityEvent
     query = _open_events(zulip_user_id, student_ids)
-    query = query.where(event.timestamp >= period.start, event.timestamp < period.end)
+    query = query.where(event.timestamp >= start, event.timestamp < end)
     order = (_severity(), event.timestamp.desc(), event.event_id.desc())
     page = query.select(event.event_id, fn.COUNT(event.event_id).over()).order_by(*order)
     found = rows(page.limit(limit).offset(offset))

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from lms_bot.core.clock import UTC
-from lms_bot.insight.reports import Unwritten, get_unwritten
-from lms_bot.notify.preferences import FAR_FUTURE, Preferences
+from lms_bot.notify.preferences import FAR_FUTURE, PreferenceBook, Preferences
 
 if TYPE_CHECKING:
-    from lms_bot.app import App
-    from lms_bot.chat.language.question import Question
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime, tzinfo
+
+    from lms_bot.insight.reports import Unwritten
 
 
 @dataclass
@@ -31,27 +30,26 @@ class HeldBack:
     held: Counter[datetime] = field(default_factory=Counter)
 
 
-def get_held_back(question: Question) -> HeldBack | None:
-    """The asker's own."""
-    unwritten = get_unwritten(question.zulip_user_id)
-    return next(get_everybodys_held_back(question.app, unwritten, question.now), None)
-
-
-def get_everybodys_held_back(app: App, unwritten: Iterable[Unwritten], now: datetime) -> Iterator[HeldBack]:
+def get_held_back(
+    unwritten: Iterable[Unwritten],
+    preferences: PreferenceBook,
+    get_zone: Callable[[int], tzinfo | None],
+    now: datetime,
+) -> Iterator[HeldBack]:
     """By person. What they want not to be told is left out."""
     in_order = sorted(unwritten, key=lambda one: one.zulip_user_id)  # stable: oldest first for each
     for person, theirs in groupby(in_order, key=lambda one: one.zulip_user_id):
-        holding = _hold(list(theirs), app.preferences.get(person), app.composer.get_zone(person) or UTC, now)
-        if holding.due or holding.held:
-            yield holding
+        held_back = _add_up(list(theirs), preferences.get(person), get_zone(person) or UTC, now)
+        if held_back.due or held_back.held:
+            yield held_back
 
 
-def _hold(unwritten: list[Unwritten], preferences: Preferences, zone: tzinfo, now: datetime) -> HeldBack:
-    holding = HeldBack(unwritten[0].recipient, unwritten[0].created_at)
+def _add_up(unwritten: list[Unwritten], preferences: Preferences, zone: tzinfo, now: datetime) -> HeldBack:
+    held_back = HeldBack(unwritten[0].recipient, unwritten[0].created_at)
     for one in unwritten:
         due_at = preferences.get_due(one.event_type, one.student_id, one.created_at, zone, now)
         if due_at is not None and due_at > now:
-            holding.held[min(due_at, FAR_FUTURE)] += 1
+            held_back.held[min(due_at, FAR_FUTURE)] += 1
         elif due_at is not None:
-            holding.due += 1
-    return holding
+            held_back.due += 1
+    return held_back

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -12,8 +10,13 @@ from lms_bot.core.errors import LMSBotError
 from lms_bot.store.conversation import AuditEntry
 
 if TYPE_CHECKING:
-    from lms_bot.app import App
-    from lms_bot.people.users import Mentor, Student, ZulipUser
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from lms_bot.lms.people import Mentor, Student
+    from lms_bot.people.users import UserMapper
+    from lms_bot.store.database import Store
+    from lms_bot.zulip.gateway import ZulipUser
 
 
 class Audience(Enum):
@@ -74,35 +77,66 @@ class Asker:
 STRANGER = Asker()
 
 
-def identify(app: App, sender_id: int, zulip_user: ZulipUser | None = None) -> Asker:
-    """Who writes to us. `zulip_user` spares the look-up where it is known.
+@dataclass(frozen=True)
+class Access:
+    """Finds out who somebody is. `admins` are Zulip user ids and casefolded e-mails, as in LMS_ADMINS."""
 
-    Raises LMSBotError where it cannot be found out now; for an admin, and for a mentor whose students are
-    not known, that is `Asker.trouble` instead, so that they can still ask for what does not depend on it.
-    """
-    user = zulip_user or app.users.get_zulip_user(sender_id)
-    if user is None or user.is_bot or not user.is_active or user.is_guest:
-        return STRANGER
-    is_admin = is_admin_here(user, app.settings.admins)
-    try:
-        mentors = tuple(app.users.get_mentors_for_zulip_user(user))
-    except LMSBotError as error:
-        if not is_admin:
-            raise
-        return Asker(user, is_admin, trouble=error)
-    if not (is_admin or mentors):
-        return _as_student(app, user)
-    return _with_students(app, user, is_admin, mentors)
+    users: UserMapper
+    admins: frozenset[int | str]
+    students_may_ask: bool
+
+    def identify(self, sender_id: int, zulip_user: ZulipUser | None = None) -> Asker:
+        """Who writes to us. `zulip_user` spares the look-up where it is known.
+
+        Raises LMSBotError where it cannot be found out now; for an admin, and for a mentor whose students are
+        not known, that is `Asker.trouble` instead, so that they can still ask for what does not depend on it.
+        """
+        user = zulip_user or self.users.get_zulip_user(sender_id)
+        if user is None or user.is_bot or not user.is_active or user.is_guest:
+            return STRANGER
+        is_admin = is_admin_here(user, self.admins)
+        try:
+            mentors = tuple(self.users.get_mentors_for_zulip_user(user))
+        except LMSBotError as error:
+            if not is_admin:
+                raise
+            return Asker(user, is_admin, trouble=error)
+        if not (is_admin or mentors):
+            return self._as_student(user)
+        return self._with_students(user, is_admin, mentors)
+
+    def _with_students(self, user: ZulipUser, is_admin: bool, mentors: tuple[Mentor, ...]) -> Asker:
+        """One person may be several mentors in the LMS."""
+        try:
+            roster = self.users.get_roster(mentors)
+        except LMSBotError as error:
+            return Asker(user, is_admin, mentors, trouble=error)
+        return Asker(
+            user,
+            is_admin,
+            mentors,
+            students=roster.students,
+            students_below=roster.below,
+            roster_as_of=roster.as_of,
+            is_stale=roster.is_stale,
+        )
+
+    def _as_student(self, user: ZulipUser) -> Asker:
+        """A student of the LMS, where students may ask at all; else a stranger, without asking the LMS."""
+        student = self.users.get_student_for_zulip_user(user) if self.students_may_ask else None
+        if student is None:
+            return STRANGER
+        return Asker(user, students={student.student_id: student}, is_student=True)
 
 
-def audit(app: App, asker: Asker, student_id: int | None, command: str, now: datetime) -> None:
+def write_audit_entry(store: Store, asker: Asker, student_id: int | None, command: str, now: datetime) -> None:
     """Writes down that an admin looks at a student who is not theirs; None: at all students at once.
 
     Raises StoreUnavailable where it cannot be written: then there must be no answer.
     """
     if not asker.is_admin or asker.zulip_user is None or (student_id is not None and asker.is_own(student_id)):
         return
-    with app.store.transaction():
+    with store.transaction():
         AuditEntry.create(
             looked_at=now, zulip_user_id=asker.zulip_user.user_id, student_id=student_id, command=command
         )
@@ -112,28 +146,3 @@ def is_admin_here(user: ZulipUser, admins: frozenset[int | str]) -> bool:
     """An admin of the Zulip organization, or one of `admins` (Zulip user ids and casefolded e-mails)."""
     emails = {email.casefold() for email in (user.email, user.delivery_email) if email}
     return user.is_admin or user.user_id in admins or not emails.isdisjoint(admins)
-
-
-def _with_students(app: App, user: ZulipUser, is_admin: bool, mentors: tuple[Mentor, ...]) -> Asker:
-    """One person may be several mentors in the LMS."""
-    try:
-        roster = app.users.get_roster(mentors)
-    except LMSBotError as error:
-        return Asker(user, is_admin, mentors, trouble=error)
-    return Asker(
-        user,
-        is_admin,
-        mentors,
-        students=roster.students,
-        students_below=roster.below,
-        roster_as_of=roster.as_of,
-        is_stale=roster.is_stale,
-    )
-
-
-def _as_student(app: App, user: ZulipUser) -> Asker:
-    """A student of the LMS, where students may ask at all; else a stranger, without asking the LMS."""
-    student = app.users.get_student_for_zulip_user(user) if app.settings.lms_students_may_ask else None
-    if student is None:
-        return STRANGER
-    return Asker(user, students={student.student_id: student}, is_student=True)

@@ -6,47 +6,49 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lms_bot.sandbox.keeper import Keeper
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lms_bot.sandbox.reaper import Reaper
 
 PACKAGE_FOLDER = Path(__file__).resolve().parents[2]
 STORE_PATIENCE_SECONDS = 2.0
 
 
 class BotProcess:
-    """`zulip-run-bot lms_bot`; what it prints goes into the keeper's folder."""
+    """`zulip-run-bot lms_bot`; what it prints goes into the reaper's folder."""
 
-    def __init__(self, keeper: Keeper, bot: str, zuliprc: Path, config: Path, store: Path) -> None:
-        self._keeper = keeper
+    def __init__(self, reaper: Reaper, bot: str, zuliprc: Path, config: Path, store: Path) -> None:
+        self._reaper = reaper
         self._store = store
-        self._log = keeper.folder / "bot.log"
+        self._log = reaper.folder / "bot.log"
         self._command = [sys.executable, "-m", "zulip_bots.run", bot, "-c", str(zuliprc), "-b", str(config)]
         self._shell = [sys.executable, "-m", "lms_bot", "-c", str(zuliprc), "-b", str(config)]
         self.start()
 
     def start(self) -> None:
         """Again, after it has ended."""
-        self._pid = self._keeper.start(self._command, log=self._log.name, env=_bot_environment())
+        self._pid = self._reaper.start(self._command, log=self._log.name, env=_bot_environment())
 
     @property
     def exit_code(self) -> int | None:
         """None while it runs."""
-        return self._keeper.exit_code(self._pid)
+        return self._reaper.exit_code(self._pid)
 
     def stop(self) -> None:
-        self._keeper.stop(self._pid, signal.SIGTERM)
+        self._reaper.stop(self._pid, signal.SIGTERM)
 
     def kill(self) -> None:
         """kill -9: it gets no chance to tidy up."""
-        self._keeper.stop(self._pid, signal.SIGKILL)
+        self._reaper.stop(self._pid, signal.SIGKILL)
 
     def run_beside(self, *words: str) -> None:
         """Start another of its commands, e.g. `lms-bot backfill`, with the same configuration."""
-        self._keeper.start([*self._shell, *words], log="beside.log", env=_bot_environment())
+        self._reaper.start([*self._shell, *words], log="beside.log", env=_bot_environment())
 
     def last_output(self, lines: int = 20) -> str:
         log = self._log.read_text(encoding="utf-8", errors="replace")

@@ -11,25 +11,26 @@ import sys
 import threading
 import time
 import webbrowser
-from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from types import FrameType
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from lms_bot.sandbox.page.server import PORTS, PageServer
-from lms_bot.sandbox.page.world import World
-from lms_bot.sandbox.parts import CONNECTIONS, Parts, set_up
-from lms_bot.sandbox.stage import (
+from lms_bot.sandbox.environment import (
+    CONNECTIONS,
     LOOK_SECONDS,
-    QUIET_SECONDS,
-    START_PATIENCE_SECONDS,
-    Act,
     BotDied,
+    DemoEnvironment,
     IsOver,
-    Page,
-    Stage,
-    indent,
+    start_environment,
+    wait_for_bot,
 )
+from lms_bot.sandbox.page.backend import PageBackend
+from lms_bot.sandbox.page.server import PORTS, PageServer
+from lms_bot.sandbox.scenario import QUIET_SECONDS, Act, Scenario
+from lms_bot.sandbox.transcript import Transcript, indent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from types import FrameType
 
 SECONDS_PER_ACT = 1.7  # time to read; less when the whole is to take less
 ENDING_SECONDS = 1.0  # kept of the time allowed, to stop and clean up in
@@ -83,28 +84,29 @@ def run_demo(seconds: float | None = None, out: TextIO | None = None, *, bot: st
     process and no file. `bot` is what zulip-run-bot is told to run.
     """
     ends_at = float("inf") if seconds is None else time.monotonic() + seconds - ENDING_SECONDS
-    page = Page(out or sys.stdout)
+    transcript = Transcript(out or sys.stdout)
     with ExitStack() as cleanup:
         is_stopped = cleanup.enter_context(_stop_signals())
-        page.write(INTRODUCTION)
+        transcript.write(INTRODUCTION)
         try:
-            parts = set_up(cleanup, bot, CONFIG)
+            environment = start_environment(cleanup, bot, CONFIG)
         except (OSError, RuntimeError) as error:
-            page.write(f"\nThe demo cannot run here: {error}")
+            transcript.write(f"\nThe demo cannot run here: {error}")
             return 1
-        stage = Stage(
-            page, parts.school, parts.zulip, parts.account, parts.bot,
-            lambda: is_stopped.is_set() or time.monotonic() >= ends_at,
-        )  # fmt: skip
+
+        def is_over() -> bool:
+            return is_stopped.is_set() or time.monotonic() >= ends_at
+
+        scenario = Scenario(transcript, environment, is_over)
         try:
-            stage.wait_for_bot()
-            stage.play(SCRIPT, _seconds_per_act(ends_at))
+            wait_for_bot(environment, is_over)
+            scenario.play(SCRIPT, _seconds_per_act(ends_at))
         except IsOver:
             pass
         except BotDied as error:
-            page.write(f"\n{error} Its last lines:\n\n{indent(parts.bot.last_output())}")
+            transcript.write(f"\n{error} Its last lines:\n\n{indent(environment.bot.last_output())}")
             return 1
-        stage.end()
+        scenario.end()
     return 0
 
 
@@ -118,23 +120,23 @@ def run_page(out: TextIO | None = None, *, bot: str = "lms_bot", ports: Iterable
     Prints the address, and opens it in the browser where there is a display. Returns 1 if the demo cannot be
     played. Leaves no process and no file.
     """
-    told = Page(out or sys.stdout)
+    transcript = Transcript(out or sys.stdout)
     with ExitStack() as cleanup:
         is_stopped = cleanup.enter_context(_stop_signals())
-        told.write(PAGE_INTRODUCTION)
+        transcript.write(PAGE_INTRODUCTION)
         try:
-            parts = set_up(cleanup, bot, PAGE_CONFIG)
-            wait_for_bot(parts, is_stopped.is_set)
-            page = cleanup.enter_context(open_page(parts, ports))
+            environment = start_environment(cleanup, bot, PAGE_CONFIG)
+            wait_for_bot(environment, is_stopped.is_set)
+            page = cleanup.enter_context(open_page(environment, ports))
         except IsOver:
             return 0
         except BotDied as error:
-            told.write(f"\n{error} Its last lines:\n\n{indent(parts.bot.last_output())}")
+            transcript.write(f"\n{error} Its last lines:\n\n{indent(environment.bot.last_output())}")
             return 1
         except (OSError, RuntimeError) as error:
-            told.write(f"\nThe demo cannot run here: {error}")
+            transcript.write(f"\nThe demo cannot run here: {error}")
             return 1
-        told.write(f"\nThe page: {page.url}\nCtrl-C ends the demo and removes everything.")
+        transcript.write(f"\nThe page: {page.url}\nCtrl-C ends the demo and removes everything.")
         show_in_browser(page.url)
         while not is_stopped.wait(LOOK_SECONDS):
             pass  # waiting without a limit would not notice Ctrl-C on every system
@@ -142,29 +144,18 @@ def run_page(out: TextIO | None = None, *, bot: str = "lms_bot", ports: Iterable
 
 
 @contextmanager
-def open_page(parts: Parts, ports: Iterable[int] = PORTS) -> Iterator[PageServer]:
-    """The page of these parts, served for the block. OSError where none of the ports is free."""
-    world = World(parts)
+def open_page(environment: DemoEnvironment, ports: Iterable[int] = PORTS) -> Iterator[PageServer]:
+    """The page of this environment, served for the block. OSError where none of the ports is free."""
+    backend = PageBackend(environment)
     try:
-        page = PageServer(world, ports).start()
-        parts.bot.run_beside(*HISTORY)
+        page = PageServer(backend, ports).start()
+        environment.bot.run_beside(*HISTORY)
         try:
             yield page
         finally:
             page.close()
     finally:
-        world.close()
-
-
-def wait_for_bot(parts: Parts, is_over: Callable[[], bool]) -> None:
-    """Until it listens. Raises IsOver, and BotDied if it ends before."""
-    give_up_at = time.monotonic() + START_PATIENCE_SECONDS
-    while not any(one.path.endswith("register") for one in parts.zulip.requests):
-        if is_over():
-            raise IsOver
-        if parts.bot.exit_code is not None or time.monotonic() > give_up_at:
-            raise BotDied(f"The bot did not come up (exit code {parts.bot.exit_code}).")
-        time.sleep(LOOK_SECONDS)
+        backend.close()
 
 
 def show_in_browser(url: str) -> None:
@@ -188,7 +179,7 @@ def _stop_signals() -> Iterator[threading.Event]:
         for number, handler in usual.items():
             signal.signal(number, handler)
 
-    def stop(number: int, frame: FrameType | None) -> None:
+    def stop(_number: int, _frame: FrameType | None) -> None:
         restore()
         is_stopped.set()
 

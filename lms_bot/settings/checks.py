@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import Annotated, Any
 
 import psycopg2
 from psycopg2.extensions import parse_dsn
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from rapidfuzz import fuzz, process
 
 from lms_bot.core.activities import ActivityType
 
 YEAR_SECONDS = 31_536_000
+SIMILAR = 75
+"""How similar a typo must be to what was meant: 100 is the same."""
+
 NOTIFY_WORDS = ("now", "hourly", "daily", "off")
 NOTIFY_ALLOWED = "it is one of now, hourly, daily, off, or event types with one each, like exam_started=off, daily"
 EVENT_TYPES = [event_type.value for event_type in ActivityType]
@@ -38,9 +41,7 @@ def _check_postgres_url(url: SecretStr) -> SecretStr:
     is_url = text.startswith(("postgresql://", "postgres://"))
     # An unescaped @ or / in a password makes libpq take the rest of the password for a host or
     # a port, and name it in its errors.
-    is_torn = "@" in parts.get("host", "") + parts.get("dbname", "") or re.search(
-        r"[^\d,]", parts.get("port", "")
-    )
+    is_torn = "@" in parts.get("host", "") + parts.get("dbname", "") or re.search(r"[^\d,]", parts.get("port", ""))
     if not is_url or is_torn:
         raise ValueError(POSTGRES_URL_ALLOWED)
     return url
@@ -58,8 +59,8 @@ def _check_store_url(url: SecretStr) -> SecretStr:
 
 
 def suggestion(word: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.7)
-    return f" (did you mean {close[0]}?)" if close else ""
+    closest = process.extractOne(word.lower(), known, scorer=fuzz.ratio, score_cutoff=SIMILAR)
+    return f" (did you mean {closest[0]}?)" if closest else ""
 
 
 def _split(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,6 +10,9 @@ from lms_bot.chat.commands.table import COMMANDS, find_command
 from lms_bot.chat.language.words import split_words
 from lms_bot.people.access import Audience
 from tests.worlds.conversations import CONVERSATIONS, WHO, Conversation, hold, read_answers, seeded_world
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +24,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_is_held_as_it_is_written_down(conversation: Conversation, folder: Path) -> None:
     with seeded_world(folder) as world:
         held = hold(conversation, world)
-    assert held.strip() == read_answers()[conversation.title].strip(), "anew by `python -m tests.conversations`"
+    assert held.strip() == read_answers()[conversation.title].strip(), (
+        "anew by `python -m tests.worlds.conversations`"
+    )
 
 
 def test_nothing_else_is_written_down() -> None:

@@ -28,13 +28,13 @@ START, END = NOW - DAY, NOW
 @pytest.fixture
 def world(store_url: str) -> Iterator[World]:
     world = open_world(store_url)
-    with world.app.store.session():
+    with world.store.session():
         yield world
     close_world(world)
 
 
 def get_summary(world: World, start: datetime = START, end: datetime = END, **asked: Any) -> reports.SummaryPage:
-    world.app.counters.catch_up()
+    world.context.counters.catch_up()
     return reports.get_summary(start, end, **asked)
 
 
@@ -119,7 +119,7 @@ def test_more_students_than_fit_a_query_are_asked_about_in_pieces(
     everybody = [JOHN, JANE, JOSE, ZOE]
     for student in everybody:
         world.add_event(student, ActivityType.EXAM_STARTED)
-    world.app.counters.catch_up()
+    world.context.counters.catch_up()
     ids = [one.student_id for one in everybody]
 
     assert sorted(reports.get_last_events(ids)) == ids
@@ -145,7 +145,7 @@ def test_counts_are_by_type_for_the_students_and_the_time(world: World) -> None:
     world.add_event(JOHN, ActivityType.EXAM_PASSED, ago=9 * DAY)
     world.add_event(JOHN, ActivityType.EXAM_PASSED)
     world.add_event(ZOE, ActivityType.EXAM_FAILED, event_type="nonsense")
-    world.app.counters.catch_up()
+    world.context.counters.catch_up()
 
     assert reports.get_counts_by_type([JOHN.student_id]) == {"exam_passed": 2}
     assert reports.get_counts_by_type([JOHN.student_id], NOW - 7 * DAY) == {"exam_passed": 1}
@@ -156,7 +156,7 @@ def test_counts_are_by_type_for_the_students_and_the_time(world: World) -> None:
 
 def test_what_is_not_counted_yet_is_in_no_count(world: World) -> None:
     world.add_event(JOHN)
-    world.app.counters.catch_up()
+    world.context.counters.catch_up()
     world.add_event(JOHN)
 
     assert reports.get_counts_by_type(None, START, END) == {"exam_passed": 1}
@@ -188,7 +188,7 @@ def many_events(world: World) -> list[LMSActivityEvent]:
         world.add_event(JANE, ActivityType.EXAM_STARTED, timestamp=middle + number * minute)
     for year in (1990, 2104):
         world.add_event(JOHN, ActivityType.EXAM_PASSED, timestamp=datetime(year, 1, 5, tzinfo=timezone.utc))
-    world.app.counters.catch_up()
+    world.context.counters.catch_up()
     return [event for event in LMSActivityEvent.select() if not event.is_echo]
 
 
@@ -255,7 +255,7 @@ def test_the_last_event_of_each_student_is_the_latest_and_of_two_at_once_the_lat
     world.add_event(JOHN, ActivityType.EXAM_STARTED)
     last = world.add_event(JOHN, ActivityType.EXAM_FAILED)
     world.add_event(JOHN, ago=2 * DAY)
-    world.app.counters.catch_up()
+    world.context.counters.catch_up()
 
     found = reports.get_last_events([JOHN.student_id, JANE.student_id])
 
@@ -268,7 +268,7 @@ def test_stored_students_are_known_by_their_latest_name(world: World) -> None:
     world.add_event(ZOE)
     world.add_event(JOHN, student_display_name=None)
     world.add_event(JOHN, ago=2 * DAY, student_username="old_name")
-    world.app.counters.catch_up()
+    world.context.counters.catch_up()
 
     assert reports.get_stored_students() == [
         reports.StoredStudent(JOHN.student_id, "john_doe", None),
@@ -281,7 +281,7 @@ def test_attempts_are_newest_first_with_all_tries(world: World) -> None:
     for number, kind in enumerate((ActivityType.EXAM_FAILED, ActivityType.EXAM_PASSED, ActivityType.CONTENT_STARTED)):
         world.add_event(JOHN, kind, ago=(9 - number) * DAY, activity_id=number)
     world.add_event(ZOE)
-    world.app.counters.catch_up()
+    world.context.counters.catch_up()
 
     def ids(*period: datetime | None, is_exam: bool | None = None) -> list[int]:
         return [one.activity_id for one in reports.get_attempts(JOHN.student_id, *period, is_exam=is_exam)]
@@ -295,7 +295,7 @@ def test_attempts_are_newest_first_with_all_tries(world: World) -> None:
 def test_a_standing_holds_the_sum_of_the_percentages_of_exams(world: World) -> None:
     for kind in (ActivityType.EXAM_FAILED, ActivityType.EXAM_PASSED, ActivityType.CONTENT_WATCHED):
         world.add_event(JOHN, kind)
-    world.app.counters.catch_up()
+    world.context.counters.catch_up()
 
     standings = reports.get_totals_of_students([JOHN.student_id, JANE.student_id])
 
@@ -307,7 +307,7 @@ def test_titles_are_found_by_any_part_of_them_in_any_case_with_the_whole_one_fir
     for title, student in (("Advanced Algèbra", JOHN), ("ALGEBRA", JANE), ("Algebra", ZOE), ("100% _", ZOE)):
         world.add_event(student, activity_title=title)
     world.add_event(JOHN, ActivityType.CONTENT_WATCHED, activity_title="Algebra")
-    world.app.counters.catch_up()
+    world.context.counters.catch_up()
     exam, film = FoundTitle(True, "Algebra", "algebra", 2), FoundTitle(False, "Algebra", "algebra", 1)
     advanced = FoundTitle(True, "Advanced Algèbra", "advanced algebra", 1)
 
@@ -327,7 +327,7 @@ def test_takers_of_an_exam_are_told_with_their_best_and_their_last_try(world: Wo
         world.add_event(JOHN, kind, ago=(9 - number) * DAY, activity_title="Algebra", activity_metadata=metadata)
     world.add_event(ZOE, ActivityType.EXAM_STARTED, activity_title="ALGEBRA")
     world.add_event(ZOE, ActivityType.CONTENT_WATCHED, activity_title="Algebra")
-    world.app.counters.catch_up()
+    world.context.counters.catch_up()
     john = Taker(JOHN.student_id, 3, 1, 2, 90.0, 45.0, "failed", NOW - 7 * DAY)
     zoe = Taker(ZOE.student_id, 1, 0, 0, None, None, "started", NOW - timedelta(hours=1))
 
@@ -416,17 +416,17 @@ def test_a_fact_that_is_no_moment_is_none(world: World) -> None:
 @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 def test_no_question_and_no_sender_scans_what_is_stored(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, Any]] = []
-    database = world.app.store.database
+    database = world.store.database
     execute = database.execute_sql
     world.add_event(JOHN)
-    world.app.counters.catch_up()
+    world.context.counters.catch_up()
 
     def note(sql: str, params: Any = None) -> Any:
         asked.append((sql, params))
         return execute(sql, params)
 
     monkeypatch.setattr(database, "execute_sql", note)
-    world.app.counters.catch_up()
+    world.context.counters.catch_up()
     for ids in ([11, 12], None):
         reports.get_summary(NOW - 40 * DAY, END, ids)
         reports.get_counts_by_type(ids)
@@ -443,8 +443,8 @@ def test_no_question_and_no_sender_scans_what_is_stored(world: World, monkeypatc
     reports.get_waiting()
     reports.get_unwritten()
     reports.get_undecided()
-    deliveries = Deliveries(world.app.store)
-    outbox = Outbox(world.app.store, deliveries)
+    deliveries = Deliveries(world.store)
+    outbox = Outbox(world.store, deliveries)
     outbox.claim("sender", NOW)
     outbox.claim_unknown(NOW, timedelta(0))
     deliveries.revive(None, NOW)

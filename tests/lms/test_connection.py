@@ -22,9 +22,9 @@ from lms_bot.core.errors import LMSBotError, LMSRefused, LMSUnavailable
 from lms_bot.lms import connection
 from lms_bot.lms.connection import LMSConnection
 from lms_bot.lms.standard import grant_statements
-from lms_bot.sandbox.keeper import Keeper
 from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
 from lms_bot.sandbox.lms.school import School
+from lms_bot.sandbox.reaper import Reaper
 from tests.worlds.watching import Watching, add_attempts, fill, run
 
 SECRET = "s3cr3t-passw0rd"
@@ -47,7 +47,7 @@ def own_server() -> Iterator[EmbeddedPostgres]:
     """A server that may be stopped, restarted and locked up: nobody else uses it."""
     with EmbeddedPostgres() as server:
         with School(server.create_database("lms")) as lms:
-            fill(lms.create(empty=True))
+            fill(lms.create())
             run(lms, f"CREATE ROLE guest LOGIN PASSWORD '{SECRET}'")
             run(lms, grant_statements("guest"))
         yield server
@@ -470,9 +470,9 @@ def test_transaction_ids_given_out_again_after_a_crash_are_looked_at_again(
 class Replica:
     """A streaming replica of `server`, in its folder."""
 
-    def __init__(self, server: EmbeddedPostgres, keeper: Keeper) -> None:
+    def __init__(self, server: EmbeddedPostgres, reaper: Reaper) -> None:
         self.server = server
-        self.folder = server.folder / f"replica-{keeper.folder.name}"
+        self.folder = server.folder / f"replica-{reaper.folder.name}"
         self.port = _free_port()
         owner = pwd.getpwuid((server.folder / "data").stat().st_uid)
         binaries = server.binaries
@@ -480,7 +480,7 @@ class Replica:
             [binaries / "pg_basebackup", "-d", server.url(), "-D", self.folder, "-R", "-c", "fast", "-N"],
             check=True, capture_output=True, cwd="/", user=owner.pw_uid, group=owner.pw_gid, extra_groups=[],
         )  # fmt: skip
-        keeper.start(
+        reaper.start(
             [binaries / "postgres", "-D", self.folder, "-p", str(self.port), "-h", server.host, "-k", self.folder,
              "-c", "max_connections=100", "-c", "max_prepared_transactions=10"],
             user=owner.pw_name if os.geteuid() == 0 else None, end_signal=signal.SIGQUIT,
@@ -512,9 +512,9 @@ def _free_port() -> int:
 
 @pytest.fixture
 def replica(own_server: EmbeddedPostgres) -> Iterator[Replica]:
-    keeper = Keeper()
-    yield Replica(own_server, keeper)
-    keeper.close()
+    reaper = Reaper()
+    yield Replica(own_server, reaper)
+    reaper.close()
 
 
 def test_a_read_replica_serves_as_well(own_lms: School, replica: Replica, tmp_path: Path) -> None:

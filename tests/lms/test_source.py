@@ -55,7 +55,7 @@ def any_school(request: pytest.FixtureRequest) -> Iterator[School]:
     server: EmbeddedPostgres = request.getfixturevalue("postgres15")
     name = f"lms_{next(_numbers)}"
     with School(server.create_database(name)) as lms:
-        yield fill(lms.create(empty=True))
+        yield fill(lms.create())
     server.drop_database(name)
 
 
@@ -437,7 +437,7 @@ def freeze_all(server: EmbeddedPostgres) -> None:
 
 def test_transaction_ids_may_wrap_around(watch: Watch) -> None:
     with EmbeddedPostgres() as server, School(server.create_database("lms")) as school:
-        fill(school.create(empty=True))
+        fill(school.create())
         add_attempts(school, 1, 50)
         for billion in (1.5, 3.0):
             freeze_all(server)

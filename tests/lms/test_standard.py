@@ -165,7 +165,7 @@ def test_a_title_without_end_is_cut(school: School, watching: Watching) -> None:
 
 def test_times_with_zone_and_without_are_the_same_moment(new_database: Callable[..., str], tmp_path: Path) -> None:
     with School(new_database(), timestamps="timestamptz") as school:
-        fill(school.create(empty=True))
+        fill(school.create())
         name = school.url.rpartition("/")[2]
         run(school, f"ALTER DATABASE {name} SET timezone = 'Asia/Kolkata'")
         watching = Watching(school.url, f"sqlite:///{tmp_path / 'store.db'}")
@@ -184,7 +184,7 @@ def create_lms(server: EmbeddedPostgres, name: str, encoding: str) -> School:
     with closing(server.connect()) as admin, admin.cursor() as sql:
         sql.execute(f"CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0")
         sql.execute(f"ALTER DATABASE {name} SET client_encoding = 'UTF8'")
-    return fill(School(server.url(name)).create(empty=True))
+    return fill(School(server.url(name)).create())
 
 
 def test_broken_bytes_in_a_database_that_checks_nothing_cost_only_their_row(
@@ -331,7 +331,7 @@ def test_the_granted_columns_suffice(school: School, guest: str, tmp_path: Path)
 
 def test_they_suffice_on_an_old_server(postgres15: EmbeddedPostgres, tmp_path: Path) -> None:
     with School(postgres15.create_database("guests")) as school:
-        fill(school.create(empty=True))
+        fill(school.create())
         add_attempts(school, 1, 20, "started")
         read_all(grant_guest(postgres15, school), tmp_path)
         remove_guest(school)

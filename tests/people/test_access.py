@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lms_bot.chat.commands.audit_answers import NO_LOOKS
+from lms_bot.chat.commands.admin import NO_ENTRIES
 from lms_bot.chat.commands.table import COMMANDS
 from lms_bot.chat.inbox import make_reply
 from lms_bot.chat.language.arguments import UNKNOWN_STUDENT
@@ -19,14 +19,16 @@ from lms_bot.core.clock import utc_now
 from lms_bot.lms.connection import LMSConnection
 from lms_bot.lms.people import PeopleReader
 from lms_bot.lms.standard import PEOPLE
-from lms_bot.people.access import Asker, Audience, audit, identify
-from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
+from lms_bot.people.access import Asker, Audience, write_audit_entry
 from lms_bot.sandbox.lms.school import School
 from lms_bot.sandbox.zulip import SandboxZulip
 from lms_bot.store.conversation import AuditEntry, Choice
 from lms_bot.store.database import rows
 from tests.worlds.access_world import AccessWorld, open_access_world, students_in, title_of
 from tests.worlds.watching import run
+
+if TYPE_CHECKING:
+    from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
 
 STRANGERS = ("stranger", "guest", "bot", "deactivated", "twin", "inactive student")
 A_MINUTE = 60.0
@@ -49,7 +51,7 @@ def place(
 def world(place: AccessWorld) -> AccessWorld:
     """Nothing is remembered of what another test did."""
     place.app.users.clear_cache()
-    place.forget_looks()
+    place.forget_audited()
     return place
 
 
@@ -76,18 +78,18 @@ def test_a_stranger_reads_the_same_whatever_they_write(world: AccessWorld, text:
 @pytest.mark.parametrize("who", ["admin", "admin who mentors", "mentor", "supervisor", "student"])
 def test_help_lists_exactly_what_the_asker_may_use(world: AccessWorld, who: str) -> None:
     text = world.ask(who, "help").text
-    asker = identify(world.app, world.people[who].user_id)
+    asker = world.app.context.access.identify(world.people[who].user_id)
     listed = [command for command in COMMANDS if f"- `{command.usage}`: " in text]
     assert listed == [command for command in COMMANDS if asker.may_use(command.audience)] or text == REFUSAL
 
 
 @pytest.mark.parametrize("who", ["guest", "bot", "deactivated"])
 def test_whom_the_settings_call_an_admin_is_none_unless_a_member(world: AccessWorld, who: str) -> None:
-    assert identify(world.app, world.people[who].user_id) == Asker()
+    assert world.app.context.access.identify(world.people[who].user_id) == Asker()
 
 
 def test_an_asker_tells_own_students_from_those_below(world: AccessWorld) -> None:
-    head = identify(world.app, world.people["supervisor"].user_id)
+    head = world.app.context.access.identify(world.people["supervisor"].user_id)
     assert {head.students[one].username for one in head.students_below} == {"amber_a", "birch_b"}
     assert all(map(head.is_own, head.students))
 
@@ -180,7 +182,7 @@ def test_a_student_who_is_also_a_mentor_is_a_mentor(world: AccessWorld) -> None:
     person = world.people["student"]
     world.lms.add_mentor("alice.also", email=person.delivery_email)
     try:
-        asker = identify(world.app, person.user_id)
+        asker = world.app.context.access.identify(person.user_id)
         assert asker.is_mentor and not asker.is_student and not asker.students
         assert world.ask("student", "history amber_a").text == UNKNOWN_STUDENT
     finally:
@@ -209,23 +211,23 @@ def test_an_address_another_student_has_is_nobodys_also_when_written_otherwise(
         run(world.lms, "UPDATE students SET email = %s, is_active = %s WHERE username = 'date_d'", address, is_active)
         try:
             world.app.users.clear_cache()
-            assert identify(world.app, world.people["student"].user_id) == Asker()
+            assert world.app.context.access.identify(world.people["student"].user_id) == Asker()
         finally:
             run(world.lms, "UPDATE students SET email = 'd@x.example', is_active = true WHERE username = 'date_d'")
 
 
 def test_whom_the_map_gives_to_somebody_else_is_not_found_by_address(world: AccessWorld) -> None:
     run(world.lms, "UPDATE students SET email = 'sven@elsewhere.example.com' WHERE username = 'birch_b'")
-    asker = identify(world.app, world.people["mapped student"].user_id)
+    asker = world.app.context.access.identify(world.people["mapped student"].user_id)
     assert [one.username for one in asker.students.values()] == ["birch_b"]
-    assert identify(world.app, world.people["stranger"].user_id) == Asker()
+    assert world.app.context.access.identify(world.people["stranger"].user_id) == Asker()
 
 
 # ---- entries ----
 
 
 def test_audit_shows_who_looked_at_whom_newest_first(world: AccessWorld) -> None:
-    assert world.ask("admin", "audit").text == NO_LOOKS
+    assert world.ask("admin", "audit").text == NO_ENTRIES
     world.ask("admin", "history amber_a")
     world.ask("admin who mentors", "history date_d")
     world.ask("admin who mentors", "summary week all")
@@ -239,17 +241,17 @@ def test_an_exam_that_only_own_students_took_leaves_no_entry(world: AccessWorld)
     own, anothers = title_of("Dora Date"), title_of("Alice Amber")
     for command in ("exam", "content", "chart exam"):
         assert students_in(world.ask("admin who mentors", f"{command} {own}")) == {"date_d"}
-    assert not world.looks()
+    assert not world.get_audited()
     world.ask("admin who mentors", f"exam {anothers}")
-    assert [(student_id, command) for _, student_id, command in world.looks()] == [(None, "exam")]
+    assert [(student_id, command) for _, student_id, command in world.get_audited()] == [(None, "exam")]
 
 
 def test_a_list_of_who_may_be_meant_leaves_an_entry_for_each_who_is_not_theirs(world: AccessWorld) -> None:
     assert students_in(world.ask("admin", "history thorn")) == {"twin_1", "twin_2"}
     twins = [(world.people["admin"].user_id, world.student_ids[one], "history") for one in ("twin_1", "twin_2")]
-    assert world.looks() == twins
+    assert world.get_audited() == twins
     world.ask("admin", "2")
-    assert world.looks() == [*twins, twins[1]]
+    assert world.get_audited() == [*twins, twins[1]]
 
 
 def test_what_was_offered_and_not_chosen_is_forgotten_when_it_is_over(world: AccessWorld) -> None:
@@ -262,10 +264,10 @@ def test_what_was_offered_and_not_chosen_is_forgotten_when_it_is_over(world: Acc
 
 
 def test_audit_comes_in_pages(world: AccessWorld) -> None:
-    admin = identify(world.app, world.people["admin"].user_id)
+    admin = world.app.context.access.identify(world.people["admin"].user_id)
     for number in range(45):
         moment = utc_now() - timedelta(minutes=number)
-        audit(world.app, admin, world.student_ids["date_d"], f"look {number}", moment)
+        write_audit_entry(world.app.store, admin, world.student_ids["date_d"], f"look {number}", moment)
     pages = [world.ask("admin", f"audit page {page}").text for page in (1, 2, 3)]
     assert [page.count("<time:") for page in pages] == [20, 20, 5]
     assert "`look 0`" in pages[0] and "`look 44`" in pages[2]
@@ -309,7 +311,7 @@ def test_the_log_says_where_an_answer_failed_but_nothing_of_whom(
     with world.app.store.transaction() as store:
         store.execute_sql("CREATE TRIGGER no BEFORE INSERT ON lms_looks BEGIN SELECT RAISE(ABORT, 'Amber'); END")
     try:
-        reply = make_reply(world.app, "history amber_a", world.people["admin"].user_id)
+        reply = make_reply(world.app.context, "history amber_a", world.people["admin"].user_id)
     finally:
         with world.app.store.transaction() as store:
             store.execute_sql("DROP TRIGGER no")
@@ -339,10 +341,10 @@ def test_a_supervisor_of_fifty_mentors_is_known_in_no_time(world: AccessWorld) -
     run(world.lms, f"""INSERT INTO "_MentorToStudent" SELECT 1001 + i / 40, 10000 + i FROM {TWO_THOUSAND} AS i""")
     user_id = world.people["stranger"].user_id
     try:
-        assert len(identify(world.app, user_id).students) == 2000
+        assert len(world.app.context.access.identify(user_id).students) == 2000
         began = utc_now()
         for _ in range(10):
-            identify(world.app, user_id)
+            world.app.context.access.identify(user_id)
         assert (utc_now() - began) / 10 < timedelta(milliseconds=30)
     finally:
         run(world.lms, """DELETE FROM "_MentorToStudent" WHERE "A" > 1000""")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,7 +12,6 @@ from lms_bot.chat.language.arguments import UNKNOWN_STUDENT, UNKNOWN_TO_ADMIN, U
 from lms_bot.chat.respond import REFUSAL
 from lms_bot.lms.connection import Snapshot
 from lms_bot.people.access import Audience
-from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
 from lms_bot.sandbox.lms.school import School
 from lms_bot.sandbox.zulip import SandboxZulip
 from lms_bot.store.models import LMSActivityEvent
@@ -27,6 +25,11 @@ from tests.worlds.access_world import (
     title_of,
 )
 from tests.worlds.running_bot import Town, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
 
 NOBODY = "nemo_xyz"
 SHOWN, UNKNOWN, REFUSED = "shown", "unknown", "refused"
@@ -163,7 +166,7 @@ def unknown_to(who: str, command: str) -> str:
 @pytest.mark.parametrize(("who", "command", "question", "whose"), CASES)
 def test_who_is_shown_whose_student(world: AccessWorld, who: str, command: str, question: str, whose: str) -> None:
     student = WHOSE[who].get(whose, NOBODY)
-    world.forget_looks()
+    world.forget_audited()
     reply = ask(world, who, question.format(student=student))
 
     shown = students_in(reply)
@@ -175,7 +178,7 @@ def test_who_is_shown_whose_student(world: AccessWorld, who: str, command: str, 
         assert (reply.text, reply.is_private, reply.files) == (REFUSAL, False, ())
     strangers = shown - IN_SIGHT.get(who, set())
     assert who in ADMINS or not strangers
-    assert {look for look in world.looks()} == {
+    assert set(world.get_audited()) == {
         (world.people[who].user_id, world.student_ids[one], command) for one in strangers
     }
 
@@ -192,7 +195,7 @@ def ask(world: AccessWorld, who: str, text: str) -> Any:
 def test_an_answer_about_many_names_only_whom_they_may_see(
     world: AccessWorld, who: str, command: str, question: str
 ) -> None:
-    world.forget_looks()
+    world.forget_audited()
     reply = ask(world, who, question)
 
     if who in STRANGERS or (who in LEARNERS and command != "chart week"):
@@ -200,7 +203,7 @@ def test_an_answer_about_many_names_only_whom_they_may_see(
     strangers = students_in(reply) - IN_SIGHT.get(who, set())
     if strangers:
         assert who in ADMINS
-        assert world.looks() == [(world.people[who].user_id, None, world.looks()[0][2])]
+        assert world.get_audited() == [(world.people[who].user_id, None, world.get_audited()[0][2])]
     assert reply.is_private or not students_in(reply)
 
 
@@ -294,9 +297,7 @@ def test_an_event_of_anothers_student_is_like_one_that_never_was(
 
 
 @pytest.fixture(scope="module")
-def town(
-    postgres: EmbeddedPostgres, lms_template: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Town]:
+def town(postgres: EmbeddedPostgres, lms_template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     url = postgres.create_database("access_town", lms_template)
     with School(url) as lms, SandboxZulip(requests_per_minute=100_000) as zulip:
         town = Town(lms, zulip, tmp_path_factory.mktemp("town"))

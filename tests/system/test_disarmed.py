@@ -115,8 +115,8 @@ class ForeignPeople(People):
 
 def populate(world: World, words: Words) -> None:
     """What happened, at three students, in these words."""
-    world.people = world.app.users = ForeignPeople(words=words)
-    world.app.health.get_checks = lambda: [Check(words["check"], False, words["trouble"])]
+    world.use_people(ForeignPeople(words=words))
+    world.change(get_checks=lambda: [Check(words["check"], False, words["trouble"])])
     students = ForeignPeople(words=words).students
     for student in students.values():
         _let_learn(world, student, words)
@@ -124,7 +124,7 @@ def populate(world: World, words: Words) -> None:
     world.add_delivery(event, "mentor:3", state="unmapped", reason=words["why unmapped"])
     world.add_delivery(event, "zulip:3", message=world.add_message(reason=words["why waiting"]))
     world.add_error(event, words["why failed"])
-    with world.app.store.transaction():
+    with world.store.transaction():
         RejectedRow.create(
             **{name: words[f"row {name}"] for name in ("stream", "row_key", "problem", "reason")}, rejected_at=NOW
         )
@@ -171,8 +171,8 @@ def ask(world: World, question: str, who: int) -> str:
 
 def tell_everything(world: World, words: Words) -> dict[str, str]:
     """A message of each kind, by the method that writes it."""
-    formatter = world.app.formatter
-    with world.app.store.session():
+    formatter = world.context.formatter
+    with world.store.session():
         events = list(LMSActivityEvent.select().order_by(LMSActivityEvent.event_id))
     told = {
         "format_student_name": formatter.format_student_name(events[0]),

@@ -51,7 +51,7 @@ def own_server() -> Iterator[EmbeddedPostgres]:
 @pytest.fixture
 def own_lms(own_server: EmbeddedPostgres) -> Iterator[School]:
     with School(own_server.create_database("lms")) as lms:
-        yield fill(lms.create(empty=True))
+        yield fill(lms.create())
     own_server.drop_database("lms")
 
 

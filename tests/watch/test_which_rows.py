@@ -300,7 +300,7 @@ def test_an_event_happened_when_the_row_says(
 ) -> None:
     url = new_database()
     with School(url, timestamps) as lms:
-        lms.create(empty=True)
+        lms.create()
         watch = Watch(lms, tmp_path)
         moments = [NOON + number * ONE for number in range(6)]
         watch.insert_attempt(state="started", date=moments[0], last_answer_updated_time=NOON + 9 * ONE)
@@ -318,7 +318,7 @@ def test_an_event_happened_when_the_row_says(
 def test_times_with_a_zone_are_what_they_are_in_any_session(new_database: Callable[..., str], tmp_path: Path) -> None:
     url = new_database()
     with School(url, "timestamptz") as lms:
-        lms.create(empty=True)
+        lms.create()
         with lms.transaction() as sql:
             sql.execute(f"ALTER DATABASE {url.rpartition('/')[2]} SET timezone = 'America/St_Johns'")
         watch = Watch(lms, tmp_path)

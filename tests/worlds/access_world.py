@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lms_bot.app import App, build_app
 from lms_bot.chat.respond import Reply, respond
-from lms_bot.sandbox.lms.school import School
-from lms_bot.sandbox.zulip import SandboxPerson, SandboxZulip
 from lms_bot.settings.settings import load_settings
 from lms_bot.store.conversation import AuditEntry, Choice
 from lms_bot.store.database import rows
 from lms_bot.zulip.gateway import Credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lms_bot.sandbox.lms.school import School
+    from lms_bot.sandbox.zulip import SandboxPerson, SandboxZulip
 
 MENTORS = {  # username: supervisor
     "chief": None, "head": "chief", "anna": "head", "bob": "head", "carla": None, "bea": None, "meg": None,
@@ -49,22 +52,22 @@ class AccessWorld:
     student_ids: dict[str, int]
 
     def ask(self, who: str, text: str, now: datetime | None = None) -> Reply:
-        return respond(self.app, text, self.people[who].user_id, now=now)
+        return respond(self.app.context, text, self.people[who].user_id, now=now)
 
     @contextmanager
     def students_may_ask(self, may: bool) -> Iterator[None]:
-        usual = self.app.settings
-        self.app.settings = usual.model_copy(update={"lms_students_may_ask": may})
+        usual = self.app.context
+        self.app.context = replace(usual, access=replace(usual.access, students_may_ask=may))
         yield
-        self.app.settings = usual
+        self.app.context = usual
 
-    def looks(self) -> list[tuple[Any, ...]]:
+    def get_audited(self) -> list[tuple[Any, ...]]:
         """Who looked at whom with which command, oldest first."""
         with self.app.store.session():
             columns = (AuditEntry.zulip_user_id, AuditEntry.student_id, AuditEntry.command)
             return rows(AuditEntry.select(*columns).order_by(AuditEntry.look_id))
 
-    def forget_looks(self) -> None:
+    def forget_audited(self) -> None:
         with self.app.store.transaction():
             AuditEntry.delete().execute()
 

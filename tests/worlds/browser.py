@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import resources
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
-from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from selenium.webdriver.remote.webelement import WebElement
 
 Found = TypeVar("Found")
 
@@ -22,12 +27,13 @@ PLAIN = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-u
 # It asks nobody on the network for anything by itself.
 QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic")
 LOOK_SECONDS = 0.02
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 60.0  # only a hang lasts longer
+REDRAWN = (NoSuchElementException, StaleElementReferenceException)  # what the page just drew anew: look again
 SERIOUS = ("serious", "critical")
 FIND_VIOLATIONS = """
 const done = arguments[arguments.length - 1];
 const fail = (error) => done([{ id: String(error), impact: "critical", nodes: [] }]);
-axe.run().then((found) => done(found.violations), fail);
+axe.run({ resultTypes: ["violations"] }).then((found) => done(found.violations), fail);
 """
 
 needs_browser = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver")
@@ -55,12 +61,19 @@ class Browser:
     def find_all(self, selector: str) -> list[WebElement]:
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
 
+    def read_all(self, selector: str) -> list[str]:
+        """The text of each element as it is shown, all at one moment."""
+        texts: list[str] = self.run(
+            "return [...document.querySelectorAll(arguments[0])].map(_ => _.innerText)", selector
+        )
+        return texts
+
     def run(self, script: str, *values: object) -> Any:
         return self.driver.execute_script(script, *values)
 
     def wait(self, condition: Callable[[], Found], patience_seconds: float = PATIENCE_SECONDS) -> Found:
         """The condition's first value that is true; selenium's TimeoutException where there is none in time."""
-        return WebDriverWait(self.driver, patience_seconds, LOOK_SECONDS).until(lambda _: condition())
+        return WebDriverWait(self.driver, patience_seconds, LOOK_SECONDS, REDRAWN).until(lambda _: condition())
 
     def find_serious_violations(self) -> list[str]:
         """What axe-core finds that keeps people out, each with where it is."""
@@ -75,9 +88,9 @@ class Browser:
         return [entry["message"] for entry in self.driver.get_log("browser")]
 
 
-@pytest.fixture(scope="module", name="browser")
+@contextmanager
 def open_browser() -> Iterator[Browser]:
-    """A window for the tests of one module."""
+    """A window, closed at the end."""
     options = ChromeOptions()
     options.binary_location = CHROMIUM or ""
     for argument in (*PLAIN, *QUIET):

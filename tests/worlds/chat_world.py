@@ -6,31 +6,33 @@ The people stand in for Zulip's and the LMS's answers, at the border where `User
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
-from types import SimpleNamespace
-from typing import Any, cast
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone, tzinfo
+from typing import TYPE_CHECKING, Any, cast
 
-from lms_bot.app import App
 from lms_bot.chat import Reply, respond
-from lms_bot.chat.language.student_index import StudentIndexes
+from lms_bot.chat.language.context import Context
 from lms_bot.core.activities import ActivityType
-from lms_bot.core.errors import LMSBotError
+from lms_bot.core.clock import find_zone
 from lms_bot.lms.people import Mentor, Student
-from lms_bot.notify.composer import Composer
-from lms_bot.notify.events import RetryOutcome
+from lms_bot.notify.events import LMSActivityEventHandler, RetryOutcome
 from lms_bot.notify.formatter import MessageFormatter
+from lms_bot.notify.preferences import PreferenceBook
 from lms_bot.operation.health import Check
-from lms_bot.outbox.outbox import Outbox
+from lms_bot.people.access import Access
 from lms_bot.people.rosters import Roster
-from lms_bot.people.users import UnmappedMentor
-from lms_bot.settings.settings import load_settings
+from lms_bot.people.users import UnmappedMentor, UserMapper
+from lms_bot.store.conversation import AuditEntry
 from lms_bot.store.counters import Counters
 from lms_bot.store.database import Store, open_store
 from lms_bot.store.messages import Delivery, Message
 from lms_bot.store.models import LMSActivityEvent, LMSEventLog
 from lms_bot.zulip.gateway import ZulipUser
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lms_bot.core.errors import LMSBotError
 
 NOW = datetime(2026, 3, 18, 12, 0, tzinfo=timezone.utc)  # a Wednesday
 
@@ -176,41 +178,48 @@ class Events:
 
 
 class World:
-    """An app as far as answers need one, with what happened in it."""
+    """What answers are made from, with what happened in it."""
 
     def __init__(self, store: Store, students_may_ask: bool = False) -> None:
+        self.store = store
         self.people = People()
         self.events = Events()
-        self.polls = 0
+        self.polls = self.wakes = 0
         self._numbers = itertools.count(1)
-        self.app: Any = SimpleNamespace(
-            settings=load_settings(
-                {
-                    "lms_admins": f"{BOSS}, helena@school.example.com",
-                    "lms_students_may_ask": str(students_may_ask),
-                },
-                environ={},
-                dotenv=None,
-                require_lms=False,
-            ),
+        users = cast("UserMapper", self.people)
+        self.context = Context(
             store=store,
-            student_indexes=StudentIndexes(),
             counters=Counters(store),
-            users=self.people,
-            events=self.events,
-            monitor=SimpleNamespace(process_activities=self._poll),
+            users=users,
+            access=Access(users, frozenset({BOSS, "helena@school.example.com"}), students_may_ask),
+            preferences=PreferenceBook(store, {}),
+            get_zone=self._get_zone,
+            on_preferences_changed=self._wake,
             formatter=MessageFormatter(),
-            health=SimpleNamespace(
-                get_checks=lambda: [
-                    Check("store", True, "answers"),
-                    Check("LMS", False, "connection refused"),
-                ]
-            ),
+            events=cast("LMSActivityEventHandler", self.events),
+            get_checks=lambda: [Check("store", True, "answers"), Check("LMS", False, "connection refused")],
+            poll=self._poll,
+            is_watching=True,
+            is_notifying=True,
+            is_grouping=True,
+            poll_seconds=60,
         )
 
-        self.wakes = 0
-        composer = Composer(cast(App, self.app), Outbox(store))
-        self.app.notifier = SimpleNamespace(composer=composer, wake=self._wake)
+    def change(self, **parts: Any) -> None:
+        """Other parts, or settings, for what is asked from now on."""
+        self.context = replace(self.context, **parts)
+
+    def use_people(self, people: People) -> None:
+        self.people = people
+        users = cast("UserMapper", people)
+        self.change(users=users, access=replace(self.context.access, users=users))
+
+    def let_students_ask(self) -> None:
+        self.change(access=replace(self.context.access, students_may_ask=True))
+
+    def _get_zone(self, person: int) -> tzinfo | None:
+        user = self.people.get_zulip_user(person)
+        return find_zone(user.timezone if user is not None else None)
 
     def _wake(self) -> None:
         self.wakes += 1
@@ -220,7 +229,7 @@ class World:
         return 2
 
     def ask(self, text: str, who: int = MARIA, now: datetime = NOW) -> Reply:
-        return respond(self.app, text, who, now=now)
+        return respond(self.context, text, who, now=now)
 
     def add_event(
         self,
@@ -244,21 +253,21 @@ class World:
             "source_key": f"test:{number}:{kind.value}",
             "has_deliveries": True,
         }
-        with self.app.store.transaction():
+        with self.store.transaction():
             return LMSActivityEvent.create(**usual | columns)
 
     def add_delivery(self, event: LMSActivityEvent, recipient: str = "zulip:1", **columns: Any) -> Delivery:
         kind, _, key = recipient.partition(":")
         usual = {"zulip_user_id": int(key) if kind == "zulip" else None, "created_at": event.created_at}
-        with self.app.store.transaction():
+        with self.store.transaction():
             return Delivery.create(event=event, recipient=recipient, **usual | columns)
 
     def add_message(self, **columns: Any) -> Message:
-        with self.app.store.transaction():
+        with self.store.transaction():
             return Message.create(**{"zulip_user_id": MARIA, "content": "…"} | columns)
 
     def add_error(self, event: LMSActivityEvent, reason: str) -> None:
-        with self.app.store.transaction():
+        with self.store.transaction():
             LMSEventLog.create(event=event, error_message=reason, processed_at=event.created_at)
 
 
@@ -267,4 +276,31 @@ def open_world(store_url: str, students_may_ask: bool = False) -> World:
 
 
 def close_world(world: World) -> None:
-    world.app.store.close_thread()
+    world.store.close_thread()
+
+
+def add_exam(
+    world: World, student: Student, title: str, percentage: float | None, ago: timedelta = timedelta(hours=1)
+) -> None:
+    """An exam that is passed with half of the points, or left open where there is no percentage."""
+    result = None if percentage is None else {"percentage": percentage}
+    kind = ActivityType.EXAM_STARTED
+    if percentage is not None:
+        kind = ActivityType.EXAM_PASSED if percentage >= 50 else ActivityType.EXAM_FAILED
+    world.add_event(student, kind, ago=ago, activity_title=title, activity_metadata=result)
+
+
+def owe(world: World, student: Student, kind: ActivityType = ActivityType.EXAM_PASSED, who: int = MARIA) -> None:
+    """Something happened that this person is to be told of."""
+    world.add_delivery(world.add_event(student, kind), f"zulip:{who}")
+
+
+def lines_of(world: World, said: str, who: int = MARIA) -> list[str]:
+    return world.ask(said, who).text.splitlines()
+
+
+def get_audited(world: World) -> list[tuple[int | None, str]]:
+    """Who was looked at with which command, oldest first."""
+    with world.store.session():
+        entries = AuditEntry.select().order_by(AuditEntry.look_id)
+        return [(entry.student_id, entry.command) for entry in entries]

@@ -1,7 +1,7 @@
 """Conversations with the bot, as pairs of lines: who writes what, and what the bot answers.
 
 What is written stands here; the answers stand in conversations.md, where they can be read, and from where doc.md
-shows some. `python -m tests.conversations` writes them anew; read them before you keep them.
+shows some. `python -m tests.worlds.conversations` writes them anew; read them before you keep them.
 """
 
 from __future__ import annotations
@@ -9,12 +9,11 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lms_bot.chat.commands.notes import write_note
 from lms_bot.core.activities import ActivityType
@@ -39,8 +38,11 @@ from tests.worlds.chat_world import (
     open_world,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 ANSWERS = Path(__file__).with_name("conversations.md")
-HEAD = "# Conversations\n\nWritten by `python -m tests.conversations`, which says who is who.\n"
+HEAD = "# Conversations\n\nWritten by `python -m tests.worlds.conversations`, which says who is who.\n"
 SHOWN, OTHERS = "## Shown in doc.md\n", "## Others\n"
 _ATTACHMENT = re.compile(r"\[([^\]]*)\]\(attachment:[0-9]+\)")
 WHO = {"Maria": MARIA, "Sofia": SOFIA, "Ada": ADMIN, "John": PUPIL, "Gus": GUEST}
@@ -271,7 +273,7 @@ def seed(world: World) -> None:
     failed = world.add_event(ZOE, FAILED, activity_title="History Essay", activity_metadata={"percentage": 30})
     world.add_delivery(failed, "mentor:7", state=DeliveryState.UNMAPPED.value, reason="no Zulip user has the address")
     world.add_error(failed, "mentor chen.wei: no Zulip user has the e-mail address")
-    with world.app.store.transaction():
+    with world.store.transaction():
         KeyValue.put("last_good_poll", (NOW - timedelta(seconds=30)).isoformat())
         RejectedRow.create(
             stream="attempts", row_key="5", problem="unknown state", reason="state is 'limbo'", rejected_at=NOW
@@ -286,9 +288,9 @@ def seeded_world(folder: Path) -> Iterator[World]:
     if not template.exists():
         world = open_world(f"sqlite:///{template}")
         seed(world)
-        with world.app.store.session():
-            world.app.counters.catch_up()
-            world.app.store.database.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        with world.store.session():
+            world.context.counters.catch_up()
+            world.store.database.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")
         close_world(world)
     shutil.copyfile(template, copy)
     world = open_world(f"sqlite:///{copy}", students_may_ask=True)
@@ -313,8 +315,8 @@ def hold(conversation: Conversation, world: World) -> str:
 
 def read_answers() -> dict[str, str]:
     """Each conversation as it was written, by its title."""
-    pieces = re.split(r"^#{2,3} ", ANSWERS.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    return {piece.partition("\n")[0]: f"### {piece}" for piece in pieces if "~~~~text" in piece}
+    parts = re.split(r"^#{2,3} ", ANSWERS.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {part.partition("\n")[0]: f"### {part}" for part in parts if "~~~~text" in part}
 
 
 def write() -> None:

@@ -1,37 +1,24 @@
-"""A running demo with its page, and who speaks to that page without a browser."""
+"""Who speaks to the demo's page without a browser."""
 
 from __future__ import annotations
 
 import http.client
 import json
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, closing
-from typing import Any
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
 
-import pytest
+if TYPE_CHECKING:
+    from lms_bot.sandbox.page.server import PageServer
 
-from lms_bot.sandbox.demo import PAGE_CONFIG, open_page, wait_for_bot
-from lms_bot.sandbox.page.server import PageServer
-from lms_bot.sandbox.parts import set_up
-
-PATIENCE_SECONDS = 15.0
-
-
-@pytest.fixture(scope="module", name="page")
-def open_demo_page() -> Iterator[PageServer]:
-    """One demo for all tests of this module."""
-    with ExitStack() as cleanup:
-        parts = set_up(cleanup, "lms_bot", PAGE_CONFIG)
-        wait_for_bot(parts, lambda: False)
-        yield cleanup.enter_context(open_page(parts))
+PATIENCE_SECONDS = 60.0  # only a hang lasts longer
 
 
 class Feed:
     """What the page is told of one person, read as a browser reads it."""
 
     def __init__(self, page: PageServer, person: str) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", page.port, timeout=15)
+        self._connection = http.client.HTTPConnection("127.0.0.1", page.port, timeout=PATIENCE_SECONDS)
         self._connection.request("GET", f"/feed?person={person}")
         self._lines = self._connection.getresponse()
 
@@ -57,7 +44,7 @@ def ask(
     """Status, headers and body; headers that are None are left out."""
     given = {"Host": f"127.0.0.1:{page.port}", "X-Demo-Token": page.token}
     given |= {name.replace("_", "-"): value for name, value in headers.items()}  # type: ignore[misc]
-    with closing(http.client.HTTPConnection("127.0.0.1", page.port, timeout=15)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", page.port, timeout=PATIENCE_SECONDS)) as connection:
         body = None if wish is None else json.dumps(wish)
         connection.request(method, path, body, {name: value for name, value in given.items() if value is not None})
         answer = connection.getresponse()

@@ -13,8 +13,8 @@ from typing import Any
 from peewee import Model
 
 import lms_bot
-from lms_bot.chat.commands.replies import format_name
-from lms_bot.chat.commands.student_replies import format_history
+from lms_bot.chat.commands.history import format_history
+from lms_bot.chat.commands.rendering import format_name
 from lms_bot.chat.commands.table import COMMANDS
 from lms_bot.core.activities import ActivityType
 from lms_bot.insight.reports import History
@@ -114,8 +114,8 @@ def ways_table() -> str:
 
 
 def conversations_part() -> str:
-    """Those of tests/conversations.md that are meant for doc.md; a test holds them."""
-    _, shown, _ = re.split(r"^## .*\n", read("tests/conversations.md"), flags=re.MULTILINE)
+    """Those of tests/worlds/conversations.md that are meant for doc.md; a test holds them."""
+    _, shown, _ = re.split(r"^## .*\n", read("tests/worlds/conversations.md"), flags=re.MULTILINE)
     return shown
 
 

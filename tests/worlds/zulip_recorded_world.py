@@ -124,7 +124,7 @@ class World:
 
     def send(self, exchange: Exchange) -> tuple[int, dict[str, str], bytes]:
         """Status, headers in lower case and body of the sandbox's answer."""
-        connection = http.client.HTTPConnection(self.zulip.site.removeprefix("http://"), timeout=10)
+        connection = http.client.HTTPConnection(self.zulip.site.removeprefix("http://"), timeout=60)
         try:
             path = self.replace(exchange.path)
             body = self.replace(exchange.body.decode("latin-1")).encode("latin-1")

@@ -1,10 +1,106 @@
-"""Notes about students. Call it inside `Store.session()`; who may read them is for `asked.read_student` to say."""
+"""`note`, `notes`, `unnote`: what mentors write down about a student, for each other."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from typing import TYPE_CHECKING
 
+from lms_bot.chat.commands.rendering import NAME_LENGTH, PAGE_ROWS, check_page, count, format_page, name_of, page_note
+from lms_bot.chat.language.arguments import Listing, read_listing, read_student
+from lms_bot.chat.language.numbers import format_refs, read_numbers
+from lms_bot.chat.language.question import Command, Question, WrongArguments
+from lms_bot.chat.language.student_index import word_for
+from lms_bot.chat.language.words import get_said
+from lms_bot.core.markdown import code, disarm, event_ref, time_tag
+from lms_bot.people.access import Audience
 from lms_bot.store.conversation import Note
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from lms_bot.lms.people import Student
+
+LONGEST_NOTE = 2000
+"""Characters, as written."""
+
+ROOM_ON_PAGE = 8500
+"""So many characters of notes are shown at once, or one note."""
+
+
+def answer_note(question: Question) -> str:
+    student, text = read_student(question, lambda words: get_said(words) or None)
+    if text is None:
+        raise WrongArguments("And what shall I write down?")
+    if len(text) > LONGEST_NOTE:
+        raise WrongArguments(f"A note holds at most {LONGEST_NOTE:,} characters, and this has {len(text):,}.")
+    question.audit(student.student_id)
+    author = question.asker.zulip_user.full_name if question.asker.zulip_user else ""
+    note_id = write_note(
+        student.student_id,
+        question.zulip_user_id,
+        author,
+        text,
+        now=question.now,
+        zulip_message_id=question.message_id,
+    )
+    how = f"{code(f'notes {word_for(student)}')} shows all, {code(f'unnote #{note_id}')} deletes this one"
+    return f"📌 Noted about **{name_of(student)}**, for all their mentors to read. {how}."
+
+
+def answer_notes(question: Question) -> str:
+    student, listing = read_student(question, lambda words: _read_page(question, words))
+    question.audit(student.student_id)
+    return _format_notes(student, get_notes(student.student_id), listing or Listing())
+
+
+def _read_page(question: Question, words: tuple[str, ...]) -> Listing | None:
+    """`page N` alone: notes are of no period and no kind."""
+    listing = read_listing(question, words)
+    return listing if listing == Listing(page=listing.page if listing else 1) else None
+
+
+def _format_notes(student: Student, notes: list[Note], listing: Listing) -> str:
+    if not notes:
+        how = code(f"note {word_for(student)} …")
+        return f"📌 Nothing is noted about **{name_of(student)}**. {how} writes something down."
+    pages = _split([format_note(one) for one in notes])
+    rows_total = len(pages) * PAGE_ROWS  # each page counts as full: notes are long, and few fill one
+    check_page(listing.page, rows_total)
+    more = page_note(listing.page, rows_total, f"notes {word_for(student)}")
+    head = f"📌 **Notes about {name_of(student)}** · {count(len(notes), 'note')}"
+    return format_page(head, ("When", "Who", "Note", "Number"), pages[listing.page - 1], [more])
+
+
+def format_note(note: Note) -> tuple[str, str, str, str]:
+    """When, who, what and its number, as cells of a table."""
+    author = disarm(note.author_name, max_length=NAME_LENGTH)
+    return time_tag(note.created_at), author, disarm(note.text), event_ref(note.note_id)
+
+
+def _split(rows: Iterable[tuple[str, ...]]) -> list[list[tuple[str, ...]]]:
+    """The rows as pages that fit a message."""
+    pages: list[list[tuple[str, ...]]] = []
+    room = 0
+    for row in rows:
+        needed = sum(len(cell) + 3 for cell in row) + 2
+        if needed > room or len(pages[-1]) == PAGE_ROWS:
+            pages.append([])
+            room = ROOM_ON_PAGE
+        pages[-1].append(row)
+        room -= needed
+    return pages
+
+
+def answer_unnote(question: Question) -> str:
+    """Deletes notes of the asker's own; of others' it says no more than of those that never were."""
+    numbers = read_numbers(question.words)
+    if not numbers:
+        raise WrongArguments("Which note? `notes` shows their numbers.")
+    deleted = [number for number in numbers if delete_note(number, question.zulip_user_id)]
+    unknown = [number for number in numbers if number not in deleted]
+    lines = [f"🗑️ Deleted: {format_refs(deleted)}."] if deleted else []
+    lines += [f"You have no note {format_refs(unknown)}."] if unknown else []
+    return "\n".join(lines)
 
 
 def write_note(
@@ -39,3 +135,20 @@ def delete_note(note_id: int, zulip_user_id: int) -> bool:
     """Whether there was a note of this number by this person; it is no more."""
     query = Note.delete().where(Note.note_id == note_id, Note.zulip_user_id == zulip_user_id)
     return bool(query.execute())
+
+
+COMMANDS = (
+    Command(
+        "note", "note <student> <text>", "write something down about a student, for all who mentor them",
+        Audience.KNOWN, "note {student} will sit the exam again on Friday", answer_note, aliases=("remember",),
+        is_about_own_students=True,
+    ),
+    Command(
+        "notes", "notes <student> [page N]", "what is written down about a student", Audience.KNOWN,
+        "notes {student}", answer_notes, is_about_own_students=True,
+    ),
+    Command(
+        "unnote", "unnote <number>…", "delete a note of yours", Audience.KNOWN, "unnote #3", answer_unnote,
+        aliases=("delete note", "remove note", "forget note"),
+    ),
+)  # fmt: skip

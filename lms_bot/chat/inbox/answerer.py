@@ -27,7 +27,7 @@ from lms_bot.store.messages import Lane
 from lms_bot.zulip.gateway import Gateway
 
 if TYPE_CHECKING:
-    from lms_bot.app import App
+    from lms_bot.chat.language.context import Context
     from lms_bot.zulip.gateway import ZulipUser
 
 logger = logging.getLogger(__name__)
@@ -145,11 +145,11 @@ class Answerer:
 
 
 def make_reply(
-    app: App, text: str, sender_id: int, *, message_id: int | None = None, zulip_user: ZulipUser | None = None
+    context: Context, text: str, sender_id: int, *, message_id: int | None = None, zulip_user: ZulipUser | None = None
 ) -> Reply:
     """What is answered; never raises."""
     try:
-        return respond(app, text, sender_id, zulip_user=zulip_user, message_id=message_id)
+        return respond(context, text, sender_id, zulip_user=zulip_user, message_id=message_id)
     except Exception as error:
         reference = uuid.uuid4().hex[:8]
         logger.error("an answer failed; reference %s", reference, exc_info=without_words(error))

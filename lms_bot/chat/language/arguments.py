@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from lms_bot.chat.language.periods import Period
 from lms_bot.chat.language.question import Question, WrongArguments
 from lms_bot.chat.language.student_index import StudentIndex, chosen_word
 from lms_bot.chat.language.words import get_said, strip_fillers, strip_trailing_fillers
 from lms_bot.core.errors import LMSBotError
 from lms_bot.insight import reports
 from lms_bot.lms.people import Student
-from lms_bot.people.access import Asker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from lms_bot.chat.language.periods import Period
+    from lms_bot.people.access import Asker
 
 T = TypeVar("T")
 
@@ -69,20 +72,22 @@ def nothing(words: tuple[str, ...]) -> None:
 
 def read_student(
     question: Question,
-    words: tuple[str, ...],
     read: Callable[[tuple[str, ...]], T | None] = nothing,
     *,
-    command: tuple[str, ...],
+    words: tuple[str, ...] | None = None,
+    before: tuple[str, ...] = (),
     own_only: bool = False,
     unclear: str = UNCLEAR_REST,
 ) -> tuple[Student, T | None]:
     """Who is meant, and what `read` makes of the words after the name; None where there are none.
 
-    The name is as much as finds somebody and leaves what can be read. `command` is what was said before `words`.
+    The name is as much as finds somebody and leaves what can be read. `words` are all of the question's, where not
+    said otherwise; `before` is what was said between the command and them.
     Raises WrongArguments where nobody is named or, saying `unclear`, where what follows cannot be read;
     UnknownStudent and SeveralStudents; LMSBotError where the asker's students cannot be known now.
     """
-    asker = question.asker
+    asker, words = question.asker, question.words if words is None else words
+    before = (*question.command.split(), *before)
     found = _find(get_student_index(question, own_only), words, read, unclear)
     if found is None and asker.is_admin and not own_only:  # perhaps stored just now
         found = _find(get_student_index(question, own_only, is_fresh=True), words, read, unclear)
@@ -92,15 +97,13 @@ def read_student(
         raise WrongArguments("Which student?")
     if found is None:
         similar, rest = _find_similar(question, words, read)
-        raise UnknownStudent(_unknown_to(asker, own_only), similar, command, rest)
+        raise UnknownStudent(_unknown_to(asker, own_only), similar, before, rest)
     if len(found.students) > 1:
-        raise SeveralStudents(found.students, command, found.rest)
+        raise SeveralStudents(found.students, before, found.rest)
     return found.students[0], found.meaning
 
 
-def read_two_students(
-    question: Question, words: tuple[str, ...], *, command: tuple[str, ...], own_only: bool = False
-) -> tuple[Student, Student]:
+def read_two_students(question: Question) -> tuple[Student, Student]:
     """Two students named one after the other, with `and`, `with` or the like between them if you please.
 
     Raises what `read_student` raises; a name that is not clear may be the first or the second.
@@ -111,11 +114,10 @@ def read_two_students(
             rest = rest[1:]
         return rest or None
 
-    first, rest = read_student(question, words, read_second, command=command, own_only=own_only)
+    first, rest = read_student(question, read_second)
     if rest is None:
         raise WrongArguments("And which other student?")
-    before = (*command, chosen_word(first.student_id))
-    second, _ = read_student(question, rest, command=before, own_only=own_only)
+    second, _ = read_student(question, words=rest, before=(chosen_word(first.student_id),))
     return first, second
 
 
@@ -127,11 +129,11 @@ class _Found(Generic[T]):
 
 
 def _find(
-    directory: StudentIndex, words: tuple[str, ...], read: Callable[[tuple[str, ...]], T | None], unclear: str
+    index: StudentIndex, words: tuple[str, ...], read: Callable[[tuple[str, ...]], T | None], unclear: str
 ) -> _Found[T] | None:
     is_unclear = False
     for name, rest in _ways_to_split(words):
-        students = directory.find(" ".join(name))
+        students = index.find(" ".join(name))
         meaning = read(rest) if students and rest else None
         if students and (not rest or meaning is not None):
             return _Found(students, rest, meaning)
@@ -163,9 +165,9 @@ def _find_similar(
     """Who may be meant, and the words after the name: among the asker's own, so that no guess tells who exists."""
     if question.asker.trouble is not None:  # an admin's, who can be answered without their own
         return [], ()
-    directory = get_student_index(question, own_only=True)
+    index = get_student_index(question, own_only=True)
     for name, rest in _ways_to_split(strip_fillers(words)):
-        similar = [] if rest and read(rest) is None else directory.find_similar(" ".join(name), MOST_SIMILAR)
+        similar = [] if rest and read(rest) is None else index.find_similar(" ".join(name), MOST_SIMILAR)
         if similar:
             return similar, rest
     return [], ()
@@ -180,7 +182,7 @@ def _ways_to_split(words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], tu
 
 def get_student_index(question: Question, own_only: bool, is_fresh: bool = False) -> StudentIndex:
     """Of all whom the asker may ask about: their own, and for an admin everybody the LMS or the store knows."""
-    asker, student_indexes = question.asker, question.app.student_indexes
+    asker, student_indexes = question.asker, question.context.student_indexes
     if own_only or not asker.is_admin:
         return student_indexes.get(question.zulip_user_id, question.own_students.values())
     everybody = get_everybody(question, is_fresh)
@@ -191,16 +193,14 @@ def get_student_index(question: Question, own_only: bool, is_fresh: bool = False
 
 def get_everybody(question: Question, is_fresh: bool = False) -> Mapping[int, Student]:
     """All students whom the LMS or the store knew lately, by id."""
-    everybody: Mapping[int, Student] = question.app.student_indexes.get_everybody(
-        lambda: _fetch_everybody(question), is_fresh
-    )
-    return everybody
+    indexes = question.context.student_indexes
+    return indexes.get_everybody(lambda: _fetch_everybody(question), is_fresh=is_fresh)
 
 
 def _fetch_everybody(question: Question) -> dict[int, Student]:
     found = {one.student_id: _student_of(one) for one in reports.get_stored_students()}
     with suppress(LMSBotError):  # without the LMS, those of whom something is stored
-        found |= {one.student_id: one for one in question.app.users.get_all_students()}
+        found |= {one.student_id: one for one in question.context.users.get_all_students()}
     return found
 
 

@@ -1,37 +1,40 @@
-"""A period in pieces that people count by, in their own time zone. Pure."""
+"""A period in the units that people count by, in their own time zone. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from lms_bot.core.clock import to_utc
 
-Piece = tuple[datetime, datetime]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Interval = tuple[datetime, datetime]
 """From the one moment on and before the other, both aware UTC."""
 
 
 @dataclass(frozen=True)
-class Pieces:
-    """One after the other, and of what `unit`: day, week, month or year."""
+class CalendarUnits:
+    """One after the other, each a `unit` long: day, week, month or year."""
 
     unit: str
-    pieces: list[Piece]
+    intervals: list[Interval]
 
 
-def split(start: datetime, end: datetime, zone: tzinfo) -> Pieces:
+def get_calendar_units(start: datetime, end: datetime, zone: tzinfo) -> CalendarUnits:
     """The calendar days that hold this time, or weeks from Monday on, or months, or years: few enough to look at."""
     first, last = start.astimezone(zone).date(), (end - timedelta(microseconds=1)).astimezone(zone).date()
     unit = next(unit for unit in _UNITS if last - first < unit.longest)
     days = [unit.begin(first)]
     while days[-1] <= last:
         days.append(unit.begin_next(days[-1]))
-    return Pieces(unit.name, list(pairwise(get_midnight(day, zone) for day in days)))
+    return CalendarUnits(unit.name, list(pairwise(get_midnight(day, zone) for day in days)))
 
 
-def get_week(now: datetime, zone: tzinfo) -> Piece:
+def get_week(now: datetime, zone: tzinfo) -> Interval:
     """This week, from Monday on, to its end."""
     today = now.astimezone(zone).date()
     monday = _begin_week(today)

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
-from lms_bot.chat.commands.preference_replies import name_of
-from lms_bot.chat.commands.replies import ANSWER_WITH_NUMBER
 from lms_bot.chat.language.student_index import CHOSEN, chosen_word
 from lms_bot.chat.language.words import Word, strip_fillers
-from lms_bot.core.markdown import code, event_ref
-from lms_bot.lms.people import Student
 from lms_bot.store.conversation import Choice
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lms_bot.lms.people import Student
 
 CHOICE_LASTS = timedelta(minutes=10)
 MOST_OFFERED = 9
 _NUMBER = re.compile(
-    r"(?:(?:number|no|nr|option|student) )?#?(?:(?P<digits>[0-9]{1,3})|(?P<word>[a-z]+))(?: one)?",
-    re.ASCII,
+    r"(?:(?:number|no|nr|option|student) )?#?(?:(?P<digits>[0-9]{1,3})|(?P<word>[a-z]+))(?: one)?", re.ASCII
 )
 _YES = frozenset(("yes", "y", "yep", "yeah", "sure", "ok", "okay", "exactly", "right"))
 _SPELLINGS = (
@@ -72,34 +72,3 @@ def choose(choice: Choice, number: int) -> tuple[str, ...] | None:
     if not 1 <= number <= len(choice.questions):
         return None
     return tuple(word if word.startswith(CHOSEN) else Word(word) for word in choice.questions[number - 1])
-
-
-def format_out_of_range(choice: Choice) -> str:
-    count = len(choice.questions)
-    return f"Please answer with a number from 1 to {count}." if count > 1 else "I offered you only one, number 1."
-
-
-def format_several(students: Sequence[Student]) -> str:
-    """The list to choose from; `students` are all who may be meant."""
-    lines = [f"{number}. {name}" for number, name in enumerate(_tell_apart(students[:MOST_OFFERED]), start=1)]
-    more = len(students) - len(lines)
-    ending = f"… and {more} more: write more of the name to find them. " if more else ""
-    return "\n".join(["Which one do you mean?", "", *lines, "", f"{ending}{ANSWER_WITH_NUMBER}"])
-
-
-def format_unknown(sentence: str, similar: Sequence[Student]) -> str:
-    """That nobody is called so, and who may be meant instead."""
-    if not similar:
-        return sentence
-    if len(similar) == 1:
-        return f"{sentence}\nDid you mean **{name_of(similar[0])}**? Then answer {code('yes')}."
-    return f"{sentence}\n{format_several(similar)}"
-
-
-def _tell_apart(students: Sequence[Student]) -> list[str]:
-    """Their names, disarmed, with the id of those whose names are the same."""
-    names = [name_of(student) for student in students]
-    return [
-        f"{name} {event_ref(student.student_id)}" if names.count(name) > 1 else name
-        for name, student in zip(names, students, strict=True)
-    ]

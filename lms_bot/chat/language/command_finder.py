@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from lms_bot.chat.commands.command import Command
+from rapidfuzz import fuzz, process
+
 from lms_bot.chat.language.words import read_owner, strip_fillers, strip_leading_fillers, strip_trailing_fillers
-from lms_bot.people.access import Asker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from lms_bot.chat.language.question import Command
+    from lms_bot.people.access import Asker
 
 NOTHING_SAID = ("help",)
 ALL = "all"
@@ -20,11 +25,13 @@ LONGEST_SENTENCE = 30
 
 _IS_OF_SOMETHING = re.compile("<student>|<name>|\\[period\\]")
 
-CUTOFF = 0.6
-"""How similar a typo must be to what was meant, as difflib measures it: 1 is the same."""
+CUTOFF = 66
+"""How similar a typo must be to what was meant: 100 is the same, and 66 still takes `cvs` for `csv`."""
+
+MOST_SIMILAR = 2
 
 
-class Finder:
+class CommandFinder:
     """Finds commands of a table by what was said."""
 
     def __init__(self, commands: Sequence[Command]) -> None:
@@ -79,14 +86,15 @@ class Finder:
         return command
 
     def find_similar(self, words: Sequence[str], asker: Asker) -> list[Command]:
-        """At most two commands that the asker may use and may have meant."""
-        names = {name: one for name, one in self._by_name.items() if asker.may_use(one.audience)}
+        """At most MOST_SIMILAR commands that the asker may use and may have meant."""
+        commands = {name: one for name, one in self._by_name.items() if asker.may_use(one.audience)}
+        names = list(commands)
         similar = [
-            names[name]
+            commands[name]
             for said in self._beginnings(words)
-            for name in difflib.get_close_matches(said, names, n=2, cutoff=CUTOFF)
+            for name, _, _ in process.extract(said, names, scorer=fuzz.ratio, limit=MOST_SIMILAR, score_cutoff=CUTOFF)
         ]
-        return list(dict.fromkeys(similar))[:2]
+        return list(dict.fromkeys(similar))[:MOST_SIMILAR]
 
     def _beginnings(self, words: Sequence[str]) -> Iterator[str]:
         """The first word alone, and then with it as many as a command may have."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DAY_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 MONTH_NAMES = (
@@ -57,14 +60,14 @@ def format_day(day: date) -> str:
     return f"{day.day} {MONTH_NAMES[day.month - 1].capitalize()} {day.year}"
 
 
-def _find_named(words: str, today: date, latest: date) -> Span | None:
+def _find_named(words: str, today: date, _latest: date) -> Span | None:
     for pattern, find in _NAMED.items():
         if re.fullmatch(pattern, words):
             return Span(*find(today))
     return None
 
 
-def _find_ago(words: str, today: date, latest: date) -> Span | None:
+def _find_ago(words: str, today: date, _latest: date) -> Span | None:
     match = re.fullmatch(rf"(?P<number>{NUMBER}) (?P<unit>day|week|month|year)s? ago", words, re.ASCII)
     days = read_count(match["number"]) * DAYS_OF_UNIT[match["unit"][0]] if match else 0
     return _make_day(today - timedelta(days=days)) if match and days < (today - date(FIRST_YEAR, 1, 1)).days else None
@@ -83,7 +86,7 @@ def _find_weekday(words: str, today: date, latest: date) -> Span | None:
     return Span(day, day + ONE_DAY, f"{DAY_NAMES[weekday].capitalize()}, {format_day(day)}", recurs_days=7)
 
 
-def _find_date(words: str, today: date, latest: date) -> Span | None:
+def _find_date(words: str, _today: date, latest: date) -> Span | None:
     """A day, a month or a year."""
     match = next(filter(None, (re.fullmatch(pattern, words, re.ASCII) for pattern in _DATES)), None)
     if match is None:

@@ -15,9 +15,7 @@ _DAY_GROUPS = {"weekday": WEEKDAYS[:5], "weekdays": WEEKDAYS[:5], "weekend": WEE
 _TO = r"\s*[-\u2010-\u2015]\s*|\s+(?:to|until|till?|through|and)\s+"
 _NAMED_CLOCKS = {"noon": time(12), "midday": time(12), "midnight": time(0)}
 _CLOCK_WORD = r"[0-9]{1,2}(?:[:.h]?[0-5][0-9])?h?(?: ?[ap]\.?m\.?)?|noon|midday|midnight"
-_CLOCK = re.compile(
-    r"(?P<hour>[0-9]{1,2})(?:[:.h]?(?P<minute>[0-5][0-9]))?h?(?: ?(?P<half>[ap])\.?m\.?)?", re.ASCII
-)
+_CLOCK = re.compile(r"(?P<hour>[0-9]{1,2})(?:[:.h]?(?P<minute>[0-5][0-9]))?h?(?: ?(?P<half>[ap])\.?m\.?)?", re.ASCII)
 _CLOCK_RANGE = re.compile(rf"(?:(?:from|between) )?({_CLOCK_WORD})(?:{_TO}| )({_CLOCK_WORD})", re.ASCII)
 
 _UNITS = {"mi": "minutes", "h": "hours", "d": "days", "w": "weeks", "mo": "months"}
@@ -97,7 +95,7 @@ def _at(day: date, clock: time, zone: tzinfo) -> datetime:
 
 
 def parse_clock(text: str) -> time | None:
-    """"21:00", "9pm", "7.30", "21h", "noon"."""
+    """ "21:00", "9pm", "7.30", "21h", "noon"."""
     words = text.casefold().strip()
     if words in _NAMED_CLOCKS:
         return _NAMED_CLOCKS[words]
@@ -115,7 +113,7 @@ def parse_clock(text: str) -> time | None:
 
 
 def parse_clock_range(text: str) -> tuple[time, time] | None:
-    """"21:00-07:00", "9pm to 7am", "from 21 until 7"; the second may be on the next day."""
+    """ "21:00-07:00", "9pm to 7am", "from 21 until 7"; the second may be on the next day."""
     match = _CLOCK_RANGE.fullmatch(" ".join(text.casefold().split()))
     start, end = (parse_clock(match[1]), parse_clock(match[2])) if match else (None, None)
     return (start, end) if start is not None and end is not None else None

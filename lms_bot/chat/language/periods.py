@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
+from typing import TYPE_CHECKING
 
+from lms_bot.chat.language.calendar_units import get_midnight
 from lms_bot.chat.language.dates import DAYS_OF_UNIT, NUMBER, ONE_DAY, Span, find_span, read_count
 from lms_bot.core.clock import to_utc
 from lms_bot.core.markdown import code
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PERIOD_EXAMPLES = ("today", "last week", "since monday", "3 days", "march", "2026-01-10..2026-01-20")
 PERIODS_ARE = f"A period is for example {', '.join(map(code, PERIOD_EXAMPLES[:-1]))} or {code(PERIOD_EXAMPLES[-1])}."
@@ -63,14 +67,14 @@ def _tidy(text: str) -> str:
 def _make_last(number: int, unit: str, now: datetime, zone: tzinfo) -> Period | None:
     """The last `number` units up to now; the end lies ahead, for clocks that are ahead of ours."""
     today = now.astimezone(zone).date()
-    end = _midnight(today + 2 * ONE_DAY, zone)
+    end = get_midnight(today + 2 * ONE_DAY, zone)
     name = next((name for name in ("minute", "hour") if name.startswith(unit.rstrip("s"))), None)
     if name and number:
         return Period(to_utc(now) - timedelta(**{f"{name}s": number}), end, _count(number, name))
     days = 0 if name else number * DAYS_OF_UNIT[unit[0]]
     if not 0 < days <= MOST_DAYS:
         return None
-    return Period(_midnight(today - timedelta(days=days), zone), end, _count(days, "day"))
+    return Period(get_midnight(today - timedelta(days=days), zone), end, _count(days, "day"))
 
 
 def _count(number: int, unit: str) -> str:
@@ -117,12 +121,8 @@ def _ways_to_split(words: str) -> Iterator[tuple[str, str]]:
 
 
 def _make_period(span: Span, zone: tzinfo) -> Period | None:
-    start, end = _midnight(span.first, zone), _midnight(span.end, zone)
+    start, end = get_midnight(span.first, zone), get_midnight(span.end, zone)
     return Period(start, end, span.label) if start < end else None  # zones have left out whole days
-
-
-def _midnight(day: date, zone: tzinfo) -> datetime:
-    return to_utc(datetime.combine(day, time.min, zone))
 
 
 _DASHES = re.compile("[\u2010-\u2015\u2212]")

@@ -1,23 +1,25 @@
-"""A question on its way to its answer."""
+"""A question on its way to its answer, and the commands that answer."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from lms_bot.chat.language.periods import BackwardPeriod, Period, parse_period
+from lms_bot.chat.language.student_index import PLAIN_USERNAME
 from lms_bot.chat.language.words import get_said, strip_fillers
 from lms_bot.core.clock import UTC, find_zone
+from lms_bot.core.markdown import code
 from lms_bot.outbox.draft import File
-from lms_bot.people.access import Asker, audit
+from lms_bot.people.access import Asker, Audience, write_audit_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Collection, Mapping
+    from datetime import datetime, tzinfo
 
-    from lms_bot.app import App
-    from lms_bot.people.users import Student
+    from lms_bot.chat.language.context import Context
+    from lms_bot.lms.people import Student
 
 
 class WrongArguments(Exception):
@@ -39,10 +41,12 @@ class WithFiles:
 class Question:
     """What was asked: by whom, when, by which command and with which words after it.
 
+    It brings the context it is to be answered from, so that a command, and whatever reads its arguments, takes one
+    thing, and what is asked cannot come apart from where it is looked up.
     `words` know how they were written, see `words.get_said`. `message_id` is Zulip's, where it is known.
     """
 
-    app: App
+    context: Context
     asker: Asker
     words: tuple[str, ...]
     now: datetime
@@ -72,9 +76,16 @@ class Question:
             raise self.asker.trouble
         return self.asker.students
 
+    @property
+    def students_in_sight(self) -> Collection[int] | None:
+        """By id: the asker's own, for an admin everybody (None). Raises as `own_students` does."""
+        return None if self.asker.is_admin else self.own_students.keys()
+
     def audit(self, student_id: int | None) -> None:
-        """To be called before an answer that shows this student, or (None) all students: see `access.audit`."""
-        audit(self.app, self.asker, student_id, self.command, self.now)
+        """To be called before an answer that shows this student, or (None) all students: see
+        `access.write_audit_entry`.
+        """
+        write_audit_entry(self.context.store, self.asker, student_id, self.command, self.now)
 
     def read_period(self, words: tuple[str, ...]) -> Period | None:
         """The period that the words name, or None. WrongArguments where it would end before it begins."""
@@ -82,3 +93,44 @@ class Question:
             return parse_period(get_said(strip_fillers(words)), self.now, self.zone)
         except BackwardPeriod:
             raise WrongArguments("That period would end before it begins.") from None
+
+
+SOMEBODY, SOMEBODY_ELSE = "john_doe", "jane_smith"
+"""The students in an example where the asker has none."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """What may be asked. `meaning` is one line; `{student}` and `{other}` in the example become the asker's own.
+
+    Besides its name and `aliases` there are `sentences` that mean it: in them, "…" stands for what is asked.
+    An answer that is private holds what only the asker may read. One that needs the store is made while
+    connected to it; the others are given while it is away, too.
+    """
+
+    name: str
+    usage: str
+    meaning: str
+    audience: Audience
+    example: str
+    answer: Callable[[Question], str | WithFiles]
+    aliases: tuple[str, ...] = ()
+    sentences: tuple[str, ...] = ()
+    is_private: bool = True
+    needs_store: bool = True
+    is_about_own_students: bool = False
+
+    def get_example(self, student: str = SOMEBODY, other: str = SOMEBODY_ELSE) -> str:
+        return self.example.format(student=student, other=other)
+
+
+def format_usage(command: Command, student: str = SOMEBODY, other: str = SOMEBODY_ELSE) -> str:
+    return f"Usage: {code(command.usage)}\nFor example: {code(command.get_example(student, other))}"
+
+
+def pick_students_for_example(asker: Asker) -> tuple[str, str]:
+    """Two usernames that are easily typed: of the asker's own, as far as there are such."""
+    usernames = (student.username for student in asker.students.values())
+    own = filter(PLAIN_USERNAME.fullmatch, usernames)
+    first = next(own, SOMEBODY)
+    return first, next(own, SOMEBODY if first == SOMEBODY_ELSE else SOMEBODY_ELSE)

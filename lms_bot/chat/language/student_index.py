@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
-import difflib
+import re
 import threading
 from bisect import bisect_left
-from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections import defaultdict
 from functools import cached_property
 from itertools import chain, takewhile
 from typing import TYPE_CHECKING
 
-from lms_bot.core.cache import ExpiringCache
+from cachetools import LRUCache, TTLCache
+from rapidfuzz import fuzz, process
+
 from lms_bot.core.normalize import normalize
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+
     from lms_bot.lms.people import Student
 
 SHORTEST_BEGINNING = 2
 """So many letters, at least, are taken as the beginning of a name."""
 
-MOST_COMPARED = 1000
-"""Among more students than these no typo is looked for: comparing takes time."""
-
 LONGEST_COMPARED = 60
-CUTOFF = 0.75
-DIRECTORIES_KEPT = 50
+CUTOFF = 75
+"""How similar a typo must be to what was meant: 100 is the same, and 75 still takes `jhon` for `john`."""
+
+INDEXES_KEPT = 50
 EVERYBODY_SECONDS = 50.0
 CHOSEN = "\u2063"
 """Begins a word that means what was chosen from a list. It cannot be typed: words are without it."""
+
+
+PLAIN_USERNAME = re.compile(r"[\w.@+-]{1,60}", re.ASCII)
+"""What is easily typed, and no markup."""
+
+
+def word_for(student: Student) -> str:
+    """What to type for a student: the username where that is easily typed, else the id."""
+    username = student.username
+    return username if username and PLAIN_USERNAME.fullmatch(username) else str(student.student_id)
 
 
 def chosen_word(student_id: int) -> str:
@@ -37,7 +49,7 @@ def chosen_word(student_id: int) -> str:
 
 
 class StudentIndex:
-    """Students, to be found by their names; each name is folded once, however many are looked for."""
+    """Students, to be found by their names; each name is normalized once, however many are looked for."""
 
     def __init__(self, students: Iterable[Student]) -> None:
         self._in_order = sorted(students, key=lambda student: (student.username, student.student_id))
@@ -49,62 +61,66 @@ class StudentIndex:
         A username as it is written wins over a username in another case, that over an id, that over a name
         (display, first, last or full), and that over the beginning of any of these. Accents do not count.
         """
-        folded = normalize(said)
+        normalized = normalize(said)
         if said.startswith(CHOSEN):
             return self._by_id.get(said.removeprefix(CHOSEN), [])
-        if not folded:
+        if not normalized:
             return []
         return (
             self._by_username.get(said)
-            or self._by_folded_username.get(folded)
-            or self._by_id.get(folded.removeprefix("#"))
-            or self._by_name.get(folded)
-            or self._find_beginning(folded)
+            or self._by_normalized_username.get(normalized)
+            or self._by_id.get(normalized.removeprefix("#"))
+            or self._by_name.get(normalized)
+            or self._find_beginning(normalized)
         )
 
     def find_similar(self, said: str, limit: int) -> list[Student]:
         """At most so many students whose names are nearly what was said, the nearest first."""
-        folded = normalize(said)
-        if not SHORTEST_BEGINNING < len(folded) <= LONGEST_COMPARED or len(self._in_order) > MOST_COMPARED:
+        normalized = normalize(said)
+        if not SHORTEST_BEGINNING < len(normalized) <= LONGEST_COMPARED:
             return []
-        names = difflib.get_close_matches(folded, self._by_name, n=3 * limit, cutoff=CUTOFF)
-        found = chain.from_iterable(self._by_name[name] for name in names)
+        near = process.extract(normalized, self._name_list, scorer=fuzz.ratio, limit=3 * limit, score_cutoff=CUTOFF)
+        found = chain.from_iterable(self._by_name[name] for name, _, _ in near)
         return list({student.student_id: student for student in found}.values())[:limit]
 
     def search(self, said: str) -> list[Student]:
         """Everybody whose id this is, or who has a name with a word that begins so."""
-        folded = normalize(said)
-        found = [*self._by_id.get(folded.removeprefix("#"), []), *self._find_beginning(folded)]
+        normalized = normalize(said)
+        found = [*self._by_id.get(normalized.removeprefix("#"), []), *self._find_beginning(normalized)]
         return list({student.student_id: student for student in found}.values())
 
-    def _find_beginning(self, folded: str) -> list[Student]:
-        if len(folded) < SHORTEST_BEGINNING:
+    def _find_beginning(self, normalized: str) -> list[Student]:
+        if len(normalized) < SHORTEST_BEGINNING:
             return []
-        first = bisect_left(self._beginnings, (folded, -1))
+        first = bisect_left(self._beginnings, (normalized, -1))
         entries = (self._beginnings[at] for at in range(first, len(self._beginnings)))
-        found = {index for _, index in takewhile(lambda entry: entry[0].startswith(folded), entries)}
+        found = {index for _, index in takewhile(lambda entry: entry[0].startswith(normalized), entries)}
         return [self._in_order[index] for index in sorted(found)]
 
     @cached_property
     def _by_username(self) -> dict[str, list[Student]]:
-        return self._index(lambda student, names: [student.username])
+        return self._index([student.username] for student in self._in_order)
 
     @cached_property
-    def _by_folded_username(self) -> dict[str, list[Student]]:
-        return self._index(lambda student, names: names[:1])
+    def _by_normalized_username(self) -> dict[str, list[Student]]:
+        return self._index(names[:1] for names in self._names)
 
     @cached_property
     def _by_id(self) -> dict[str, list[Student]]:
-        return self._index(lambda student, names: [str(student.student_id)])
+        return self._index([str(student.student_id)] for student in self._in_order)
 
     @cached_property
     def _by_name(self) -> dict[str, list[Student]]:
-        return self._index(lambda student, names: names)
+        return self._index(self._names)
 
-    def _index(self, keys: Callable[[Student, list[str]], list[str]]) -> dict[str, list[Student]]:
+    @cached_property
+    def _name_list(self) -> list[str]:
+        return list(self._by_name)
+
+    def _index(self, keys_of_students: Iterable[list[str]]) -> dict[str, list[Student]]:
         index = defaultdict(list)
-        for student, names in zip(self._in_order, self._names, strict=True):
-            for key in keys(student, names):
+        for student, keys in zip(self._in_order, keys_of_students, strict=True):
+            for key in keys:
                 index[key].append(student)
         index.pop("", None)
         return dict(index)
@@ -118,36 +134,39 @@ class StudentIndex:
 
 
 class StudentIndexes:
-    """StudentIndexes made lately: a long roster is folded once, and anew when it is another one. Threads share it."""
+    """Indexes made lately: a long roster is indexed once, and anew when it is another one. Threads share it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: OrderedDict[Hashable, tuple[tuple[Student, ...], StudentIndex]] = OrderedDict()
-        self._everybody = ExpiringCache()
+        self._kept: LRUCache[Hashable, tuple[tuple[Student, ...], StudentIndex]] = LRUCache(INDEXES_KEPT)
+        self._everybody: TTLCache[None, Mapping[int, Student]] = TTLCache(1, EVERYBODY_SECONDS)
 
-    def get_everybody(self, fetch: Callable[[], Mapping[int, Student]], is_fresh: bool) -> Mapping[int, Student]:
+    def get_everybody(self, fetch: Callable[[], Mapping[int, Student]], *, is_fresh: bool) -> Mapping[int, Student]:
         """All students there are, by id: what `fetch` gave lately, or where it shall be fresh gives now."""
-        known: Mapping[int, Student] | None = None if is_fresh else self._everybody.get()
-        return self._everybody.put(value=fetch(), seconds=EVERYBODY_SECONDS) if known is None else known
+        with self._lock:
+            known = None if is_fresh else self._everybody.get(None)
+        if known is not None:
+            return known
+        fetched = fetch()
+        with self._lock:
+            self._everybody[None] = fetched
+        return fetched
 
     def get(self, whose: Hashable, students: Iterable[Student]) -> StudentIndex:
-        """The directory of these students, who are what `whose` has now."""
+        """The index of these students, who are what `whose` has now."""
         roster = tuple(students)
         with self._lock:
             kept = self._kept.get(whose)
         if kept is not None and kept[0] == roster:
             return kept[1]
-        directory = StudentIndex(roster)
+        index = StudentIndex(roster)
         with self._lock:
-            self._kept[whose] = (roster, directory)
-            self._kept.move_to_end(whose)
-            while len(self._kept) > DIRECTORIES_KEPT:
-                self._kept.popitem(last=False)
-        return directory
+            self._kept[whose] = (roster, index)
+        return index
 
 
 def _names(student: Student) -> list[str]:
-    """The folded username first, which may be ""; no name twice."""
+    """The normalized username first, which may be ""; no name twice."""
     first, last = normalize(student.first_name), normalize(student.last_name)
     full = [f"{first} {last}", f"{last} {first}"] if first and last else []
     full += [] if not full or full[0].isascii() else [f"{last}{first}"]  # Chinese is written without the space
@@ -157,6 +176,6 @@ def _names(student: Student) -> list[str]:
 
 
 def _rests(name: str) -> Iterator[str]:
-    """"john paul doe", "paul doe", "doe"."""
+    """ "john paul doe", "paul doe", "doe"."""
     words = name.split()
     return (" ".join(words[first:]) for first in range(len(words)))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from lms_bot.core.markdown import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 _QUOTED = re.compile(
     r"^(?:@_\*\*[^*]+\*\* \[[^\]]*\]\([^)]*\):\s*)?(`{3,})quote\n.*?(?:^\1\s*$|\Z)", re.DOTALL | re.MULTILINE
@@ -33,7 +36,7 @@ class Word(str):
     said: str
 
     def __new__(cls, said: str) -> Word:
-        word = super().__new__(cls, _strip(said.split()[0]))
+        word = super().__new__(cls, _strip(said.split(maxsplit=1)[0]))
         word.said = said
         return word
 
@@ -53,13 +56,13 @@ def split_lines(text: str) -> list[tuple[Word, ...]]:
 
 def _split(text: str) -> tuple[Word, ...]:
     said = _MENTION.sub(r"\1", _LEADING_MENTIONS.sub("", one_line(text)))
-    pieces: list[str] = []
-    for piece in said.split():
-        if any(map(str.isalnum, piece)):
-            pieces.append(piece)
-        elif pieces:
-            pieces[-1] += f" {piece}"
-    return tuple(map(Word, pieces))
+    words: list[str] = []
+    for part in said.split():
+        if any(map(str.isalnum, part)):
+            words.append(part)
+        elif words:
+            words[-1] += f" {part}"
+    return tuple(map(Word, words))
 
 
 def get_said(words: Iterable[str]) -> str:

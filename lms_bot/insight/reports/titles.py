@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from rapidfuzz import fuzz, process
 
 from lms_bot.core.normalize import normalize
 from lms_bot.insight.reports.counting import choose
@@ -14,13 +13,18 @@ from lms_bot.store.counter_changes import to_title_key
 from lms_bot.store.database import database
 from lms_bot.store.statements import Condition, Statements, from_stored
 
-PIECE = 3
-"""So many letters of a word with a typo in it are taken to be right."""
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from datetime import datetime
 
-MOST_PIECES = 8
+LETTERS_RIGHT = 3
+"""So many letters at the beginning or the end of a word with a typo in it are taken to be right."""
+
+MOST_FRAGMENTS = 8
 MOST_COMPARED = 2000
 LONGEST_COMPARED = 100
-CUTOFF = 0.5
+CUTOFF = 52
+"""How similar a typo must be to what was meant: 100 is the same, and 52 finds `Physics Midterm` for `phisics`."""
 
 
 @dataclass(frozen=True)
@@ -108,34 +112,42 @@ def count_titles(text: str, student_ids: Collection[int] | None) -> dict[bool, i
 def find_similar_titles(text: str, student_ids: Collection[int] | None, *, limit: int = 5) -> list[FoundTitle]:
     """Titles of these students that are nearly the text and have the beginning or the end of one of its words."""
     said = normalize(text)[:LONGEST_COMPARED]
-    words = sorted((word for word in said.split() if len(word) >= PIECE), key=len, reverse=True)
-    pieces = list(dict.fromkeys(piece for word in words for piece in (word[:PIECE], word[-PIECE:])))[:MOST_PIECES]
-    if not pieces:
+    fragments = _get_fragments(said)
+    if not fragments:
         return []
     statements = Statements(database.obj)
-    source, parameters = _hold_one(statements, pieces, student_ids)
+    source, parameters = _hold_one(statements, fragments, student_ids)
     found = statements.execute(f"SELECT DISTINCT title_key {source} LIMIT {MOST_COMPARED}", parameters)
-    nearest = difflib.get_close_matches(said, [title_key for (title_key,) in found], n=limit, cutoff=CUTOFF)
+    title_keys = [title_key for (title_key,) in found]
+    near = process.extract(said, title_keys, scorer=fuzz.ratio, limit=limit, score_cutoff=CUTOFF)
+    nearest = [title_key for title_key, _, _ in near]
     if not nearest:
         return []
     is_near, keys = statements.among("title_key", nearest)
-    source, parameters = _hold_one(statements, pieces, student_ids)
+    source, parameters = _hold_one(statements, fragments, student_ids)
     titles = f"SELECT is_exam, title, title_key {source} AND {is_near}"
     similar = _count_students(statements, titles, (*parameters, *keys), student_ids, said)
     return sorted(similar, key=lambda one: nearest.index(one.title_key))[:limit]
 
 
+def _get_fragments(said: str) -> list[str]:
+    """The beginnings and ends of the words, of the longest first."""
+    words = sorted((word for word in said.split() if len(word) >= LETTERS_RIGHT), key=len, reverse=True)
+    fragments = (part for word in words for part in (word[:LETTERS_RIGHT], word[-LETTERS_RIGHT:]))
+    return list(dict.fromkeys(fragments))[:MOST_FRAGMENTS]
+
+
 def _hold_one(
-    statements: Statements, pieces: Sequence[str], student_ids: Collection[int] | None, is_exam: bool | None = None
+    statements: Statements, fragments: Sequence[str], student_ids: Collection[int] | None, is_exam: bool | None = None
 ) -> Condition:
-    """FROM and WHERE: the titles that hold one of these pieces and that some of the students have."""
+    """FROM and WHERE: the titles that hold one of these texts and that some of the students have."""
     holds = "position(? IN title_key) > 0" if statements.is_postgresql else "instr(title_key, ?) > 0"
-    is_one = " OR ".join([holds] * len(pieces))
+    is_one = " OR ".join([holds] * len(fragments))
     kind = "" if is_exam is None else f" AND {'' if is_exam else 'NOT '}is_exam"
     condition, ids = choose(statements, student_ids)
     # With OFFSET, PostgreSQL looks it up for each title; it would read every attempt there is otherwise.
     has_it = f"EXISTS (SELECT 1 FROM {_HAS_IT}{condition} LIMIT 1 OFFSET 0)"
-    return f"FROM lms_titles AS title WHERE ({is_one}){kind} AND {has_it}", (*pieces, *ids)
+    return f"FROM lms_titles AS title WHERE ({is_one}){kind} AND {has_it}", (*fragments, *ids)
 
 
 def _count_students(

@@ -11,17 +11,20 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
 import psycopg2
-from psycopg2.extensions import connection
 from psycopg2.sql import SQL, Identifier
 
-from lms_bot.sandbox.keeper import Keeper
+from lms_bot.sandbox.reaper import Reaper
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from psycopg2.extensions import connection
 
 Mode = Literal["fast", "immediate"]
 
@@ -57,23 +60,23 @@ class EmbeddedPostgres(AbstractContextManager["EmbeddedPostgres"]):
         self.password = secrets.token_hex(8)
         self.host = "127.0.0.1"
         self.port = 0
-        self._keeper: Keeper | None = None
+        self._reaper: Reaper | None = None
         self._pid: int | None = None
 
     @property
     def folder(self) -> Path:
         """Where the server keeps everything, `data` being its data directory; RuntimeError if not started."""
-        return self._started_keeper.folder
+        return self._started_reaper.folder
 
     @property
     def is_running(self) -> bool:
-        return self._pid is not None and self._started_keeper.exit_code(self._pid) is None
+        return self._pid is not None and self._started_reaper.exit_code(self._pid) is None
 
     def start(self) -> EmbeddedPostgres:
         """Make an empty server and wait until it answers. RuntimeError, with its log, if it does not."""
-        if self._keeper is not None:
+        if self._reaper is not None:
             return self
-        self._keeper = Keeper(prefix="lms-bot-pg-")
+        self._reaper = Reaper(prefix="lms-bot-pg-")
         try:
             self._create_data_directory()
             self._run_on_a_free_port()
@@ -84,9 +87,9 @@ class EmbeddedPostgres(AbstractContextManager["EmbeddedPostgres"]):
 
     def stop(self) -> None:
         """End the server and remove its folder; a later `start()` makes a new, empty one."""
-        if self._keeper is not None:
-            self._keeper.close()
-        self._keeper = self._pid = None
+        if self._reaper is not None:
+            self._reaper.close()
+        self._reaper = self._pid = None
 
     def restart(self, mode: Mode = "fast") -> None:
         """Stop and start on the same port, data kept. `immediate` is a crash, with recovery at the start."""
@@ -140,10 +143,10 @@ class EmbeddedPostgres(AbstractContextManager["EmbeddedPostgres"]):
             cursor.execute(SQL(statement).format(*map(Identifier, names)), values or None)
 
     @property
-    def _started_keeper(self) -> Keeper:
-        if self._keeper is None:
+    def _started_reaper(self) -> Reaper:
+        if self._reaper is None:
             raise RuntimeError("the embedded PostgreSQL is not started")
-        return self._keeper
+        return self._reaper
 
     @property
     def _user(self) -> str | None:
@@ -156,14 +159,14 @@ class EmbeddedPostgres(AbstractContextManager["EmbeddedPostgres"]):
             shutil.chown(self.folder, self._user)
             shutil.chown(password_file, self._user)
             self.binaries = _readable_by(self._user, self.binaries, self.folder)
-        pid = self._started_keeper.start(
+        pid = self._started_reaper.start(
             [self.binaries / "initdb", "-D", self.folder / "data", "-U", "postgres",
              "--pwfile", password_file, "--auth-local=trust", "--auth-host=scram-sha-256",
              "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"],
             user=self._user, env=_environment(), end_signal=signal.SIGKILL,
         )  # fmt: skip
-        self._wait_until(lambda: self._started_keeper.exit_code(pid) is not None)
-        if self._started_keeper.exit_code(pid) != 0:
+        self._wait_until(lambda: self._started_reaper.exit_code(pid) is not None)
+        if self._started_reaper.exit_code(pid) != 0:
             raise RuntimeError(f"initdb failed:\n{self._log()}")
         password_file.unlink()
 
@@ -171,15 +174,17 @@ class EmbeddedPostgres(AbstractContextManager["EmbeddedPostgres"]):
         for attempts_left in (4, 3, 2, 1, 0):
             self.port = _free_port()
             try:
-                return self._run()
+                self._run()
             except RuntimeError:  # somebody was quicker to take that port
                 if not attempts_left:
                     raise
+            else:
+                return
 
     def _run(self) -> None:
-        keeper = self._started_keeper
+        reaper = self._started_reaper
         settings = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
-        self._pid = keeper.start(
+        self._pid = reaper.start(
             [self.binaries / "postgres", "-D", self.folder / "data", "-k", self.folder,
              "-h", self.host, "-p", str(self.port), *settings],
             user=self._user, env=_environment(), end_signal=signal.SIGQUIT,
@@ -190,7 +195,7 @@ class EmbeddedPostgres(AbstractContextManager["EmbeddedPostgres"]):
 
     def _halt(self, mode: Mode) -> None:
         if self._pid is not None:
-            self._started_keeper.stop(self._pid, STOP_SIGNALS[mode])
+            self._started_reaper.stop(self._pid, STOP_SIGNALS[mode])
             self._pid = None
 
     def _is_ready(self) -> bool:
@@ -240,14 +245,15 @@ def _readable_by(user: str, binaries: Path, folder: Path) -> Path:
     """The binaries, or a copy of them in `folder` if they are out of that user's reach (as under /root)."""
     try:
         subprocess.run([binaries / "postgres", "-V"], user=user, cwd="/", check=True, capture_output=True)
-        return binaries
     except PermissionError:
         package = binaries.parents[1]
-        copy = shutil.copytree(binaries.parent, folder / package.name / binaries.parent.name)
+        headers = shutil.ignore_patterns("include")  # most of the files, and none that runs
+        copy = shutil.copytree(binaries.parent, folder / package.name / binaries.parent.name, ignore=headers)
         libraries = package.with_name(f"{package.name}.libs")  # where a wheel keeps what its binaries link to
         if libraries.exists():
             shutil.copytree(libraries, folder / libraries.name)
         return Path(copy) / binaries.name
+    return binaries
 
 
 def _environment() -> dict[str, str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lms_bot.sandbox.lms.school import School
+if TYPE_CHECKING:
+    from lms_bot.sandbox.lms.school import School
 
 
 class Person(NamedTuple):
@@ -83,9 +84,8 @@ CONTENT_HISTORY = (  # days ago, hours back, who, content, completed (or else wa
 )
 
 
-def fill(school: School, now: datetime | None = None) -> None:
+def fill(school: School) -> School:
     """Put the sample into a school that has only its tables. Its history ends two hours before now."""
-    now = now or datetime.now(timezone.utc)
     _add_people(school)
     for slug, title, minutes, questions, needed in EXAMS:
         size = {"duration": minutes, "number_of_questions": questions}
@@ -94,7 +94,8 @@ def fill(school: School, now: datetime | None = None) -> None:
         school.add_course(title, chapters)
     for title, content_type, course, exam in CONTENTS:
         school.add_content(title, content_type, course=course, exam=exam)
-    _add_history(school, now)
+    _add_history(school, datetime.now(timezone.utc))
+    return school
 
 
 def _add_people(school: School) -> None:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import re
 import threading
-from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import psycopg2
-from psycopg2.extensions import connection, cursor
-from psycopg2.sql import SQL, Composable, Identifier, Placeholder
+
+from lms_bot.sandbox.lms import rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from psycopg2.extensions import connection, cursor
+
+    from lms_bot.sandbox.lms.rows import Key
 
 SCHEMA = Path(__file__).with_name("schema.sql")
 PLATFORM_ID_OFFSET = 9000  # a mentor's user_id is her id and this: whoever mixes the two up finds nobody
 USUAL_PERCENTAGE = {"pass": 85, "fail": 35}
-
-Key = int | str  # an id, or the name people use: username, slug or title
 
 
 class School:
@@ -37,17 +40,13 @@ class School:
         self._connection: connection | None = None
         self._one_at_a_time = threading.RLock()
 
-    def create(self, empty: bool = False) -> School:
-        """Create the tables and, unless `empty`, the sample school in them."""
+    def create(self) -> School:
+        """Create the tables, without a row in them."""
         schema = SCHEMA.read_text(encoding="utf-8")
         if self.timestamps == "timestamptz":
             schema = schema.replace("timestamp(3)", "timestamp(3) with time zone")
         with self.transaction() as sql:
             sql.execute(schema)
-        if not empty:
-            from lms_bot.sandbox.lms.sample import fill
-
-            fill(self)
         return self
 
     def connect(self) -> connection:
@@ -79,12 +78,12 @@ class School:
         columns.setdefault("email", f"{username}@school.example.com")
         with self.transaction() as sql:
             if supervisor is not None:
-                columns["supervisor_id"] = _find(sql, "mentors", "username", supervisor)
+                columns["supervisor_id"] = rows.find_id(sql, "mentors", "username", supervisor)
                 sql.execute("SELECT email FROM mentors WHERE id = %s", (columns["supervisor_id"],))
-                columns.setdefault("supervisor_email", _value(sql))
-            mentor_id = _insert(sql, "mentors", {"username": username, **columns})
+                columns.setdefault("supervisor_email", rows.get_value(sql))
+            mentor_id = rows.insert(sql, "mentors", {"username": username, **columns})
             if "user_id" not in columns:
-                _update(sql, "mentors", mentor_id, {"user_id": mentor_id + PLATFORM_ID_OFFSET})
+                rows.update(sql, "mentors", mentor_id, {"user_id": mentor_id + PLATFORM_ID_OFFSET})
         return mentor_id
 
     def add_student(self, username: str, *, mentors: Sequence[Key] = (), **columns: Any) -> int:
@@ -92,39 +91,43 @@ class School:
         now = utc()
         usual = {"email": f"{username}@students.example.com", "created": now, "modified": now}
         with self.transaction() as sql:
-            student_id = _insert(sql, "students", {"username": username, **usual, **columns}, own_id=True)
+            student_id = rows.insert(sql, "students", {"username": username, **usual, **columns}, own_id=True)
             for mentor in mentors:
-                _pair(sql, _find(sql, "mentors", "username", mentor), student_id)
+                rows.pair(sql, rows.find_id(sql, "mentors", "username", mentor), student_id)
         return student_id
 
     def pair(self, mentor: Key, student: Key) -> None:
         """Make her a mentor of the student. Nothing happens if she is one."""
         with self.transaction() as sql:
-            _pair(sql, _find(sql, "mentors", "username", mentor), _find(sql, "students", "username", student))
+            rows.pair(
+                sql,
+                rows.find_id(sql, "mentors", "username", mentor),
+                rows.find_id(sql, "students", "username", student),
+            )
 
     def unpair(self, mentor: Key, student: Key) -> None:
         with self.transaction() as sql:
-            mentor_id = _find(sql, "mentors", "username", mentor)
-            student_id = _find(sql, "students", "username", student)
+            mentor_id = rows.find_id(sql, "mentors", "username", mentor)
+            student_id = rows.find_id(sql, "students", "username", student)
             sql.execute('DELETE FROM "_MentorToStudent" WHERE "A" = %s AND "B" = %s', (mentor_id, student_id))
-            _count_students(sql, mentor_id)
+            rows.count_students(sql, mentor_id)
 
     # ---- what they learn from ----
 
     def add_exam(self, title: str, **columns: Any) -> int:
         """Returns `exams.id`; the slug is made of the title unless given."""
-        usual = {"slug": _slug(title), "duration": 60, "number_of_questions": 20}
+        usual = {"slug": rows.make_slug(title), "duration": 60, "number_of_questions": 20}
         usual |= {"pass_percentage": 50, "total_marks": 100}
         with self.transaction() as sql:
-            return _insert(sql, "exams", {"title": title, **usual, **columns}, own_id=True)
+            return rows.insert(sql, "exams", {"title": title, **usual, **columns}, own_id=True)
 
     def add_course(self, title: str, chapters: Sequence[str] = ("Introduction",)) -> int:
         """Returns `courses.id`."""
         with self.transaction() as sql:
-            course_id = _insert(sql, "courses", {"title": title, "slug": _slug(title)})
+            course_id = rows.insert(sql, "courses", {"title": title, "slug": rows.make_slug(title)})
             for order, name in enumerate(chapters):
-                chapter = {"name": name, "slug": _slug(f"{title} {name}"), "order": order}
-                _insert(sql, "chapters", {**chapter, "course_id": course_id}, own_id=True)
+                chapter = {"name": name, "slug": rows.make_slug(f"{title} {name}"), "order": order}
+                rows.insert(sql, "chapters", {**chapter, "course_id": course_id}, own_id=True)
         return course_id
 
     def add_content(
@@ -132,11 +135,11 @@ class School:
     ) -> int:
         """Returns `"ChapterContent".id`. With `exam`, the content is that exam."""
         with self.transaction() as sql:
-            columns["course_id"] = _find(sql, "courses", "title", course)
+            columns["course_id"] = rows.find_id(sql, "courses", "title", course)
             if exam is not None:
-                columns["examId"] = _find(sql, "exams", "slug", exam)
+                columns["examId"] = rows.find_id(sql, "exams", "slug", exam)
             content = {"title": title, "content_type": content_type, **columns}
-            return _insert(sql, "ChapterContent", content, own_id=True)
+            return rows.insert(sql, "ChapterContent", content, own_id=True)
 
     # ---- what they do ----
 
@@ -145,17 +148,17 @@ class School:
     ) -> int:
         """Returns `attempts.id`."""
         with self.transaction() as sql:
-            student_id = _find(sql, "students", "username", student)
+            student_id = rows.find_id(sql, "students", "username", student)
             sql.execute("SELECT username FROM students WHERE id = %s", (student_id,))
             attempt = {
                 "user_id": student_id,
-                "username": _value(sql),
-                "exam_id": _find(sql, "exams", "slug", exam),
+                "username": rows.get_value(sql),
+                "exam_id": rows.find_id(sql, "exams", "slug", exam),
                 "date": utc(at),
                 "last_started_time": utc(at),
                 "state": state,
             }
-            return _insert(sql, "attempts", attempt | columns, own_id=True)
+            return rows.insert(sql, "attempts", attempt | columns, own_id=True)
 
     def finish_exam(
         self,
@@ -179,10 +182,10 @@ class School:
             ending: dict[str, Any] = {"state": state, "result": result, "last_answer_updated_time": utc(at)}
             taken = max(utc(at) - utc(started_at or at), timedelta())
             left = max(timedelta(minutes=minutes or 0) - taken, timedelta())
-            ending |= {"time_taken": _clock(taken), "remaining_time": _clock(left)}
+            ending |= {"time_taken": rows.format_clock(taken), "remaining_time": rows.format_clock(left)}
             if percentage is not None:
-                ending |= _scores(percentage, questions or 0, marks)
-            _update(sql, "attempts", attempt_id, ending | columns)
+                ending |= rows.make_scores(percentage, questions or 0, marks)
+            rows.update(sql, "attempts", attempt_id, ending | columns)
 
     def start_content(
         self,
@@ -195,23 +198,23 @@ class School:
     ) -> int:
         """Returns `content_attempts.id`. `chapter` is the first of the content's course unless given."""
         with self.transaction() as sql:
-            content_id = _find(sql, "ChapterContent", "title", content)
+            content_id = rows.find_id(sql, "ChapterContent", "title", content)
             sql.execute('SELECT course_id, content_type FROM "ChapterContent" WHERE id = %s', (content_id,))
             course_id, content_type = sql.fetchone() or (None, None)
             if chapter is None:
                 first = 'SELECT id FROM chapters WHERE course_id = %s ORDER BY "order", id LIMIT 1'
                 sql.execute(first, (course_id,))
-                chapter = _value(sql)
+                chapter = rows.get_value(sql)
             attempt = {
-                "user_id": _find(sql, "students", "username", student),
+                "user_id": rows.find_id(sql, "students", "username", student),
                 "course_id": course_id,
-                "chapter_id": None if chapter is None else _find(sql, "chapters", "name", chapter),
+                "chapter_id": None if chapter is None else rows.find_id(sql, "chapters", "name", chapter),
                 "chapter_content_id": content_id,
                 "content_type": content_type,
                 "state": "started",
                 "created": utc(at),
             }
-            return _insert(sql, "content_attempts", attempt | columns, own_id=True)
+            return rows.insert(sql, "content_attempts", attempt | columns, own_id=True)
 
     def complete_content(
         self, content_attempt_id: int, at: datetime | None = None, *, state: str = "completed", **columns: Any
@@ -228,19 +231,19 @@ class School:
     def insert_attempt(self, **columns: Any) -> int:
         """A row of `attempts` with these columns and no others; returns its id, the next one unless given."""
         with self.transaction() as sql:
-            return _insert(sql, "attempts", columns, own_id=True)
+            return rows.insert(sql, "attempts", columns, own_id=True)
 
     def update_attempt(self, attempt_id: int, **columns: Any) -> None:
         with self.transaction() as sql:
-            _update(sql, "attempts", attempt_id, columns)
+            rows.update(sql, "attempts", attempt_id, columns)
 
     def insert_content_attempt(self, **columns: Any) -> int:
         with self.transaction() as sql:
-            return _insert(sql, "content_attempts", columns, own_id=True)
+            return rows.insert(sql, "content_attempts", columns, own_id=True)
 
     def update_content_attempt(self, content_attempt_id: int, **columns: Any) -> None:
         with self.transaction() as sql:
-            _update(sql, "content_attempts", content_attempt_id, columns)
+            rows.update(sql, "content_attempts", content_attempt_id, columns)
 
     def _living_connection(self) -> connection:
         """The kept connection, or a new one if the server has been away since."""
@@ -248,9 +251,10 @@ class School:
             try:
                 with self._connection.cursor() as sql:
                     sql.execute("SELECT 1")
-                return self._connection
             except psycopg2.Error:
                 self._connection.close()
+            else:
+                return self._connection
         self._connection = self.connect()
         return self._connection
 
@@ -260,71 +264,3 @@ def utc(at: datetime | None = None) -> datetime:
     at = at or datetime.now(timezone.utc)
     at = at.astimezone(timezone.utc).replace(tzinfo=None) if at.tzinfo else at
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
-
-
-def _find(sql: cursor, table: str, name_column: str, key: Key) -> int:
-    column = "id" if isinstance(key, int) else name_column
-    query = SQL("SELECT id FROM {} WHERE {} = %s ORDER BY id LIMIT 1")
-    sql.execute(query.format(Identifier(table), Identifier(column)), (key,))
-    found = _value(sql)
-    if found is None:
-        raise LookupError(f"nothing in {table} with {column} {key!r}")
-    return found
-
-
-def _insert(sql: cursor, table: str, columns: dict[str, Any], own_id: bool = False) -> int:
-    """Insert and return the id. `own_id`: the table has no sequence, so take the next one."""
-    values: dict[str, Composable] = {name: Placeholder(name) for name in columns}
-    if own_id and "id" not in columns:
-        values["id"] = SQL("(SELECT coalesce(max(id), 0) + 1 FROM {})").format(Identifier(table))
-    names = SQL(", ").join(map(Identifier, values))
-    statement = SQL("INSERT INTO {} ({}) VALUES ({}) RETURNING id")
-    sql.execute(statement.format(Identifier(table), names, SQL(", ").join(values.values())), columns)
-    return _value(sql)
-
-
-def _update(sql: cursor, table: str, row_id: int, columns: dict[str, Any]) -> None:
-    changes = SQL(", ").join(SQL("{} = {}").format(Identifier(name), Placeholder(name)) for name in columns)
-    statement = SQL("UPDATE {} SET {} WHERE id = {}")
-    sql.execute(statement.format(Identifier(table), changes, Placeholder("row id")), {**columns, "row id": row_id})
-    if not sql.rowcount:
-        raise LookupError(f"nothing in {table} with id {row_id}")
-
-
-def _pair(sql: cursor, mentor_id: int, student_id: int) -> None:
-    pair = (mentor_id, student_id)
-    sql.execute('INSERT INTO "_MentorToStudent" VALUES (%s, %s) ON CONFLICT DO NOTHING', pair)
-    _count_students(sql, mentor_id)
-
-
-def _count_students(sql: cursor, mentor_id: int) -> None:
-    sql.execute(
-        'UPDATE mentors SET students_count = (SELECT count(*) FROM "_MentorToStudent" WHERE "A" = mentors.id)'
-        " WHERE id = %s",
-        (mentor_id,),
-    )
-
-
-def _value(sql: cursor) -> Any:
-    row = sql.fetchone()
-    return row[0] if row else None
-
-
-def _scores(percentage: int, questions: int, marks: Any) -> dict[str, Any]:
-    correct = round(questions * percentage / 100)
-    wrong = round((questions - correct) * 0.75)
-    return {
-        "percentage": percentage,
-        "score": round(float(marks or 100) * percentage / 100),
-        "correct_answers_count": correct,
-        "incorrect_answers_count": wrong,
-        "unanswered_count": questions - correct - wrong,
-    }
-
-
-def _clock(duration: timedelta) -> str:
-    return str(timedelta(seconds=int(duration.total_seconds())))
-
-
-def _slug(title: str) -> str:
-    return re.sub(r"\W+", "-", title.lower()).strip("-")

@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lms_bot.core.activities import source_key
-from lms_bot.sandbox.zulip.people import SandboxMessage
+
+if TYPE_CHECKING:
+    from lms_bot.sandbox.zulip.people import SandboxMessage
 
 # Reads the bot's store: `stored(query, values)`.
 Stored = Callable[..., list[tuple[Any, ...]]]
@@ -24,6 +26,7 @@ DELIVERIES = (
     " FROM lms_deliveries d LEFT JOIN lms_messages m ON m.message_id = d.message_id WHERE d.event_id IN ({})"
     " ORDER BY d.delivery_id"
 )
+NEWS = "SELECT zulip_user_id, content FROM lms_messages WHERE message_id IN (SELECT message_id FROM lms_deliveries)"
 LAST_POLL = "SELECT updated_at FROM lms_facts WHERE name = 'last_good_poll'"
 COUNTS = (
     "SELECT (SELECT count(*) FROM lms_activity_events WHERE timestamp >= ?1),"
@@ -173,7 +176,7 @@ def count(
     """What there is since the demo began. `rows` is the LMS's own count, None while it cannot be asked."""
     began = datetime.fromtimestamp(began_at, timezone.utc).isoformat(sep=" ", timespec="microseconds")
     events, deliveries = (stored(COUNTS, [began]) or [(0, 0)])[0]
-    said = stored("SELECT zulip_user_id, content FROM lms_messages")
+    said = stored(NEWS)
     written = Counter((user_id, content.strip()) for user_id, content in said)
     return {
         "rows": rows,

@@ -7,17 +7,19 @@ import json
 import queue
 import secrets
 import threading
-from collections.abc import Callable, Iterable
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from lms_bot.sandbox.page.backend import OVER, PageBackend
 from lms_bot.sandbox.page.trouble import CannotNow
-from lms_bot.sandbox.page.world import OVER, World
-from lms_bot.sandbox.page.zulip import ZulipAway, ZulipRefuses
+from lms_bot.sandbox.page.zulip_client import ZulipAway, ZulipRefuses
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 HOST = "127.0.0.1"
 PORTS = range(8765, 8865)
@@ -52,7 +54,7 @@ HEADERS = {
 
 
 class PageServer(ThreadingHTTPServer):
-    """Serves the page of one world on 127.0.0.1, on the first free port of `ports`, from `start()` on.
+    """Serves the page of one backend on 127.0.0.1, on the first free port of `ports`, from `start()` on.
 
     OSError where all are taken.
     """
@@ -60,8 +62,8 @@ class PageServer(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False  # a page that stays open must not hold up the end
 
-    def __init__(self, world: World, ports: Iterable[int] = PORTS) -> None:
-        self.world = world
+    def __init__(self, backend: PageBackend, ports: Iterable[int] = PORTS) -> None:
+        self.backend = backend
         self.token = secrets.token_urlsafe(24)
         self._bind_first_free(ports)
         self.port: int = self.server_address[1]
@@ -70,20 +72,25 @@ class PageServer(ThreadingHTTPServer):
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), name="page", daemon=True)
 
     def _bind_first_free(self, ports: Iterable[int]) -> None:
-        for port in ports:
-            try:
-                return super().__init__((HOST, port), PageConnection)
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE:
-                    raise
-        raise OSError(errno.EADDRINUSE, "no port is free for the page")
+        if not any(self._bind(port) for port in ports):
+            raise OSError(errno.EADDRINUSE, "no port is free for the page")
+
+    def _bind(self, port: int) -> bool:
+        """False where somebody else has the port."""
+        try:
+            super().__init__((HOST, port), PageConnection)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            return False
+        return True
 
     def start(self) -> PageServer:
         self._thread.start()
         return self
 
     def close(self) -> None:
-        """No more requests; the world is to be closed by whoever made it."""
+        """No more requests; the backend is to be closed by whoever made it."""
         self.shutdown()
         self._thread.join()
         self.server_close()
@@ -107,7 +114,7 @@ class PageConnection(BaseHTTPRequestHandler):
         if address.path == "/feed":
             self._feed(parse_qs(address.query).get("person", [""])[0])
         elif address.path == "/school":
-            self._send_json(self.server.world.describe())
+            self._send_json(self.server.backend.describe())
         elif address.path.startswith("/files/"):
             self._send_file(unquote(address.path.removeprefix("/files/")))
         else:
@@ -118,9 +125,11 @@ class PageConnection(BaseHTTPRequestHandler):
             return
         do = self._deeds().get(urlsplit(self.path).path)
         if do is None:
-            return self._refuse(HTTPStatus.NOT_FOUND, "There is nothing of that name here.")
+            self._refuse(HTTPStatus.NOT_FOUND, "There is nothing of that name here.")
+            return
         if not secrets.compare_digest(self.headers.get(TOKEN_HEADER, "").encode(), self.server.token.encode()):
-            return self._refuse(HTTPStatus.FORBIDDEN, "This page is of an earlier demo: load it anew.")
+            self._refuse(HTTPStatus.FORBIDDEN, "This page is of an earlier demo: load it anew.")
+            return
         try:
             self._send_json(do(self._read_wish()) or {})
         except CannotNow as error:
@@ -131,17 +140,17 @@ class PageConnection(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.BAD_REQUEST, str(error))
 
     def _deeds(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any] | None]]:
-        world = self.server.world
+        backend = self.server.backend
         return {
-            "/say": lambda wish: world.say(wish["person"], str(wish["content"])),
-            "/edit": lambda wish: world.edit(wish["person"], int(wish["message"]), str(wish["content"])),
-            "/source": lambda wish: {"content": world.get_source(wish["person"], int(wish["message"]))},
-            "/react": lambda wish: world.react(
+            "/say": lambda wish: backend.say(wish["person"], str(wish["content"])),
+            "/edit": lambda wish: backend.edit(wish["person"], int(wish["message"]), str(wish["content"])),
+            "/source": lambda wish: {"content": backend.get_source(wish["person"], int(wish["message"]))},
+            "/react": lambda wish: backend.react(
                 wish["person"], int(wish["message"]), str(wish["emoji"]), bool(wish["is_on"])
             ),
-            "/typing": lambda wish: world.show_typing(wish["person"], bool(wish["is_on"])),
-            "/act": lambda wish: {"act": world.act(wish["student"], wish["verb"], wish["what"])},
-            "/trouble": lambda wish: world.make_trouble(wish["kind"], bool(wish["is_on"])),
+            "/typing": lambda wish: backend.show_typing(wish["person"], bool(wish["is_on"])),
+            "/act": lambda wish: {"act": backend.act(wish["student"], wish["verb"], wish["what"])},
+            "/trouble": lambda wish: backend.make_trouble(wish["kind"], bool(wish["is_on"])),
         }
 
     def _is_for_us(self) -> bool:
@@ -160,20 +169,21 @@ class PageConnection(BaseHTTPRequestHandler):
             raise ValueError("that is too long")
         wish = json.loads(self.rfile.read(length))
         if not isinstance(wish, dict):
-            raise ValueError("an object is wanted")
+            raise TypeError("an object is wanted")
         return wish
 
     # ---- what is sent ----
 
     def _feed(self, person: str) -> None:
         """Server-sent events for as long as somebody listens: the whole first, then what comes to be."""
-        world = self.server.world
+        backend = self.server.backend
         try:
-            world.get_client(person)
+            backend.get_client(person)
         except CannotNow as error:
-            return self._refuse(HTTPStatus.NOT_FOUND, str(error))
-        watcher = world.watch()
-        conversation = world.converse(person, lambda kind, what: watcher.put((kind, what)))
+            self._refuse(HTTPStatus.NOT_FOUND, str(error))
+            return
+        watcher = backend.watch()
+        conversation = backend.converse(person, lambda kind, what: watcher.put((kind, what)))
         try:
             self.close_connection = True
             self._send_head(HTTPStatus.OK, "text/event-stream", {"Connection": "close"})
@@ -182,7 +192,7 @@ class PageConnection(BaseHTTPRequestHandler):
             pass  # the browser went away
         finally:
             conversation.close()
-            world.stop_watching(watcher)
+            backend.stop_watching(watcher)
 
     def _send_events(self, watcher: queue.SimpleQueue[tuple[str, Any]]) -> None:
         self.wfile.write(b"retry: 500\n\n")
@@ -200,7 +210,8 @@ class PageConnection(BaseHTTPRequestHandler):
         name = "index.html" if path == "/" else path.removeprefix("/")
         served = {file.name: file for file in STATIC.iterdir() if file.suffix in CONTENT_TYPES}
         if name not in served:
-            return self._refuse(HTTPStatus.NOT_FOUND, "There is nothing of that name here.")
+            self._refuse(HTTPStatus.NOT_FOUND, "There is nothing of that name here.")
+            return
         body = served[name].read_bytes().replace(TOKEN_PLACE, self.server.token.encode())
         self._send(HTTPStatus.OK, CONTENT_TYPES[served[name].suffix], body)
 
@@ -210,9 +221,10 @@ class PageConnection(BaseHTTPRequestHandler):
         found = None
         if rest.startswith(UPLOADS):
             with suppress(CannotNow, ZulipAway):
-                found = self.server.world.get_client(person).fetch_file("/" + rest)
+                found = self.server.backend.get_client(person).fetch_file("/" + rest)
         if found is None:
-            return self._refuse(HTTPStatus.NOT_FOUND, "There is no such file for this person.")
+            self._refuse(HTTPStatus.NOT_FOUND, "There is no such file for this person.")
+            return
         more = {"Content-Disposition": found.disposition, "Content-Security-Policy": FILE_POLICY}
         self._send(HTTPStatus.OK, found.content_type, found.content, more)
 
@@ -223,7 +235,7 @@ class PageConnection(BaseHTTPRequestHandler):
         self.close_connection = True  # what was sent with it is not read
         self._send(status, "application/json", json.dumps({"error": why}).encode(), {"Connection": "close"})
 
-    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+    def send_error(self, code: int, message: str | None = None, _explain: str | None = None) -> None:
         """What the base class refuses: a method that is not there, a request that is none."""
         self._refuse(HTTPStatus(code), message or HTTPStatus(code).phrase)
 

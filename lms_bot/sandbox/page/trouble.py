@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lms_bot.sandbox.parts import Parts
 from lms_bot.sandbox.zulip.faults import Fault
+
+if TYPE_CHECKING:
+    from lms_bot.sandbox.environment import DemoEnvironment
 
 
 class CannotNow(Exception):
@@ -18,8 +20,8 @@ class CannotNow(Exception):
 class Trouble:
     """Four ways in which things go wrong, each begun and ended at will."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, environment: DemoEnvironment) -> None:
+        self._environment = environment
         self._one_at_a_time = threading.Lock()
         self._lms_back = ExitStack()
         self._bot_started_at = 0.0
@@ -62,37 +64,37 @@ class Trouble:
 
     def _has_registered(self) -> bool:
         """Its process asked Zulip for a queue of events, which it does when all else is ready."""
-        bot_id = self._parts.account.user_id
+        bot_id = self._environment.account.user_id
         return any(
             one.user_id == bot_id and one.path.endswith("/register") and one.at >= self._bot_started_at
-            for one in reversed(self._parts.zulip.requests)
+            for one in reversed(self._environment.zulip.requests)
         )
 
     def _zulip(self, is_away: bool) -> None:
         """Connections are refused, to the bot and to people alike."""
         self.is_zulip_away = is_away
-        (self._parts.zulip.stop if is_away else self._parts.zulip.start)()
+        (self._environment.zulip.stop if is_away else self._environment.zulip.start)()
 
     def _lms(self, is_away: bool) -> None:
         """PostgreSQL is stopped, and started again with its data."""
         if is_away and not self.is_lms_away:
             self.is_lms_away = True
-            self._lms_back.enter_context(self._parts.postgres.away())
+            self._lms_back.enter_context(self._environment.postgres.away())
         elif not is_away and self.is_lms_away:
             self._lms_back.close()
             self.is_lms_away = False
 
     def _answers(self, are_lost: bool) -> None:
         """Zulip takes what the bot sends, but the bot never hears that it did."""
-        self._parts.zulip.faults.clear()
+        self._environment.zulip.faults.clear()
         self.are_answers_lost = are_lost
         if are_lost:
-            bot_id = self._parts.account.user_id
-            self._parts.zulip.faults.add(Fault("answer_lost", "POST", "messages", times=None, user_id=bot_id))
+            bot_id = self._environment.account.user_id
+            self._environment.zulip.faults.add(Fault("answer_lost", "POST", "messages", times=None, user_id=bot_id))
 
     def _bot(self, is_killed: bool) -> None:
         """kill -9, and a new process."""
-        bot, self.is_bot_killed = self._parts.bot, is_killed
+        bot, self.is_bot_killed = self._environment.bot, is_killed
         if is_killed and bot.exit_code is None:
             bot.kill()
         elif not is_killed and bot.exit_code is not None:

@@ -102,16 +102,16 @@ def misbehave(fault: Fault, carry_out: CarryOut, wait: Wait) -> Answer:
     return KINDS[fault.kind](fault, carry_out, wait)
 
 
-def _error_before(fault: Fault, carry_out: CarryOut, wait: Wait) -> Answer:
+def _error_before(fault: Fault, _carry_out: CarryOut, _wait: Wait) -> Answer:
     return Answer.of_json(INTERNAL_ERROR, status=fault.status)
 
 
-def _error_after(fault: Fault, carry_out: CarryOut, wait: Wait) -> Answer:
+def _error_after(_fault: Fault, carry_out: CarryOut, _wait: Wait) -> Answer:
     carry_out()
     return Answer.of_json(INTERNAL_ERROR, status=500)
 
 
-def _answer_lost(fault: Fault, carry_out: CarryOut, wait: Wait) -> Answer:
+def _answer_lost(_fault: Fault, carry_out: CarryOut, _wait: Wait) -> Answer:
     carry_out()
     raise ConnectionLost
 
@@ -127,28 +127,28 @@ def _slow_after(fault: Fault, carry_out: CarryOut, wait: Wait) -> Answer:
     return answer
 
 
-def _html_502(fault: Fault, carry_out: CarryOut, wait: Wait) -> Answer:
+def _html_502(_fault: Fault, _carry_out: CarryOut, _wait: Wait) -> Answer:
     return Answer(502, BAD_GATEWAY.encode(), "text/html")
 
 
-def _rate_limited(fault: Fault, carry_out: CarryOut, wait: Wait) -> Answer:
+def _rate_limited(fault: Fault, _carry_out: CarryOut, _wait: Wait) -> Answer:
     refusal = limit_hit(float(fault.seconds))
     return Answer.of_json(refusal.body, status=refusal.status, headers=refusal.headers)
 
 
-def _truncated_json(fault: Fault, carry_out: CarryOut, wait: Wait) -> Answer:
+def _truncated_json(_fault: Fault, carry_out: CarryOut, _wait: Wait) -> Answer:
     answer = carry_out()
     answer.body = answer.body[: len(answer.body) // 2]
     return answer
 
 
-def _truncated_body(fault: Fault, carry_out: CarryOut, wait: Wait) -> Answer:
+def _truncated_body(_fault: Fault, carry_out: CarryOut, _wait: Wait) -> Answer:
     answer = carry_out()
     answer.is_cut = True
     return answer
 
 
-def _refused_connection(fault: Fault, carry_out: CarryOut, wait: Wait) -> Answer:
+def _refused_connection(_fault: Fault, _carry_out: CarryOut, _wait: Wait) -> Answer:
     raise ConnectionLost
 
 

@@ -174,10 +174,13 @@ class HttpServer(ThreadingHTTPServer):
         self.socket.bind((HOST, port))
         self.server_address = self.socket.getsockname()
         self.port: int = self.server_address[1]
+        self._thread_name = f"sandbox-zulip-{self.port}"
 
     def start(self) -> None:
         self.server_activate()
-        self._accepting = threading.Thread(target=self.serve_forever, args=(0.02,), name="sandbox-zulip", daemon=True)
+        self._accepting = threading.Thread(
+            target=self.serve_forever, args=(0.02,), name=self._thread_name, daemon=True
+        )
         self._accepting.start()
 
     def stop(self) -> None:
@@ -193,12 +196,12 @@ class HttpServer(ThreadingHTTPServer):
                 connection.shutdown(socket.SHUT_RDWR)
             thread.join()
 
-    def verify_request(self, request: Any, client_address: Any) -> bool:
+    def verify_request(self, _request: Any, _client_address: Any) -> bool:
         return self.accepts()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         thread = threading.Thread(
-            target=self._serve_connection, args=(request, client_address), name="sandbox-zulip", daemon=True
+            target=self._serve_connection, args=(request, client_address), name=self._thread_name, daemon=True
         )
         with self._connections_lock:
             self._connections[thread] = request

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable, Hashable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from lms_bot.sandbox.zulip.refusals import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
 
 WINDOW_SECONDS = 60.0
 

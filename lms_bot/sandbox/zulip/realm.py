@@ -1,14 +1,14 @@
-"""The state of the sandbox Zulip and what can happen to it. Each change and its events are one step."""
+"""What can happen to the sandbox's organization. Each change and its events are one step."""
 
 from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lms_bot.sandbox.zulip import shapes as shapes
+from lms_bot.sandbox.zulip import shapes
+from lms_bot.sandbox.zulip.organization import Organization
 from lms_bot.sandbox.zulip.people import (
     Edit,
     Reaction,
@@ -18,14 +18,16 @@ from lms_bot.sandbox.zulip.people import (
     order_recipients,
 )
 from lms_bot.sandbox.zulip.queues import EventQueues
-from lms_bot.sandbox.zulip.refusals import Refusal, invalid_message, unknown_stream
-from lms_bot.sandbox.zulip.rendering import Known, render
+from lms_bot.sandbox.zulip.refusals import Refusal, unknown_stream
 from lms_bot.sandbox.zulip.text import (
     clean_content,
     clean_topic,
     find_mentions,
     get_emoji_code,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 HOST = "zulip.example.com"
 FIRST_USER_ID = 8  # a real server keeps the first few for bots of its own
@@ -34,35 +36,24 @@ EDIT_LIMIT_SECONDS = 600
 HUMAN_CLIENTS = frozenset({"website", "ZulipMobile", "ZulipElectron"})
 
 
-class Realm:
+class Realm(Organization):
     """
-    One organization.
+    One organization and what can happen in it.
 
     Policies a test may change: `has_direct_messages` (False: only to and from bots),
     `bots_may_start_conversations`, `members_may_delete`.
     """
 
     def __init__(self, *, now: Callable[[], float], heartbeat_seconds: float, queue_lifespan_seconds: float) -> None:
-        self.now = now
-        self.site = ""
-        self.name = "Sandbox"
-        self.lock = threading.RLock()
+        super().__init__(now)
         self.changed = threading.Condition(self.lock)
         self.changes: list[int] = []  # ids of messages, each time one came or was changed
         self.queues = EventQueues(
             self.lock, now=now, heartbeat_seconds=heartbeat_seconds, lifespan_seconds=queue_lifespan_seconds
         )
-        self.people: dict[int, SandboxPerson] = {}
-        self.streams: dict[str, SandboxStream] = {}
-        self.messages: dict[int, SandboxMessage] = {}
-        self.inboxes: dict[int, dict[int, set[str]]] = {}  # person -> message received -> flags
-        self.storages: dict[int, dict[str, str]] = {}
         self.has_direct_messages = True
         self.bots_may_start_conversations = True
         self.members_may_delete = False
-        self._by_address: dict[str, SandboxPerson] = {}
-        self.next_message_id = 1
-        self._recipient_ids: dict[object, int] = {}
 
     # People
 
@@ -82,7 +73,7 @@ class Realm:
             user_id = FIRST_USER_ID + len(self.people)
             address = delivery_email or email or _make_address(full_name, user_id, is_bot)
             shown = f"user{user_id}@{HOST}" if email_is_hidden else email or address
-            if address.casefold() in self._by_address:
+            if address.casefold() in self.people_by_address:
                 raise ValueError(f"{address} is taken already")
             owner = next((each for each in self.people.values() if each.role == 100), None)
             person = SandboxPerson(
@@ -98,7 +89,7 @@ class Realm:
                 joined_at=self.now(),
                 owner_id=owner.user_id if owner and is_bot else None,
             )
-            self.people[user_id] = self._by_address[address.casefold()] = person
+            self.people[user_id] = self.people_by_address[address.casefold()] = person
             self.inboxes[user_id] = {}
             self._publish_arrival(person)
             return person
@@ -119,13 +110,6 @@ class Realm:
             for change in shapes.show_address_changes(self, person):
                 self.queues.publish(self.people, {"type": "realm_user", "op": "update", "person": change})
 
-    def find_by_delivery_email(self, address: str) -> SandboxPerson | None:
-        return self._by_address.get(address.casefold())
-
-    def find_by_shown_email(self, address: str) -> SandboxPerson | None:
-        wanted = address.casefold()
-        return next((p for p in self.people.values() if p.email.casefold() == wanted), None)
-
     def _publish_arrival(self, person: SandboxPerson) -> None:
         for queue in self.queues.listening("realm_user"):
             shown = shapes.show_person(self, person, self.people[queue.user_id], with_profile=True)
@@ -141,23 +125,7 @@ class Realm:
                 self.streams[name.casefold()] = stream
             return self.streams[name.casefold()]
 
-    def find_stream(self, name_or_id: Any) -> SandboxStream | None:
-        if isinstance(name_or_id, int):
-            return next((s for s in self.streams.values() if s.stream_id == name_or_id), None)
-        return self.streams.get(str(name_or_id).casefold())
-
-    def get_recipient_id(self, message: SandboxMessage) -> int:
-        """A number for where a message went, the same for all messages that went there."""
-        place = message.stream or message.recipient_ids
-        return self._recipient_ids.setdefault(place, len(self._recipient_ids) + 1)
-
     # Messages
-
-    def render(self, content: str) -> str:
-        """The HTML of a text, in which the people and streams that there are can be named."""
-        with self.lock:
-            people = {each.full_name: each.user_id for each in self.people.values() if each.is_active}
-            return render(content, Known(people, {each.name: each.stream_id for each in self.streams.values()}))
 
     def send_direct(
         self, sender: SandboxPerson, people: Iterable[SandboxPerson], content: str, *, client: str
@@ -242,14 +210,6 @@ class Realm:
                     shown[as_html] = shapes.show_message(self, message, as_html=as_html)
                 queue.append({"type": "message", "message": shown[as_html], "flags": sorted(own)})
 
-    def get_message(self, viewer: SandboxPerson, message_id: int) -> SandboxMessage:
-        """A message this person may see, else a refusal that does not say whether it exists."""
-        with self.lock:
-            message = self.messages.get(message_id)
-            if message is None or (message.stream is None and message_id not in self.inboxes[viewer.user_id]):
-                raise invalid_message()
-            return message
-
     def edit(self, editor: SandboxPerson, message_id: int, content: str) -> None:
         with self.lock:
             message = self.get_message(editor, message_id)
@@ -260,7 +220,7 @@ class Realm:
             body = clean_content(content) if content.strip() else "(deleted)"
             edit = Edit(editor.user_id, self.now(), message.content)
             self._set_message(replace(message, content=body, edits=(edit, *message.edits)))
-            for user_id, flags in self._readers(message_id):
+            for user_id, flags in self.get_readers(message_id):
                 self.queues.publish([user_id], shapes.show_edit_event(self, self.messages[message_id], flags))
 
     def delete(self, person: SandboxPerson, message_id: int) -> None:
@@ -269,7 +229,7 @@ class Realm:
             is_allowed = person.is_admin or (self.members_may_delete and message.sender_id == person.user_id)
             if not is_allowed:
                 raise Refusal("You don't have permission to delete this message")
-            readers = [user_id for user_id, _ in self._readers(message_id)]
+            readers = [user_id for user_id, _ in self.get_readers(message_id)]
             del self.messages[message_id]
             for user_id in readers:
                 del self.inboxes[user_id][message_id]
@@ -286,7 +246,7 @@ class Realm:
                 raise Refusal("Reaction doesn't exist.")
             others = tuple(each for each in message.reactions if each != reaction)
             self._set_message(replace(message, reactions=(*others, reaction) if op == "add" else others))
-            readers = [user_id for user_id, _ in self._readers(message_id)]
+            readers = [user_id for user_id, _ in self.get_readers(message_id)]
             self.queues.publish(readers, shapes.show_reaction_event(self, op, message, reaction))
 
     def flag(self, person: SandboxPerson, message_ids: Iterable[int], flag: str, *, op: str) -> list[int]:
@@ -305,9 +265,6 @@ class Realm:
             everybody = list({each.user_id: each for each in (*people, sender)}.values())
             event = shapes.show_typing_event(op, sender, everybody)
             self.queues.publish([each.user_id for each in everybody], event)
-
-    def _readers(self, message_id: int) -> list[tuple[int, set[str]]]:
-        return [(user_id, box[message_id]) for user_id, box in self.inboxes.items() if message_id in box]
 
     def _set_message(self, message: SandboxMessage) -> None:
         self.messages[message.id] = message

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lms_bot.sandbox.zulip import shapes as shapes
+from lms_bot.sandbox.zulip import shapes
 from lms_bot.sandbox.zulip.calls import Body, Call, Routes
-from lms_bot.sandbox.zulip.people import SandboxMessage, SandboxPerson
+from lms_bot.sandbox.zulip.descriptions import describe_state
 from lms_bot.sandbox.zulip.refusals import Refusal, invalid_message, missing_argument
 from lms_bot.sandbox.zulip.search import MAX_MESSAGES, NEWEST, Predicate, compile_narrow, find_window
-from lms_bot.sandbox.zulip.state import describe_state
+
+if TYPE_CHECKING:
+    from lms_bot.sandbox.zulip.people import SandboxMessage, SandboxPerson
 
 routes = Routes()
 DIRECT = ("private", "direct")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lms_bot.sandbox.zulip import shapes as shapes
-from lms_bot.sandbox.zulip.calls import Body, Call
-from lms_bot.sandbox.zulip.people import SandboxPerson
+from lms_bot.sandbox.zulip import shapes
 from lms_bot.sandbox.zulip.refusals import Refusal
 from lms_bot.sandbox.zulip.routes import routes
+
+if TYPE_CHECKING:
+    from lms_bot.sandbox.zulip.calls import Body, Call
+    from lms_bot.sandbox.zulip.people import SandboxPerson
 
 # People
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lms_bot.sandbox.zulip.refusals import Refusal, bad_narrow
 
 if TYPE_CHECKING:
-    from lms_bot.sandbox.zulip.realm import Realm, SandboxMessage, SandboxPerson
+    from lms_bot.sandbox.zulip.organization import Organization
+    from lms_bot.sandbox.zulip.people import SandboxMessage, SandboxPerson
 
 Flags = Container[str]
 Predicate = Callable[["SandboxMessage", Flags], bool]
@@ -18,15 +19,15 @@ NEWEST = 10_000_000_000_000_000
 MAX_MESSAGES = 5000
 
 
-def compile_narrow(realm: Realm, viewer: SandboxPerson, narrow: Any) -> Predicate:
+def compile_narrow(organization: Organization, viewer: SandboxPerson, narrow: Any) -> Predicate:
     """One test for all terms of a narrow: a list of `[operator, operand]` or of objects with those keys."""
     if not isinstance(narrow, list):
         raise Refusal("narrow is not a list")
-    tests = [_compile_term(realm, viewer, term) for term in narrow]
+    tests = [_compile_term(organization, viewer, term) for term in narrow]
     return lambda message, flags: all(test(message, flags) for test in tests)
 
 
-def _compile_term(realm: Realm, viewer: SandboxPerson, term: Any) -> Predicate:
+def _compile_term(organization: Organization, viewer: SandboxPerson, term: Any) -> Predicate:
     if isinstance(term, dict) and {"operator", "operand"} <= term.keys():
         operator, operand, is_negated = term["operator"], term["operand"], bool(term.get("negated"))
     elif isinstance(term, list) and len(term) == 2:
@@ -39,71 +40,71 @@ def _compile_term(realm: Realm, viewer: SandboxPerson, term: Any) -> Predicate:
         build = _OPERATORS[operator]
     except (KeyError, TypeError):
         raise bad_narrow(f"unknown operator {operator}") from None
-    test = build(realm, viewer, operand)
+    test = build(organization, viewer, operand)
     return (lambda message, flags: not test(message, flags)) if is_negated else test
 
 
-def _by_sender(realm: Realm, viewer: SandboxPerson, operand: Any) -> Predicate:
-    sender_id = _find_person(realm, operand).user_id
-    return lambda message, flags: message.sender_id == sender_id
+def _by_sender(organization: Organization, _viewer: SandboxPerson, operand: Any) -> Predicate:
+    sender_id = _find_person(organization, operand).user_id
+    return lambda message, _flags: message.sender_id == sender_id
 
 
-def _by_conversation(realm: Realm, viewer: SandboxPerson, operand: Any) -> Predicate:
-    wanted = frozenset(person.user_id for person in _find_people(realm, operand)) | {viewer.user_id}
-    return lambda message, flags: message.stream is None and message.participant_ids == wanted
+def _by_conversation(organization: Organization, viewer: SandboxPerson, operand: Any) -> Predicate:
+    wanted = frozenset(person.user_id for person in _find_people(organization, operand)) | {viewer.user_id}
+    return lambda message, _flags: message.stream is None and message.participant_ids == wanted
 
 
-def _by_participant(realm: Realm, viewer: SandboxPerson, operand: Any) -> Predicate:
-    wanted = frozenset(person.user_id for person in _find_people(realm, operand))
-    return lambda message, flags: message.stream is None and wanted <= message.participant_ids
+def _by_participant(organization: Organization, _viewer: SandboxPerson, operand: Any) -> Predicate:
+    wanted = frozenset(person.user_id for person in _find_people(organization, operand))
+    return lambda message, _flags: message.stream is None and wanted <= message.participant_ids
 
 
-def _by_stream(realm: Realm, viewer: SandboxPerson, operand: Any) -> Predicate:
-    stream = realm.find_stream(operand)
+def _by_stream(organization: Organization, _viewer: SandboxPerson, operand: Any) -> Predicate:
+    stream = organization.find_stream(operand)
     if stream is None:
         raise bad_narrow(f"unknown stream {operand}")
-    return lambda message, flags: message.stream == stream.name
+    return lambda message, _flags: message.stream == stream.name
 
 
-def _by_topic(realm: Realm, viewer: SandboxPerson, operand: Any) -> Predicate:
+def _by_topic(_organization: Organization, _viewer: SandboxPerson, operand: Any) -> Predicate:
     topic = str(operand).casefold()
-    return lambda message, flags: message.topic is not None and message.topic.casefold() == topic
+    return lambda message, _flags: message.topic is not None and message.topic.casefold() == topic
 
 
-def _by_id(realm: Realm, viewer: SandboxPerson, operand: Any) -> Predicate:
+def _by_id(_organization: Organization, _viewer: SandboxPerson, operand: Any) -> Predicate:
     if not str(operand).isdigit():
         raise bad_narrow("Invalid message ID")
-    return lambda message, flags: message.id == int(operand)
+    return lambda message, _flags: message.id == int(operand)
 
 
-def _by_text(realm: Realm, viewer: SandboxPerson, operand: Any) -> Predicate:
+def _by_text(_organization: Organization, _viewer: SandboxPerson, operand: Any) -> Predicate:
     words = str(operand).casefold().split()
-    return lambda message, flags: all(word in message.content.casefold() for word in words)
+    return lambda message, _flags: all(word in message.content.casefold() for word in words)
 
 
-def _by_state(realm: Realm, viewer: SandboxPerson, operand: Any) -> Predicate:
+def _by_state(_organization: Organization, _viewer: SandboxPerson, operand: Any) -> Predicate:
     try:
         return _STATES[operand]
     except (KeyError, TypeError):
         raise bad_narrow(f"unknown 'is' operand {operand}") from None
 
 
-def _everything(realm: Realm, viewer: SandboxPerson, operand: Any) -> Predicate:
-    return lambda message, flags: True
+def _everything(_organization: Organization, _viewer: SandboxPerson, _operand: Any) -> Predicate:
+    return lambda _message, _flags: True
 
 
-def _is_direct(message: SandboxMessage, flags: Flags) -> bool:
+def _is_direct(message: SandboxMessage, _flags: Flags) -> bool:
     return message.stream is None
 
 
 _STATES: dict[str, Predicate] = {
     "dm": _is_direct,
     "private": _is_direct,
-    "unread": lambda message, flags: "read" not in flags,
-    "starred": lambda message, flags: "starred" in flags,
-    "mentioned": lambda message, flags: "mentioned" in flags or "wildcard_mentioned" in flags,
+    "unread": lambda _message, flags: "read" not in flags,
+    "starred": lambda _message, flags: "starred" in flags,
+    "mentioned": lambda _message, flags: "mentioned" in flags or "wildcard_mentioned" in flags,
 }
-_OPERATORS: dict[str, Callable[[Realm, SandboxPerson, Any], Predicate]] = {
+_OPERATORS: dict[str, Callable[[Organization, SandboxPerson, Any], Predicate]] = {
     "is": _by_state,
     "sender": _by_sender,
     "from": _by_sender,
@@ -121,13 +122,13 @@ _OPERATORS: dict[str, Callable[[Realm, SandboxPerson, Any], Predicate]] = {
 }
 
 
-def _find_people(realm: Realm, operand: Any) -> list[SandboxPerson]:
+def _find_people(organization: Organization, operand: Any) -> list[SandboxPerson]:
     names = operand if isinstance(operand, list) else str(operand).split(",")
-    return [_find_person(realm, name.strip() if isinstance(name, str) else name) for name in names]
+    return [_find_person(organization, name.strip() if isinstance(name, str) else name) for name in names]
 
 
-def _find_person(realm: Realm, name: Any) -> SandboxPerson:
-    person = realm.people.get(name) if isinstance(name, int) else realm.find_by_shown_email(str(name))
+def _find_person(organization: Organization, name: Any) -> SandboxPerson:
+    person = organization.people.get(name) if isinstance(name, int) else organization.find_by_shown_email(str(name))
     if person is None:
         raise bad_narrow(f"unknown user {name}")
     return person

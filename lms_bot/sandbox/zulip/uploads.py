@@ -6,14 +6,18 @@ import re
 import secrets
 import threading
 import unicodedata
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from lms_bot.sandbox.zulip.people import SandboxPerson
-from lms_bot.sandbox.zulip.realm import Realm
 from lms_bot.sandbox.zulip.refusals import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lms_bot.sandbox.zulip.organization import Organization
+    from lms_bot.sandbox.zulip.people import SandboxPerson
 
 MAX_UPLOAD_MIB = 25
 TEMPORARY_SECONDS = 60
@@ -45,8 +49,8 @@ class Upload:
 class Uploads:
     """Files by path. A file is for its owner, and for whoever has a message that links to it."""
 
-    def __init__(self, realm: Realm, now: Callable[[], float]) -> None:
-        self._realm = realm
+    def __init__(self, organization: Organization, now: Callable[[], float]) -> None:
+        self._organization = organization
         self._now = now
         self._lock = threading.Lock()
         self._uploads: dict[str, Upload] = {}
@@ -68,9 +72,9 @@ class Uploads:
     def may_read(self, person: SandboxPerson, upload: Upload) -> bool:
         if person.user_id == upload.owner_id:
             return True
-        with self._realm.lock:
-            inbox = self._realm.inboxes[person.user_id]
-            return any(upload.path in self._realm.messages[message_id].content for message_id in inbox)
+        with self._organization.lock:
+            inbox = self._organization.inboxes[person.user_id]
+            return any(upload.path in self._organization.messages[message_id].content for message_id in inbox)
 
     def make_temporary_path(self, upload: Upload) -> str:
         """A path that anybody may read for a minute."""

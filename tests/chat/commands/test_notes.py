@@ -1,4 +1,4 @@
-"""Notes about students: who writes them, who reads them, and that they stay as they were written."""
+"""`note`, `notes`, `unnote`: what mentors write down about a student."""
 
 from __future__ import annotations
 
@@ -7,23 +7,11 @@ import pytest
 from lms_bot.chat.commands.notes import count_notes, get_notes
 from lms_bot.chat.respond import REFUSAL, respond
 from lms_bot.store.conversation import AuditEntry, Note
-from tests.worlds.chat_world import (
-    ADMIN,
-    ARJUN,
-    BOSS,
-    JANE,
-    JOHN,
-    JOSE,
-    MARIA,
-    NOW,
-    PUPIL,
-    ZOE,
-    World,
-)
+from tests.worlds.chat_world import ADMIN, ARJUN, BOSS, JANE, JOHN, JOSE, MARIA, NOW, PUPIL, ZOE, World
 
 
 def texts_of(world: World, student_id: int) -> list[str]:
-    with world.app.store.session():
+    with world.store.session():
         return [note.text for note in get_notes(student_id)]
 
 
@@ -85,11 +73,11 @@ def test_where_the_name_is_not_clear_the_number_of_one_is_enough_and_the_text_is
 
 def test_a_message_read_twice_makes_one_note_and_an_edited_one_changes_it(world: World) -> None:
     for text in ("note john_doe first", "note john_doe first", "note john_doe second"):
-        respond(world.app, text, MARIA, now=NOW, message_id=77)
+        respond(world.context, text, MARIA, now=NOW, message_id=77)
     world.ask("note john_doe another")
 
     assert texts_of(world, JOHN.student_id) == ["another", "second"]
-    with world.app.store.session():
+    with world.store.session():
         assert count_notes(JOHN.student_id) == 2
 
 
@@ -148,10 +136,10 @@ def test_an_admin_who_reads_or_writes_about_somebody_elses_student_is_seen_to_ha
     small_world.ask("notes john_doe", BOSS)
     small_world.ask("notes john_doe", MARIA)
 
-    with small_world.app.store.session():
-        looks = [
-            (look.zulip_user_id, look.student_id, look.command)
-            for look in AuditEntry.select().order_by(AuditEntry.look_id)
+    with small_world.store.session():
+        entries = [
+            (entry.zulip_user_id, entry.student_id, entry.command)
+            for entry in AuditEntry.select().order_by(AuditEntry.look_id)
         ]
-        assert looks == [(BOSS, JOHN.student_id, "note"), (BOSS, JOHN.student_id, "notes")]
+        assert entries == [(BOSS, JOHN.student_id, "note"), (BOSS, JOHN.student_id, "notes")]
         assert Note.get().author_name == "Boris"

@@ -1,14 +1,18 @@
-"""The table of commands and what follows from it."""
+"""The table of commands, and `help`, which shows it."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from lms_bot.chat.commands.table import COMMANDS, Command, find_command, find_similar
+from lms_bot.chat.commands.table import COMMANDS, SECTIONS, find_command
+from lms_bot.chat.language.periods import PERIODS_ARE
 from lms_bot.chat.language.words import split_words
-from lms_bot.people.access import Asker, Audience
+from tests.worlds.chat_world import BOTH, World
 
-ADMIN = Asker(is_admin=True)
+if TYPE_CHECKING:
+    from lms_bot.chat.language.question import Command
 
 
 def find(text: str) -> tuple[str | None, tuple[str, ...]]:
@@ -28,77 +32,22 @@ def test_each_row_can_be_documented(command: Command) -> None:
     assert command.meaning[0].islower() and not command.meaning.endswith(".") and "\n" not in command.meaning
 
 
-@pytest.mark.parametrize(
-    ("said", "name", "words"),
-    [
-        ("help", "help", ()),
-        ("  HeLp!  ", "help", ()),
-        ("/help", "help", ()),
-        ("`stats`", "stats", ()),
-        ("**stats**", "stats", ()),
-        ("stats all", "stats all", ()),
-        ("statistics all", "stats all", ()),
-        ("summary", "summary", ()),
-        ("summary week all", "summary all", ("week",)),
-        ("summary ALL week", "summary all", ("week",)),
-        ("poll", "poll now", ()),
-        ("poll now please", "poll now", ()),
-        ("retry all", "retry", ("all",)),
-        ("@**LMS Bot** history john_doe", "history", ("john_doe",)),
-        ("@**LMS Bot|17**: history john_doe", "history", ("john_doe",)),
-        ("@_**LMS Bot** @**LMS Bot** history john_doe", "history", ("john_doe",)),
-        ("history @**John Doe|5**", "history", ("John", "Doe")),
-        ("please show me the history of john", "history", ("of", "john")),
-        ("Hi! Could you give me a summary, please?", "summary", ()),
-        ("list students", "students", ()),
-        ('history "John Doe", 3 days.', "history", ("John", "Doe", "3", "days")),
-        ("history <john_doe>", "history", ("john_doe",)),
-        ("his\u200btory john", "history", ("john",)),
-        ("frobnicate", None, ("frobnicate",)),
-        ("history john please", "history", ("john", "please")),
-        ("show me history of john, thanks! 🙏", "history", ("of", "john", "thanks")),
-        ("\u201ehistory john\u201c", "history", ("john",)),
-        ("\u00bbhistory\u00ab john\u2026", "history", ("john",)),
-        ("- history john - 3 days", "history", ("john", "3", "days")),
-        ("```\nhistory john\n```", "history", ("john",)),
-        ("@_**Ada|3** [said](https://z/#narrow/1):\n```quote\nhistory jane\n```\nhistory john", "history", ("john",)),
-        ("summary may", "summary", ("may",)),
-        ("may I see the summary", "summary", ()),
-        ("what did jane do yesterday?", "history", ("jane", "yesterday")),
-        ("What has Jane Smith done since monday", "history", ("Jane", "Smith", "since", "monday")),
-        ("how is john doing?", "student", ("john",)),
-        ("hi, how is John Doe doing please", "student", ("John", "Doe")),
-        ("tell me about john", "student", ("john",)),
-        ("how are my students?", "students", ()),
-        ("who failed this week?", "summary", ("this", "week")),
-        ("what happened yesterday", "summary", ("yesterday",)),
-        ("what did", None, ("did",)),
-    ],
-)
-def test_words_around_a_command_do_not_hurt(said: str, name: str | None, words: tuple[str, ...]) -> None:
-    assert find(said) == (name, words)
-
-
-@pytest.mark.parametrize(
-    ("said", "meant"),
-    [
-        ("histroy john", ["history"]),
-        ("sumary today", ["summary"]),
-        ("HELTH", ["health", "help"]),
-        ("pollnow", ["poll now"]),
-        ("unmaped", ["unmapped"]),
-        ("stat all", ["stats"]),
-        ("xyzzy", []),
-    ],
-)
-def test_typos_are_guessed(said: str, meant: list[str]) -> None:
-    everything = Asker(is_admin=True, mentors=("somebody",))  # type: ignore[arg-type]
-    assert [command.name for command in find_similar(split_words(said), everything)][: len(meant)] == meant
-    assert meant or not find_similar(split_words(said), everything)
-
-
-def test_what_the_asker_may_not_use_is_not_guessed() -> None:
-    guessed = [
-        command for said in ("sumary", "studens", "histroy") for command in find_similar([said], ADMIN)
+def test_help_for_a_command_shows_its_usage(small_world: World) -> None:
+    assert small_world.ask("help history").text.splitlines()[1:] == [
+        "Usage: `history <student> [period] [exams|content] [page N]`",
+        "For example: `history john_doe last week exams`",
+        PERIODS_ARE,
     ]
-    assert all(command.audience is not Audience.MENTORS for command in guessed)
+    assert small_world.ask("help errors").text == small_world.ask("help").text
+
+
+def test_help_on_what_takes_a_period_says_what_one_is(small_world: World) -> None:
+    assert small_world.ask("help summary").text.splitlines()[-1] == PERIODS_ARE
+
+
+def test_all_help_fits_one_message_and_is_grouped(small_world: World) -> None:
+    text = small_world.ask("help", BOTH).text
+    assert len(text) < 6000
+    titles = [line.strip("*") for line in text.splitlines() if line.startswith("**")]
+    assert titles == list(SECTIONS)
+    assert sum(line.startswith("- `") for line in text.splitlines()) == len(COMMANDS)

@@ -170,8 +170,8 @@ def test_a_typo_in_a_name_is_guessed_and_yes_takes_the_guess(small_world: World)
 def test_several_guesses_are_numbered(small_world: World) -> None:
     small_world.people.students_of[1] = (make_student(1, "marta"), make_student(2, "marla"))
     text = small_world.ask("history marka").text
-    assert text.splitlines()[0] == UNKNOWN_STUDENT and text.splitlines()[3:5] == ["1. marta", "2. marla"]
-    assert small_world.ask("2").text.startswith("**marla**")
+    assert text.splitlines()[0] == UNKNOWN_STUDENT and text.splitlines()[3:5] == ["1. marla", "2. marta"]
+    assert small_world.ask("2").text.startswith("**marta**")
 
 
 def test_guesses_are_among_ones_own_students_only(small_world: World) -> None:
@@ -183,5 +183,5 @@ def test_guesses_are_among_ones_own_students_only(small_world: World) -> None:
 
 def test_nothing_is_remembered_where_nothing_is_offered(small_world: World) -> None:
     small_world.ask("history nobody")
-    with small_world.app.store.session():
+    with small_world.store.session():
         assert Choice.select().count() == 0

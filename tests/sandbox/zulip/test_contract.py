@@ -11,8 +11,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
@@ -21,6 +20,9 @@ import yaml
 from tests.places import RECORDINGS
 from tests.worlds.zulip_recorded_world import SETUPS, Exchange, World
 from tests.worlds.zulip_rules import without_colours
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FOLDER = RECORDINGS
 if not (FOLDER / "recordings").is_dir():

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Iterator
 from itertools import takewhile
-from typing import Any
-from xml.etree.ElementTree import Element
+from typing import TYPE_CHECKING, Any
 
-from markdown import Markdown
 from markdown.blockparser import BlockParser
 from markdown.blockprocessors import (
     BlockQuoteProcessor,
@@ -25,6 +22,12 @@ from markdown.extensions.tables import TableProcessor
 from markdown.preprocessors import Preprocessor
 
 from lms_bot.sandbox.zulip.rendering.inline import MENTION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from xml.etree.ElementTree import Element
+
+    from markdown import Markdown
 
 _FENCE = re.compile(
     r"(?P<fence>~{3,}|`{3,}) *(?:\{?\.?(?P<kind>[\w+./#-]+) *(?P<header>[^ ~`][^~`]*)?\}?)?", re.ASCII
@@ -105,7 +108,7 @@ class _Quote(BlockQuoteProcessor):
 
     RE = re.compile(r"(^|\n)(?=[ >]*[^\s>]) {0,3}> ?(.*)")
 
-    def lastChild(self, parent: Element) -> None:
+    def lastChild(self, _parent: Element) -> None:
         return None
 
     def clean(self, line: str) -> str:

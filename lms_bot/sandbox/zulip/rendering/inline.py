@@ -16,7 +16,7 @@ from lms_bot.sandbox.zulip.rendering.emoji import NAMES_BY_CODE, UNICODE_EMOJI
 from lms_bot.sandbox.zulip.rendering.links import BARE_ADDRESS, channel_path, clean_address
 
 if TYPE_CHECKING:
-    from lms_bot.sandbox.zulip.rendering import Known
+    from lms_bot.sandbox.zulip.rendering.known import Known
 
 _CODE = r"(?<!\\)(`+)(?P<code>.+?)(?<!`)\1(?!`)"
 _STRONG_EM = r"(\*\*\*)(?!\s)([^*^\n]+)(?<!\s)\*\*\*"
@@ -44,7 +44,7 @@ class _Rule(inlinepatterns.InlineProcessor):
         super().__init__(pattern if isinstance(pattern, str) else pattern.pattern)
         self._make = make
 
-    def handleMatch(self, m: re.Match[str], data: str) -> Any:  # type: ignore[override]
+    def handleMatch(self, m: re.Match[str], _data: str) -> Any:  # type: ignore[override]
         made = self._make(m)
         return (None, None, None) if made is None else (made, m.start(), m.end())
 

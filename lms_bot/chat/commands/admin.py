@@ -1,0 +1,115 @@
+"""`health`, `poll now`, `unmapped`, `audit`: how the bot is, and who looked at whom."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from lms_bot.chat.commands.rendering import (
+    MAX_LENGTH,
+    NAME_LENGTH,
+    PAGE_ROWS,
+    check_page,
+    count,
+    format_name,
+    name_of,
+    page_note,
+)
+from lms_bot.chat.language.arguments import get_everybody, read_page
+from lms_bot.chat.language.question import Command, Question
+from lms_bot.core.errors import LMSBotError
+from lms_bot.core.markdown import code, disarm, fit_lines, table_head, table_row, time_tag
+from lms_bot.people.access import Audience
+from lms_bot.store.conversation import AuditEntry
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from lms_bot.lms.people import Mentor, Student
+
+ALL_STUDENTS = "all students"
+NO_ENTRIES = "🔎 No admin has looked at a student who is not theirs."
+
+
+def answer_health(question: Question) -> str:
+    checks = question.context.get_checks()
+    rows = [table_row(["✅" if one.is_ok else "❌", disarm(one.name), disarm(one.text)]) for one in checks]
+    title = "✅ **All is well**" if all(one.is_ok for one in checks) else "❌ **Something is wrong**"
+    return fit_lines([title, "", *table_head(["", "What", "How it is"])], rows, limit=MAX_LENGTH)
+
+
+def answer_poll_now(question: Question) -> str:
+    created = question.context.poll()
+    return f"👁️ I looked into the LMS: {count(created, 'new event')}."
+
+
+def answer_unmapped(question: Question) -> str:
+    """Mentors whom nobody in Zulip could be found for, and why."""
+    unmapped = question.context.users.get_unmapped_mentors()
+    if not unmapped:
+        return "✅ Every mentor is known in Zulip."
+    rows = [table_row([_name_mentor(one.mentor), disarm(one.mentor.email), disarm(one.reason)]) for one in unmapped]
+    head = [f"👤 **Not known in Zulip** · {count(len(rows), 'mentor')}", ""]
+    head += table_head(["Mentor", "E-mail", "Why"])
+    return fit_lines(head, rows, limit=MAX_LENGTH)
+
+
+def _name_mentor(mentor: Mentor) -> str:
+    name, login = disarm(mentor.name), disarm(mentor.username)
+    return f"{name} ({login})" if name and name != login else login
+
+
+def answer_audit(question: Question) -> str:
+    page = read_page(question)
+    total = AuditEntry.select().count()
+    check_page(page, total)
+    entries = AuditEntry.get_newest(PAGE_ROWS, offset=(page - 1) * PAGE_ROWS)
+    if not entries:
+        return NO_ENTRIES
+    people = _people_names(question, {entry.zulip_user_id for entry in entries})
+    students = get_everybody(question)
+    rows = [
+        table_row([time_tag(one.looked_at), people[one.zulip_user_id], _whom(one, students), code(one.command)])
+        for one in entries
+    ]
+    head = [f"🔎 **Looks at students who are not theirs** · {total:,}", ""]
+    head += table_head(["When", "Who", "Student", "Command"])
+    note = page_note(page, total, "audit")
+    return fit_lines(head, rows, ["", note] if note else [], limit=MAX_LENGTH)
+
+
+def _whom(entry: AuditEntry, students: Mapping[int, Student]) -> str:
+    if entry.student_id is None:
+        return ALL_STUDENTS
+    student = students.get(entry.student_id)
+    return name_of(student) if student else format_name(entry.student_id, None, None)
+
+
+def _people_names(question: Question, user_ids: Collection[int]) -> dict[int, str]:
+    """Disarmed, as Zulip has them now; by id where it does not say."""
+    names = {user_id: f"Zulip user {user_id}" for user_id in user_ids}
+    with suppress(LMSBotError):
+        for user_id in user_ids:
+            user = question.context.users.get_zulip_user(user_id)
+            if user is not None:
+                names[user_id] = disarm(user.full_name, max_length=NAME_LENGTH)
+    return names
+
+
+COMMANDS = (
+    Command(
+        "health", "health", "how the LMS, Zulip and my own store are", Audience.ADMINS, "health", answer_health,
+        needs_store=False,
+    ),
+    Command(
+        "poll now", "poll now", "look into the LMS at once", Audience.ADMINS, "poll now", answer_poll_now,
+        aliases=("poll",),
+    ),
+    Command(
+        "unmapped", "unmapped", "mentors whom I cannot find in Zulip", Audience.ADMINS, "unmapped", answer_unmapped,
+    ),
+    Command(
+        "audit", "audit [page N]", "which admin looked at students who are not theirs", Audience.ADMINS,
+        "audit page 2", answer_audit, sentences=("who looked",),
+    ),
+)  # fmt: skip

@@ -1,0 +1,231 @@
+"""`chart`: figures as a picture, with the same figures as a table under it."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta, tzinfo
+from typing import TYPE_CHECKING
+
+from lms_bot.chat.commands.rendering import (
+    NO_ACTIVITY,
+    NO_STUDENTS,
+    count,
+    format_title,
+    format_try,
+    name_of,
+    narrow_table,
+)
+from lms_bot.chat.commands.titles import Scope, answer_title, show_takers, sort_worst_first
+from lms_bot.chat.language.arguments import read_student
+from lms_bot.chat.language.calendar_units import Interval, get_calendar_units, get_week
+from lms_bot.chat.language.dates import MONTH_NAMES, format_day
+from lms_bot.chat.language.periods import UNCLEAR_TIME, Period
+from lms_bot.chat.language.question import Command, File, Question, WithFiles, WrongArguments
+from lms_bot.chat.language.student_index import word_for
+from lms_bot.chat.language.words import strip_fillers
+from lms_bot.core.activities import ActivityType
+from lms_bot.core.markdown import code, table_head, table_row, time_tag
+from lms_bot.insight import charts, reports
+from lms_bot.notify.formatter import EMOJI
+from lms_bot.people.access import Audience
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from lms_bot.core.results import Attempt
+    from lms_bot.insight.reports import FoundTitle, StoredStudent, Taker
+    from lms_bot.lms.people import Student
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_WEEKS = 12
+PICTURE = "chart.png"
+STARTED = "started"
+
+EXTRA = code('pip install "lms-bot[charts]"')
+HOW_TO_GET_PICTURES = f"🖼️ There is no picture: who runs me can add pictures with {EXTRA}."
+NOT_DRAWN = "🖼️ The picture could not be drawn; these are its figures."
+
+RESULTS_SHOWN = 20
+"""So many results are in the table, the newest; `history` has pages for all."""
+
+COUNTED: dict[str, tuple[str, ...]] = {
+    f"{EMOJI['exam_failed']} Failed": (ActivityType.EXAM_FAILED.value,),
+    f"{EMOJI['exam_passed']} Passed": (ActivityType.EXAM_PASSED.value,),
+    f"{EMOJI['exam_completed']} Completed": (ActivityType.EXAM_COMPLETED.value,),
+    f"{EMOJI['exam_started']} Started": (ActivityType.EXAM_STARTED.value,),
+    f"{EMOJI['content_completed']} Contents": tuple(kind.value for kind in ActivityType if not kind.is_exam),
+}
+"""The same kinds as in the picture: see `charts.KINDS`."""
+
+
+def answer_chart(question: Question) -> str | WithFiles:
+    """A student's results over time, and what they did week by week."""
+    student, said = read_student(question, question.read_period, unclear=UNCLEAR_TIME)
+    question.audit(student.student_id)
+    period = said or _get_last_weeks(question)
+    head = f"📈 **{name_of(student)}** · {period.label}"
+    units = get_calendar_units(period.start, _get_end(period, question.now), question.zone)
+    spans = _count(units.intervals, period, [student.student_id])
+    attempts = reports.get_attempts(student.student_id, period.start, period.end, is_exam=True)
+    ended = [one for one in attempts if one.outcome != STARTED]
+    if not ended and not any(span.counts for span in spans):
+        return f"{head}\n\n{NO_ACTIVITY}"
+    what = f"Exam results, and activity by {units.unit}: {period.label}"
+    results = [charts.Result(one.last_at, one.percentage, one.outcome) for one in ended if one.percentage is not None]
+    picture = _draw(lambda: charts.draw_student(_names_of(student), what, results, spans, question.zone))
+    tables = _format_results(ended, student), _format_spans(units.unit, spans, question.zone)
+    return _put_together(head, picture, tables)
+
+
+def _get_last_weeks(question: Question) -> Period:
+    """This week and those before it."""
+    start, _ = get_week(question.now - timedelta(weeks=DEFAULT_WEEKS - 1), question.zone)
+    _, end = get_week(question.now, question.zone)
+    return Period(start, end, f"the last {DEFAULT_WEEKS} weeks")
+
+
+def _get_end(period: Period, now: datetime) -> datetime:
+    """Where there is something to be seen yet."""
+    return max(period.start + timedelta(hours=1), min(period.end, now))
+
+
+def _count(intervals: Sequence[Interval], period: Period, student_ids: Collection[int] | None) -> list[charts.Span]:
+    """What there is in each of these; of the first and the last, in as much of it as is asked about."""
+    asked = [(max(start, period.start), min(end, period.end)) for start, end in intervals]
+    counts = reports.get_week_counts(student_ids, asked)
+    return [charts.Span(start, end, number) for (start, end), number in zip(intervals, counts, strict=True)]
+
+
+def answer_chart_exam(question: Question) -> str | WithFiles:
+    """What students made of one exam."""
+    return answer_title(question, _show_exam, is_exam=True)
+
+
+def _show_exam(question: Question, found: FoundTitle, scope: Scope, page: int) -> str | WithFiles:
+    answer = show_takers(question, found, scope, page)
+    takers = sort_worst_first(reports.get_takers(found.title_key, scope))
+    if all(one.best is None for one in takers):
+        return answer
+    called = _get_called(question, takers) if len(takers) <= charts.MOST_BARS else {}
+    scores = [charts.Scores(called.get(one.student_id, ()), one.best, one.last, _get_outcome(one)) for one in takers]
+    picture = _draw(lambda: charts.draw_exam((found.title, "Exam"), scores))
+    head, _, table = answer.partition("\n\n")
+    return _put_together(head, picture, [table])
+
+
+def _get_called(question: Question, takers: Sequence[Taker]) -> dict[int, Sequence[str]]:
+    own = question.asker.students
+    stored = reports.get_stored_students([one.student_id for one in takers if one.student_id not in own])
+    people: list[Student | StoredStudent] = [*own.values(), *stored]
+    return {one.student_id: _names_of(one) for one in people}
+
+
+def _names_of(student: Student | StoredStudent) -> list[str]:
+    """What a student may be called in a picture, the best first; the last one can always be drawn."""
+    return [*filter(None, (student.display_name, student.username)), f"Student {student.student_id}"]
+
+
+def _get_outcome(taker: Taker) -> str:
+    """What their tries come to."""
+    if taker.passed:
+        return "passed"
+    return "failed" if taker.failed else taker.last_outcome
+
+
+def answer_chart_week(question: Question) -> str | WithFiles:
+    """What the asker's students did this week, day by day; what everybody did for an admin who mentors nobody."""
+    asker = question.asker
+    scope: Scope = None if asker.is_admin and not asker.is_mentor else question.own_students.keys()
+    if strip_fillers(question.words):
+        raise WrongArguments("I can only show this week of all your students.")
+    if scope is None:
+        question.audit(None)
+    elif not scope:
+        return NO_STUDENTS
+    start, end = get_week(question.now, question.zone)
+    spans = _count(get_calendar_units(start, end, question.zone).intervals, Period(start, end, "this week"), scope)
+    whose = "All students" if scope is None else f"Your {count(len(scope), 'student')}"
+    whose = "You" if asker.is_student else whose
+    picture = None
+    if any(span.counts for span in spans):
+        picture = _draw(lambda: charts.draw_week((whose,), "This week's activity by day", spans, question.zone))
+    return _put_together(f"📈 **{whose}** · this week", picture, [_format_days(spans, question.zone)])
+
+
+def _draw(draw: Callable[[], bytes]) -> bytes | str:
+    """The picture, or what to say in its place."""
+    if not charts.is_available():
+        return HOW_TO_GET_PICTURES
+    try:
+        return draw()
+    except Exception as error:  # the figures are what matters, and they need no matplotlib
+        logger.error("a chart could not be drawn: %s", type(error).__name__)
+        return NOT_DRAWN
+
+
+def _put_together(head: str, picture: bytes | str | None, tables: Sequence[str]) -> str | WithFiles:
+    if isinstance(picture, bytes):
+        text = "\n\n".join(filter(None, [head, f"[{PICTURE}](attachment:0)", *tables]))
+        return WithFiles(text, (File(PICTURE, picture),))
+    return "\n\n".join(filter(None, [head, picture or "", *tables]))
+
+
+def _format_results(attempts: Sequence[Attempt], student: Student) -> str:
+    """Exam results, newest first; "" where there are none."""
+    rows = [
+        table_row([time_tag(one.last_at), format_title(one.title, one.activity_id), format_try(one)])
+        for one in attempts[:RESULTS_SHOWN]
+    ]
+    if not rows:
+        return ""
+    lines = [*table_head(["When", "Exam", "Result"]), *rows]
+    if len(attempts) > RESULTS_SHOWN:
+        older = f"… and {len(attempts) - RESULTS_SHOWN:,} older: {code(f'history {word_for(student)} exams')}"
+        lines += ["", older]
+    return "\n".join(lines)
+
+
+def _format_spans(unit: str, spans: Sequence[charts.Span], zone: tzinfo) -> str:
+    """How much of what there was in each day, week, month or year; the latest first."""
+    rows = [[_format_start(unit, span, zone), *_count_cells(span)] for span in reversed(spans)]
+    head, lines = narrow_table([unit.capitalize() if unit != "week" else "Week from", *COUNTED], rows)
+    return "\n".join([*head, *lines])
+
+
+def _format_days(spans: Sequence[charts.Span], zone: tzinfo) -> str:
+    """As `_format_spans`, for the days of a week, the first first; and of all days together."""
+    if not any(span.counts for span in spans):
+        return NO_ACTIVITY
+    rows = [[f"{span.start.astimezone(zone):%a}", *_count_cells(span)] for span in spans]
+    totals = [sum(cell or 0 for cell in column) or None for column in zip(*map(_count_cells, spans), strict=True)]
+    head, lines = narrow_table(["Day", *COUNTED], [*rows, ["**All**", *totals]])
+    return "\n".join([*head, *lines])
+
+
+def _count_cells(span: charts.Span) -> list[int | None]:
+    return [sum(span.counts.get(kind, 0) for kind in kinds) or None for kinds in COUNTED.values()]
+
+
+def _format_start(unit: str, span: charts.Span, zone: tzinfo) -> str:
+    day = span.start.astimezone(zone).date()
+    if unit == "month":
+        return f"{MONTH_NAMES[day.month - 1].capitalize()} {day.year}"
+    return str(day.year) if unit == "year" else format_day(day)
+
+
+COMMANDS = (
+    Command(
+        "chart", "chart <student> [period]", "a picture of one student's results and activity", Audience.LEARNERS,
+        "chart {student} 3 months", answer_chart, aliases=("graph", "plot"), is_about_own_students=True,
+    ),
+    Command(
+        "chart exam", "chart exam <title> [page N]", "a picture of the results of one exam", Audience.KNOWN,
+        "chart exam algebra", answer_chart_exam, aliases=("graph exam", "plot exam"), is_about_own_students=True,
+    ),
+    Command(
+        "chart week", "chart week", "a picture of what your students did this week, day by day", Audience.LEARNERS,
+        "chart week", answer_chart_week, aliases=("chart this week", "graph week", "graph this week", "plot week"),
+        is_about_own_students=True,
+    ),
+)  # fmt: skip

@@ -1,0 +1,166 @@
+"""`open`, `done`, `reopen`: what was seen to, and what is open. What changes something says what it did."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from lms_bot.chat.commands.rendering import (
+    NAME_LENGTH,
+    PAGE_ROWS,
+    check_page,
+    count,
+    format_act,
+    format_name,
+    format_page,
+    format_result,
+    name_of,
+    page_note,
+)
+from lms_bot.chat.language.arguments import Listing, read_listing, read_student
+from lms_bot.chat.language.command_finder import ALL
+from lms_bot.chat.language.numbers import format_refs, read_numbers
+from lms_bot.chat.language.periods import UNCLEAR_PERIOD, Period
+from lms_bot.chat.language.question import Command, Question, WrongArguments
+from lms_bot.chat.language.words import strip_fillers
+from lms_bot.core.markdown import disarm, event_ref, time_tag
+from lms_bot.insight import seen
+from lms_bot.people.access import Audience
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from lms_bot.store.models import LMSActivityEvent
+
+OPEN_DAYS = 30
+HOW_TO_CLOSE = "`done #12`, or ✅ on my message, marks an event as seen to."
+
+
+def answer_done(question: Question) -> str:
+    """Marks the events named; or all that are open, of a student or of everybody the asker was told of."""
+    if not strip_fillers(question.words):
+        raise WrongArguments("Which events, or of which student?")
+    numbers = read_numbers(question.words)
+    if numbers:
+        return _mark_named(question, numbers)
+    if [word.casefold() for word in strip_fillers(question.words)] == [ALL]:
+        return _mark_all_open(question, question.students_in_sight, "")
+    student, _ = read_student(question)
+    question.audit(student.student_id)
+    return _mark_all_open(question, [student.student_id], f" of **{name_of(student)}**")
+
+
+def _mark_named(question: Question, numbers: list[int]) -> str:
+    known = seen.get_ids_in_sight(question.asker, numbers)
+    before = seen.get_seen_by(known)
+    with question.context.store.transaction():
+        seen.mark_seen(known, question.zulip_user_id, zulip_message_id=question.message_id, now=question.now)
+    fresh = [one for one in known if one not in before]
+    lines = [f"✅ Seen to: {format_refs(fresh)}."] if fresh else []
+    lines += _format_seen_before(question, before)
+    return "\n".join([*lines, *_format_unknown(numbers, known)])
+
+
+def _format_seen_before(question: Question, seen_by: dict[int, list[int]]) -> list[str]:
+    """Who had seen to what before, a line for each group of people."""
+    of_people: dict[str, list[int]] = {}
+    for event_id, people in seen_by.items():
+        of_people.setdefault(_format_people(question, people), []).append(event_id)
+    return [f"✅ Already seen to by {people}: {format_refs(event_ids)}." for people, event_ids in of_people.items()]
+
+
+def _format_people(question: Question, zulip_user_ids: Iterable[int]) -> str:
+    return " and ".join(_format_person(question, one) for one in zulip_user_ids)
+
+
+def _format_person(question: Question, zulip_user_id: int) -> str:
+    if zulip_user_id == question.zulip_user_id:
+        return "you"
+    user = question.context.users.get_zulip_user(zulip_user_id)
+    return disarm(user.full_name, max_length=NAME_LENGTH) if user else "somebody"
+
+
+def _mark_all_open(question: Question, student_ids: Collection[int] | None, whose: str) -> str:
+    event_ids = seen.get_open_ids(question.zulip_user_id, student_ids)
+    with question.context.store.transaction():
+        seen.mark_seen(event_ids, question.zulip_user_id, zulip_message_id=question.message_id, now=question.now)
+    if not event_ids:
+        return f"✅ Nothing is open{whose}."
+    return f"✅ Seen to: {count(len(event_ids), 'event')}{whose}."
+
+
+def answer_reopen(question: Question) -> str:
+    numbers = read_numbers(question.words)
+    if not numbers:
+        raise WrongArguments("Which events?")
+    known = seen.get_ids_in_sight(question.asker, numbers)
+    closed = list(seen.get_seen_by(known))
+    with question.context.store.transaction():
+        seen.mark_unseen(closed)
+    still = [one for one in known if one not in closed]
+    lines = [f"📂 Open again: {format_refs(closed)}."] if closed else []
+    lines += [f"📂 Open already: {format_refs(still)}."] if still else []
+    return "\n".join([*lines, *_format_unknown(numbers, known)])
+
+
+def _format_unknown(numbers: Iterable[int], known: Collection[int]) -> list[str]:
+    """Of others' students it says no more than of events that never were."""
+    unknown = [number for number in numbers if number not in known]
+    return [f"You have no event {format_refs(unknown)}."] if unknown else []
+
+
+def answer_open(question: Question) -> str:
+    """What the asker was told of students they still have, and nobody has seen to."""
+    listing = read_listing(question, question.words) if question.words else Listing()
+    if listing is None or listing.is_exam is not None:
+        raise WrongArguments(UNCLEAR_PERIOD)
+    period = listing.period or _last_days(question)
+    found = seen.get_open_events(
+        question.zulip_user_id,
+        question.students_in_sight,
+        period.start,
+        period.end,
+        limit=PAGE_ROWS,
+        offset=(listing.page - 1) * PAGE_ROWS,
+    )
+    check_page(listing.page, found.total)
+    for student_id in dict.fromkeys(event.student_id for event in found.events):
+        question.audit(student_id)
+    return _format_open(found, period, listing)
+
+
+def _format_open(found: seen.OpenEvents, period: Period, listing: Listing) -> str:
+    if not found.total:
+        return f"✅ Nothing is open: all you were told of {period.label} is seen to."
+    head = f"📂 **Open** · {period.label} · {count(found.total, 'event')}, worst first"
+    more = page_note(listing.page, found.total, f"open {listing.said}".strip())
+    rows = [_format_row(event) for event in found.events]
+    return format_page(head, ("When", "Student", "What", "Result", "Event"), rows, [more, HOW_TO_CLOSE])
+
+
+def _format_row(event: LMSActivityEvent) -> list[str]:
+    name = format_name(event.student_id, event.student_username, event.student_display_name)
+    return [
+        time_tag(event.timestamp), name, format_act(event), format_result(event), event_ref(event.event_id),
+    ]  # fmt: skip
+
+
+def _last_days(question: Question) -> Period:
+    start, end = question.now - timedelta(days=OPEN_DAYS), question.now + timedelta(days=1)
+    return Period(start, end, f"the last {OPEN_DAYS} days")
+
+
+COMMANDS = (
+    Command(
+        "open", "open [period] [page N]", "what you were told and nobody has seen to, worst first", Audience.KNOWN,
+        "open", answer_open, aliases=("todo",), is_about_own_students=True, sentences=("what is open …",),
+    ),
+    Command(
+        "done", "done <event>…|<student>|all", "mark events as seen to, as ✅ on my message does", Audience.KNOWN,
+        "done #12 #15", answer_done, aliases=("seen",), is_about_own_students=True,
+    ),
+    Command(
+        "reopen", "reopen <event>…", "take back that events were seen to", Audience.KNOWN, "reopen #12",
+        answer_reopen, aliases=("undone",), is_about_own_students=True,
+    ),
+)  # fmt: skip

@@ -1,0 +1,202 @@
+"""`whoami`, `test`: how somebody is seen here, and what they would be told."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+from lms_bot.chat.commands.preferences.muting import format_mutes
+from lms_bot.chat.commands.preferences.notify import format_notify
+from lms_bot.chat.commands.preferences.quiet import format_times
+from lms_bot.chat.commands.rendering import MAX_LENGTH, NAME_LENGTH, count, name_of
+from lms_bot.chat.commands.status import format_held_back, format_watch, get_own_held_back
+from lms_bot.chat.language.question import Command, Question
+from lms_bot.core.activities import ActivityType
+from lms_bot.core.errors import LMSBotError
+from lms_bot.core.markdown import code, disarm
+from lms_bot.insight import reports
+from lms_bot.notify.preferences import When, get_end_of_mute
+from lms_bot.people.access import Audience
+from lms_bot.store.models import LMSActivityEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from lms_bot.lms.people import Mentor
+    from lms_bot.zulip.gateway import ZulipUser
+
+logger = logging.getLogger(__name__)
+
+NAMES_SHOWN = 5
+NO_EVENT = 0
+"""The number of a sample's event: none has it."""
+
+SAMPLES_HEAD = "🧪 **Samples** of how I tell you of a student. Nobody did any of this, and nothing is written down."
+BETWEEN_SAMPLES = "\n\n---\n\n"
+
+_SCORED = {"score": 42, "percentage": 84, "result": "pass", "time_taken": "0:45:00"}
+_TOO_FEW = _SCORED | {"score": 18, "percentage": 36, "result": "fail"}
+_LESSON = {"course_title": "Sample Course", "chapter_name": "Sample Chapter", "content_type": "video"}
+
+
+def answer_test(question: Question) -> str:
+    """A message of each kind, as the configured formatter writes it, of a student who does not exist."""
+    formatter = question.context.formatter
+    events = list(_make_samples(question))
+    samples = [_format_sample(one.event_type, partial(formatter.format_notification_message, one)) for one in events]
+    samples.append(_format_sample("group", lambda: formatter.format_group_messages(events)[0][0]))
+    return _join_samples(samples)
+
+
+def _make_samples(question: Question) -> Iterator[LMSActivityEvent]:
+    for number, kind in enumerate(ActivityType):
+        yield LMSActivityEvent(
+            event_id=NO_EVENT,
+            event_type=kind.value,
+            student_id=NO_EVENT,
+            student_username="sample_student",
+            student_display_name="Sample Student",
+            activity_id=number,
+            activity_title="Sample Exam" if kind.is_exam else "Sample Lesson",
+            activity_metadata=_get_known(kind),
+            timestamp=question.now - timedelta(hours=1),
+        )
+
+
+def _get_known(kind: ActivityType) -> dict[str, object]:
+    """What is known of a sample of this kind."""
+    if not kind.is_exam:
+        return {**_LESSON}
+    if kind.is_start:
+        return {}
+    return {**(_TOO_FEW if kind is ActivityType.EXAM_FAILED else _SCORED)}
+
+
+def _format_sample(kind: str, make: Callable[[], str]) -> str:
+    try:
+        return make()
+    except Exception as error:  # a formatter may be anybody's subclass, and this is how to try it
+        logger.exception("the formatter failed for a sample of %s", kind)
+        return f"❌ {code(kind)}: the formatter fails ({code(type(error).__name__)})."
+
+
+def _join_samples(samples: Sequence[str]) -> str:
+    """As many as fit a message: a formatter may write any length."""
+    text = SAMPLES_HEAD
+    for shown, sample in enumerate(samples):
+        longer = f"{text}{BETWEEN_SAMPLES}{sample}"
+        if len(longer) > MAX_LENGTH:
+            return f"{text}\n\n… and {len(samples) - shown} more, too long for one message."
+        text = longer
+    return text
+
+
+def answer_whoami(question: Question) -> str:
+    """How the bot sees the asker, and what keeps news from them."""
+    lines = [*_describe(question), "", "**What reaches you**", "", *(f"- {line}" for line in _explain_news(question))]
+    return "\n".join(lines)[:MAX_LENGTH]
+
+
+def _describe(question: Question) -> Iterator[str]:
+    asker, user = question.asker, question.asker.zulip_user
+    assert user is not None
+    why = ", since your Zulip profile names no zone that I know" if question.has_unknown_zone else ""
+    yield f"🪪 **{_name(user.full_name)}** · Zulip user {code(user.user_id)} · time zone {question.zone}{why}"
+    yield from _describe_mentor(question)
+    if asker.is_admin:
+        yield f"🛠️ **Admin**, as {_why_admin(user)}."
+
+
+def _describe_mentor(question: Question) -> Iterator[str]:
+    asker = question.asker
+    if not asker.mentors:
+        return
+    logins = _list_names([_name(mentor.username) for mentor in asker.mentors])
+    if asker.trouble is not None:
+        yield f"👥 **Mentor** in the LMS as {logins}; of whom cannot be known now: the LMS does not answer."
+        return
+    own = [one for one in asker.students.values() if one.student_id not in asker.students_below]
+    names = _list_names([name_of(one) for one in own])
+    yield f"👥 **Mentor** in the LMS as {logins}, of {count(len(own), 'student')}{': ' if own else ''}{names}."
+    below = question.context.users.get_mentors_below(asker.mentors)
+    if below:
+        theirs = count(len(asker.students_below), "more student")
+        yield f"🧭 **Supervisor** of {_list_names(list(map(_name_mentor, below)))}, with {theirs}."
+
+
+def _name_mentor(mentor: Mentor) -> str:
+    return _name(mentor.name or mentor.username)
+
+
+def _name(text: str) -> str:
+    return disarm(text, max_length=NAME_LENGTH)
+
+
+def _list_names(names: Sequence[str]) -> str:
+    more = [f"and {len(names) - NAMES_SHOWN:,} more"] if len(names) > NAMES_SHOWN else []
+    return ", ".join([*names[:NAMES_SHOWN], *more])
+
+
+def _why_admin(user: ZulipUser) -> str:
+    if user.is_admin:
+        return "an owner or administrator of this Zulip organization"
+    return f"the bot's setting {code('LMS_ADMINS')} names you"
+
+
+def _explain_news(question: Question) -> list[str]:
+    """What keeps news from the asker, the widest reason first, and what is on its way."""
+    reasons = [format_watch(question)]
+    if not question.context.is_notifying:
+        reasons.append(f"🔕 Nobody is told anything: {code('LMS_NOTIFY_MENTORS_ENABLED')} is off.")
+    if not question.asker.is_mentor:
+        reasons.append(f"👤 News is for mentors, and you are none in the LMS. {_why_no_mentor(question)}")
+    reasons += _explain_preferences(question)
+    reasons.append(format_held_back(get_own_held_back(question)))
+    on_its_way, failed = reports.count_unsent(question.zulip_user_id), reports.count_dead(question.zulip_user_id)
+    reasons += [f"📬 {count(on_its_way, 'event')} on the way to you."] if on_its_way else []
+    reasons += [f"❌ {count(failed, 'event')} could not be told to you; an admin sees why."] if failed else []
+    return reasons
+
+
+def _why_no_mentor(question: Question) -> str:
+    """Why no mentor of the LMS is this person, where that can be said; what they read is about themselves only."""
+    user = question.asker.zulip_user
+    addresses = {one.casefold() for one in (user.email, user.delivery_email) if one} if user else set()
+    try:
+        unmapped = question.context.users.get_unmapped_mentors()
+    except LMSBotError:
+        return "Why cannot be looked up now."
+    same = [one for one in unmapped if (one.mentor.email or "").strip().casefold() in addresses]
+    if same:
+        return f"One has your e-mail address, but {disarm(same[0].reason)}."
+    known = f"I know you by {_list_names(sorted(map(disarm, addresses)))}; n" if addresses else "N"
+    return f"{known}o mentor there has that address."
+
+
+def _explain_preferences(question: Question) -> Iterable[str]:
+    preferences = question.context.preferences.get(question.zulip_user_id)
+    off = [kind.value for kind in ActivityType if preferences.get_when(kind.value) is When.OFF]
+    if off:
+        yield format_notify(off, When.OFF)
+    if preferences.muted_until is not None and get_end_of_mute(preferences.muted_until) > question.now:
+        yield format_mutes(preferences.muted_until, {})[0]
+    muted = sum(get_end_of_mute(until) > question.now for until in preferences.mutes.values())
+    if muted:
+        yield f"🔕 **Muted:** {count(muted, 'student')}."
+    if preferences.quiet or preferences.workdays:
+        yield from format_times(preferences, str(question.zone), question.has_unknown_zone)
+
+
+COMMANDS = (
+    Command(
+        "whoami", "whoami", "whom I take you for, and why you are told what you are told, or nothing",
+        Audience.KNOWN, "whoami", answer_whoami, aliases=("who am i", "who i am"), is_about_own_students=True,
+        sentences=("why do i get nothing", "why do i get no news", "why do i not get …"),
+    ),
+    Command(
+        "test", "test", "a sample of each kind of message, sent to you now", Audience.KNOWN, "test", answer_test,
+        aliases=("sample", "samples"), needs_store=False,
+    ),
+)  # fmt: skip

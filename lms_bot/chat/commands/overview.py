@@ -1,0 +1,203 @@
+"""`students` and `summary`: many students at once, of the asker's own or of all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import astuple
+from typing import TYPE_CHECKING
+
+from lms_bot.chat.commands.rendering import (
+    NO_ACTIVITY,
+    NO_STUDENTS,
+    PAGE_ROWS,
+    check_page,
+    count,
+    format_mark,
+    format_page,
+    format_title,
+    get_names,
+    list_counts,
+    name_of,
+    page_note,
+)
+from lms_bot.chat.language.arguments import get_everybody, read_listing, read_page
+from lms_bot.chat.language.earlier_period import get_period_before
+from lms_bot.chat.language.periods import UNCLEAR_PERIOD
+from lms_bot.chat.language.question import Command, Question, WrongArguments
+from lms_bot.core.markdown import time_tag
+from lms_bot.core.normalize import normalize
+from lms_bot.insight import reports
+from lms_bot.insight.reports import Attention, Flag, LastResult, StudentSummary, SummaryPage, Totals
+from lms_bot.people.access import Audience
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from lms_bot.lms.people import Student
+
+CONTENT = "content"
+RESULT_WORDS = ("failed", "left open", "passed", "completed", CONTENT)
+SUMMARY_HEADERS = (
+    "Student", "❌ Failed", "📝 Left open", "🎉 Passed", "✅ Completed", "📚 Contents", "Last",
+)  # fmt: skip
+FLAGS = {Flag.FAILED: "❌", Flag.LEFT_OPEN: "📝", Flag.SILENT: "💤"}
+FLAG_WORDS = {Flag.FAILED: "failed their last exam", Flag.LEFT_OPEN: "left an exam open", Flag.SILENT: "silent"}
+
+
+def answer_summary(question: Question) -> str:
+    students = question.own_students
+    return _summarise(question, students.keys()) if students else NO_STUDENTS
+
+
+def answer_summary_all(question: Question) -> str:
+    question.audit(None)
+    return _summarise(question, None)
+
+
+def _summarise(question: Question, student_ids: Collection[int] | None) -> str:
+    """What each of these students did in the period asked for, or today; None is everybody."""
+    listing = read_listing(question, question.words)
+    if listing is None or listing.is_exam is not None:
+        raise WrongArguments(UNCLEAR_PERIOD)
+    period = listing.period or question.read_period(("today",))
+    assert period is not None
+    first_row = (listing.page - 1) * PAGE_ROWS
+    found = reports.get_summary(period.start, period.end, student_ids, limit=PAGE_ROWS, offset=first_row)
+    check_page(listing.page, found.students)
+    before = get_period_before(period, question.now, question.zone)
+    earlier = reports.get_summary(before.start, before.end, student_ids, limit=0).totals
+    names = get_names(question, [row.student_id for row in found.rows])
+    students = None if student_ids is None else len(student_ids)
+    note = page_note(listing.page, found.students, f"{question.command} {listing.said}".strip())
+    return format_summary(found, names, period.label, (before.label, earlier), students, note)
+
+
+def format_summary(
+    page: SummaryPage,
+    names: Mapping[int, str],
+    period: str,
+    before: tuple[str, Totals],
+    students: int | None,
+    note: str,
+) -> str:
+    """Who did what in a period: `names` are disarmed, `before` is the period before, with what it is called.
+
+    `students` is how many there are, None where everybody is asked about; `note` says which page this is.
+    """
+    label, earlier = before
+    title = f"📊 **Summary** · {period}"
+    silent = students - page.students if students is not None else 0
+    silence = f"{count(silent, 'student')} without activity." if silent else ""
+    if not page.students:
+        known = ", ".join(_say(*each) for each in zip(RESULT_WORDS, astuple(earlier), strict=True) if each[1])
+        compared = f"Compare {label}: {known}." if known else ""
+        return "\n".join([title, "", *filter(None, (NO_ACTIVITY, silence, compared))])
+    of_all = f"{page.students:,} of " if silent else ""
+    who = f"{of_all}{count(page.students + silent, 'student')}"
+    totals = _format_changes(page.totals, earlier)
+    changes = f"▲ ▼ against {label}." if totals else ""
+    rows = [_summary_row(names[one.student_id], one) for one in page.rows]
+    first_line = f"{title} · {who}{': ' if totals else ''}{totals}"
+    return format_page(first_line, SUMMARY_HEADERS, rows, [" ".join(filter(None, (silence, changes))), note])
+
+
+def _format_changes(totals: Totals, before: Totals) -> str:
+    """`3 failed (▲ 1), 9 passed (=)`: what there is, or was, any of."""
+    pairs = zip(RESULT_WORDS, astuple(totals), astuple(before), strict=True)
+    return ", ".join(f"{_say(word, now)} ({_change(now - then)})" for word, now, then in pairs if now or then)
+
+
+def _say(word: str, number: int) -> str:
+    return count(number, word) if word == CONTENT else f"{number:,} {word}"
+
+
+def _change(difference: int) -> str:
+    return "=" if not difference else f"{'▲' if difference > 0 else '▼'} {abs(difference):,}"
+
+
+def _summary_row(name: str, one: StudentSummary) -> list[object]:
+    numbers = (one.failed, one.left_open, one.passed, one.completed, one.contents)
+    return [name, *(number or None for number in numbers), time_tag(one.last_at)]
+
+
+def answer_students(question: Question) -> str:
+    students = question.own_students
+    if not students:
+        return NO_STUDENTS
+    return _list_students(question, f"Your {count(len(students), 'student')}", students)
+
+
+def answer_students_all(question: Question) -> str:
+    students = get_everybody(question)
+    if not students:
+        return "No student is known yet."
+    question.audit(None)
+    return _list_students(question, f"All {count(len(students), 'student')}", students)
+
+
+def _list_students(question: Question, whose: str, students: Mapping[int, Student]) -> str:
+    """One page of these students, who needs attention first."""
+    page = read_page(question)
+    check_page(page, len(students))
+    attention = reports.get_attention(students.keys(), question.now)
+    in_order = sorted(attention.values(), key=lambda one: (*_by_urgency(one), _by_name(students[one.student_id])))
+    shown = in_order[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
+    names = {one.student_id: name_of(students[one.student_id]) for one in shown}
+    flags = Counter(flag for one in in_order for flag in one.flags)
+    return format_students(whose, names, shown, flags, page_note(page, len(students), question.command))
+
+
+def _by_urgency(one: Attention) -> tuple[int, int]:
+    return min(map(list(Flag).index, one.flags), default=len(Flag)), -len(one.flags)
+
+
+def _by_name(student: Student) -> tuple[str, int]:
+    return normalize(student.display_name or student.username), student.student_id
+
+
+def format_students(
+    whose: str, names: Mapping[int, str], page: Sequence[Attention], flags: Mapping[Flag, int], note: str
+) -> str:
+    """A row for each student of this page; `flags` says how many of all there are raised. `names` are disarmed."""
+    flagged = list_counts({FLAG_WORDS[flag]: flags.get(flag, 0) for flag in Flag})
+    legend = " · ".join(f"{FLAGS[flag]} {flag.value}" for flag in Flag if flags.get(flag))
+    rows = [_student_row(names[one.student_id], one) for one in page]
+    first_line = f"👥 **{whose}** · {flagged or 'nobody needs attention'}"
+    return format_page(first_line, ("", "Student", "Last activity", "Last result"), rows, [legend, note])
+
+
+def _student_row(name: str, one: Attention) -> list[object]:
+    flags = " ".join(FLAGS[flag] for flag in one.flags)
+    seen = time_tag(one.last_at) if one.last_at else "none known"
+    return [flags, name, seen, _format_last_result(one.last_result)]
+
+
+def _format_last_result(result: LastResult | None) -> str:
+    if result is None:
+        return ""
+    return f"{format_mark(result.outcome, result.percentage)} {format_title(result.title, result.activity_id)}"
+
+
+COMMANDS = (
+    Command(
+        "students", "students [page N]", "your students: last activity and result, who needs attention",
+        Audience.MENTORS, "students", answer_students, is_about_own_students=True,
+    ),
+    Command(
+        "summary", "summary [period] [page N]", "what each of your students did, worst first", Audience.MENTORS,
+        "summary last week", answer_summary, is_about_own_students=True,
+        sentences=("who failed …", "who passed …", "what happened …", "how did they do …"),
+    ),
+)  # fmt: skip
+
+
+ADMIN_COMMANDS = (
+    Command(
+        "students all", "students all [page N]", "all students, who needs attention first", Audience.ADMINS,
+        "students all", answer_students_all,
+    ),
+    Command(
+        "summary all", "summary [period] [page N] all", "what every student did, worst first", Audience.ADMINS,
+        "summary week all", answer_summary_all,
+    ),
+)  # fmt: skip

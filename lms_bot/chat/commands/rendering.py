@@ -1,0 +1,162 @@
+"""What answers are made of. Text of others is disarmed here, unless a docstring says it was."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lms_bot.chat.language.question import Question, WrongArguments
+from lms_bot.core.activities import ActivityType
+from lms_bot.core.markdown import MAX_MESSAGE_LENGTH, code, disarm, fit_lines, table_head, table_row, time_tag
+from lms_bot.insight import reports
+from lms_bot.notify.formatter import EMOJI, UNKNOWN_TYPE_EMOJI
+from lms_bot.notify.wording import percentage_of, value_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from datetime import datetime
+
+    from lms_bot.core.results import Attempt
+    from lms_bot.lms.people import Student
+
+ROOM_FOR_NOTE = 200
+MAX_LENGTH = MAX_MESSAGE_LENGTH - ROOM_FOR_NOTE
+NAME_LENGTH = 100
+TITLE_LENGTH = 120
+RESULT_LENGTH = 40
+"""With these, a page of rows fits a message whatever the LMS says."""
+
+PAGE_ROWS = 20
+NO_STUDENTS = "The LMS gives you no students."
+NO_ACTIVITY = "No activity."
+ANSWER_WITH_NUMBER = "Answer with the number."
+
+_VERBS = {
+    ActivityType.EXAM_STARTED.value: "started",
+    ActivityType.EXAM_COMPLETED.value: "completed",
+    ActivityType.EXAM_PASSED.value: "passed",
+    ActivityType.EXAM_FAILED.value: "did not pass",
+    ActivityType.CONTENT_STARTED.value: "started",
+    ActivityType.CONTENT_COMPLETED.value: "completed",
+    ActivityType.CONTENT_WATCHED.value: "watched",
+}
+OUTCOMES = {
+    "failed": ("❌", "failed"),
+    "started": ("📝", "left open"),
+    "completed": ("✅", "completed"),
+    "passed": ("🎉", "passed"),
+    "watched": ("👀", "watched"),
+}
+"""What became of an attempt, worst first: how it is shown, and how it is said."""
+
+
+def format_stale_note(as_of: datetime) -> str:
+    """The line over an answer about students whom the LMS cannot confirm now. At most ROOM_FOR_NOTE long."""
+    return f"⚠️ The LMS does not answer; whose students are whose is as of {time_tag(as_of)}."
+
+
+def format_title(title: str | None, activity_id: int | None = None) -> str:
+    """A title, disarmed, or the number of what has none."""
+    return disarm(title, max_length=TITLE_LENGTH) or f"number {activity_id or '?'}"
+
+
+def format_act(event: Any) -> str:
+    """`🎉 passed: Mathematics Final Exam`"""
+    kind = str(event.event_type)
+    verb = _VERBS.get(kind) or disarm(kind.replace("_", " "))
+    return f"{EMOJI.get(kind, UNKNOWN_TYPE_EMOJI)} {verb}: {format_title(event.activity_title, event.activity_id)}"
+
+
+def format_result(event: Any) -> str:
+    """`85 (85%)`, or what is known of that; empty for contents."""
+    score, percentage = value_of(event, "score", RESULT_LENGTH), percentage_of(event, RESULT_LENGTH)
+    return f"{score} ({percentage})" if score and percentage else score or percentage
+
+
+def format_outcome(outcome: str, percentage: float | None = None) -> str:
+    """`❌ failed 35%`"""
+    emoji, word = OUTCOMES.get(outcome, (UNKNOWN_TYPE_EMOJI, disarm(outcome)))
+    return f"{emoji} {word} {percent(percentage)}".rstrip()
+
+
+def format_mark(outcome: str, percentage: float | None) -> str:
+    """`❌ 35%`: as short as it can be."""
+    emoji, word = OUTCOMES.get(outcome, (UNKNOWN_TYPE_EMOJI, disarm(outcome)))
+    return f"{emoji} {percent(percentage) or word}"
+
+
+def format_try(attempt: Attempt) -> str:
+    return format_mark(attempt.outcome, attempt.percentage)
+
+
+def percent(number: float | None) -> str:
+    """`85%`, `66.7%`; "" where it is not known."""
+    return "" if number is None else f"{number:.1f}".removesuffix(".0") + "%"
+
+
+def count(number: int, thing: str) -> str:
+    """`1 event`, `2 events`, `4,000 events`"""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def list_counts(counts: Mapping[str, int]) -> str:
+    """`3 failed, 1 left open`: what there is any of."""
+    return ", ".join(f"{number:,} {word}" for word, number in counts.items() if number)
+
+
+def format_page(
+    first_line: str, headers: Sequence[str], rows: Sequence[Sequence[object]], last_lines: Sequence[str] = ()
+) -> str:
+    """One page of a table, between what is said above and below it: of `last_lines`, what is not empty."""
+    head, lines = narrow_table(headers, rows)
+    tail = [part for line in last_lines if line for part in ("", line)]
+    return fit_lines([first_line, "", *head], lines, tail, limit=MAX_LENGTH)
+
+
+def narrow_table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> tuple[list[str], list[str]]:
+    """Head and rows of a table without the columns that are empty in every row: phones are narrow."""
+    kept = [at for at in range(len(headers)) if any(row[at] not in (None, "") for row in rows)]
+    head = table_head([headers[at] for at in kept])
+    return head, [table_row([row[at] for at in kept]) for row in rows]
+
+
+def format_name(student_id: int, username: str | None, display_name: str | None) -> str:
+    """`Jane Smith (jane_smith)`, or what is known of that. Disarmed."""
+    login, name = disarm(username, max_length=NAME_LENGTH), disarm(display_name, max_length=NAME_LENGTH)
+    if name and login and name != login:
+        return f"{name} ({login})"
+    return name or login or f"Student {student_id}"
+
+
+def name_of(student: Student) -> str:
+    """How a student is called in an answer. Disarmed."""
+    return format_name(student.student_id, student.username, student.display_name)
+
+
+def get_names(question: Question, student_ids: Collection[int]) -> dict[int, str]:
+    """What these students are called, disarmed: one's own as the LMS says, others as their latest events do."""
+    own = question.asker.students
+    stored = reports.get_stored_students([one for one in student_ids if one not in own])
+    names = {one.student_id: format_name(one.student_id, one.username, one.display_name) for one in stored}
+    return names | {one: name_of(own[one]) for one in student_ids if one in own}
+
+
+def count_pages(rows_total: int) -> int:
+    """How many pages the rows fill; one where there are none."""
+    return max(1, -(-rows_total // PAGE_ROWS))
+
+
+def check_page(page: int, rows_total: int) -> None:
+    """Raises WrongArguments where there is no such page."""
+    pages = count_pages(rows_total)
+    if page > pages:
+        raise WrongArguments("There is only one page." if pages == 1 else f"There are only {pages} pages.")
+
+
+def page_note(page: int, rows_total: int, command: str) -> str:
+    """Where one is and how to get on, for example with the command `history john_doe`; "" for a single page."""
+    pages = count_pages(rows_total)
+    if pages == 1:
+        return ""
+    if page == pages:
+        return f"Page {page} of {pages}, the last."
+    return f"Page {page} of {pages}. {code(f'{command} page {page + 1}')} shows the next."

@@ -1,0 +1,290 @@
+"""`student` and `compare`: how one student is doing, or two side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lms_bot.chat.commands.notes import count_notes, get_notes
+from lms_bot.chat.commands.rendering import (
+    MAX_LENGTH,
+    NO_ACTIVITY,
+    count,
+    format_act,
+    format_result,
+    format_title,
+    format_try,
+    list_counts,
+    name_of,
+    narrow_table,
+    percent,
+)
+from lms_bot.chat.language.arguments import read_student, read_two_students
+from lms_bot.chat.language.question import Command, Question, WrongArguments
+from lms_bot.chat.language.student_index import word_for
+from lms_bot.core.markdown import code, disarm, fit_lines, spoiler, table_head, table_row, time_tag
+from lms_bot.core.results import Attempt, Direction, Results, Trend, add_up, group_tries
+from lms_bot.insight import reports
+from lms_bot.people.access import Audience
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lms_bot.lms.people import Student
+    from lms_bot.store.conversation import Note
+
+NOTES_SHOWN = 3
+ARROWS = {Direction.RISING: "↗", Direction.STEADY: "→", Direction.FALLING: "↘"}
+OPEN_SHOWN = 3
+EARLIER_SHOWN = 8
+NOTE_LENGTH = 300
+SPOILER_FRAME = 100
+
+
+@dataclass(frozen=True)
+class Rank:
+    """Of `others` students that have results, so many have a lower average."""
+
+    below: int
+    others: int
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known of a student: `name` is disarmed, `word` what to type for them.
+
+    `contents` were done this week; `notes` are the newest, newest first, of `note_count`.
+    """
+
+    name: str
+    word: str
+    last_event: Any | None
+    results: Results
+    contents: int
+    rank: Rank | None = None
+    notes: Sequence[Note] = ()
+    note_count: int = 0
+
+
+def answer_student(question: Question) -> str:
+    student, _ = read_student(question)
+    question.audit(student.student_id)
+    return format_card(make_card(question, student, is_complete=True))
+
+
+def make_card(question: Question, student: Student, is_complete: bool = False) -> Card:
+    """Where it `is_complete`, with what only their mentors may know."""
+    student_id = student.student_id
+    for_mentors = is_complete and not question.asker.is_student
+    week = question.read_period(("this", "week"))
+    assert week is not None
+    return Card(
+        name_of(student),
+        word_for(student),
+        reports.get_last_events([student_id]).get(student_id),
+        add_up(reports.get_attempts(student_id, is_exam=True)),
+        contents=reports.get_summary(week.start, week.end, [student_id], limit=0).totals.contents,
+        rank=_rank(question, student_id) if for_mentors else None,
+        notes=get_notes(student_id, NOTES_SHOWN) if for_mentors else (),
+        note_count=count_notes(student_id) if for_mentors else 0,
+    )
+
+
+def _rank(question: Question, student_id: int) -> Rank | None:
+    """By average among the asker's own; None where the student is not one, or there is nobody to compare with."""
+    if not question.asker.is_own(student_id):
+        return None
+    totals = reports.get_totals_of_students(question.asker.students.keys())
+    averages = {key: one.percentage_total / one.scored for key, one in totals.items() if one.scored}
+    average = averages.pop(student_id, None)
+    if average is None or not averages:
+        return None
+    return Rank(sum(other < average for other in averages.values()), len(averages))
+
+
+def format_card(card: Card) -> str:
+    notes = _format_notes(card)
+    if card.last_event is None:
+        return "\n\n".join(filter(None, (f"🎓 **{card.name}**", NO_ACTIVITY, notes)))
+    parts = [_format_headline(card), _format_facts(card)]
+    room = MAX_LENGTH - sum(len(part) + 2 for part in (*parts, notes))
+    return "\n\n".join(filter(None, (*parts, _format_tries(card.results, room), notes)))
+
+
+def _format_headline(card: Card) -> str:
+    average = f"average {percent(card.results.average)}" if card.results.average is not None else "no results yet"
+    seen = f"last seen {time_tag(card.last_event.timestamp)}" if card.last_event else "never seen"
+    return f"🎓 **{card.name}** · {' '.join(filter(None, (average, format_direction(card.results.trend))))} · {seen}"
+
+
+def _format_facts(card: Card) -> str:
+    results, event = card.results, card.last_event
+    marks = (results.best, results.last, results.average)
+    facts = {
+        "Last activity": f"{format_act(event)} {format_result(event)}".rstrip(),
+        "Exams": _format_exams(results),
+        "Left open": _format_open(results),
+        "Best / last / average": " / ".join(filter(None, map(percent, marks))),
+        "Trend": _format_trend(results.trend),
+        "Pass rate": _format_pass_rate(results),
+        "Percentile": _format_rank(card.rank),
+        "This week": f"{count(card.contents, 'content')} done",
+    }
+    first, *others = ([what, value] for what, value in facts.items() if value)
+    return "\n".join([*table_head(first), *map(table_row, others)])
+
+
+def _format_exams(results: Results) -> str:
+    if not results.attempts:
+        return ""
+    words = ("passed", "failed", "completed")
+    ended = list_counts({word: results.outcomes[word] for word in words})
+    tries, exams = len(results.attempts), len(group_tries(results.attempts))
+    at = f"{count(tries, 'attempt')} at {count(exams, 'exam')}"
+    return f"{at}: {ended}" if ended else at
+
+
+def _format_pass_rate(results: Results) -> str:
+    passed = f" ({results.outcomes['passed']} of {results.judged})"
+    return f"{percent(results.pass_rate)}{passed}" if results.judged else ""
+
+
+def _format_open(results: Results) -> str:
+    left_open = [one for one in results.attempts if one.outcome == "started"]
+    latest = left_open[:OPEN_SHOWN]
+    shown = [f"{format_title(one.title, one.activity_id)} since {time_tag(one.last_at)}" for one in latest]
+    more = [f"… and {len(left_open) - OPEN_SHOWN} more"] if len(left_open) > OPEN_SHOWN else []
+    return f"{len(left_open)}: {'; '.join([*shown, *more])}" if left_open else ""
+
+
+def _format_trend(trend: Trend | None) -> str:
+    if trend is None:
+        return ""
+    recent, before = (f"{number:.0f}%" for number in (trend.recent, trend.before))
+    latest = "last" if trend.recent_count == 1 else f"last {trend.recent_count}"
+    earlier = "one" if trend.before_count == 1 else str(trend.before_count)
+    return f"{format_direction(trend)}: {recent} in the {latest}, {before} in the {earlier} before"
+
+
+def _format_rank(rank: Rank | None) -> str:
+    if rank is None:
+        return ""
+    percentile = round(100 * rank.below / rank.others)
+    return f"{percentile}, by average, among {rank.others + 1:,} of your students"
+
+
+def _format_tries(results: Results, room: int) -> str:
+    """Every attempt, by exam, to be opened; as many as there is room for, in characters."""
+    if not results.attempts:
+        return ""
+    rows = [_tries_row(tries) for tries in group_tries(results.attempts)]
+    head, lines = narrow_table(("Exam", "Last", "Earlier"), rows)
+    return spoiler(f"All attempts · {len(results.attempts):,}", fit_lines(head, lines, limit=room - SPOILER_FRAME))
+
+
+def _tries_row(tries: Sequence[Attempt]) -> list[object]:
+    last, *earlier = tries
+    marks = [format_try(one) for one in earlier[:EARLIER_SHOWN]]
+    more = [f"… and {len(earlier) - EARLIER_SHOWN} more"] if len(earlier) > EARLIER_SHOWN else []
+    when = f"{format_try(last)} {time_tag(last.last_at)}"
+    return [format_title(last.title, last.activity_id), when, ", ".join([*marks, *more])]
+
+
+def format_direction(trend: Trend | None) -> str:
+    return f"{ARROWS[trend.direction]} {trend.direction.value}" if trend else ""
+
+
+def _format_notes(card: Card) -> str:
+    if not card.notes:
+        return ""
+    lines = [
+        f"- {time_tag(note.created_at)} {disarm(note.author_name, max_length=100)}:"
+        f" {disarm(note.text, max_length=NOTE_LENGTH)}"
+        for note in card.notes
+    ]
+    more = card.note_count > len(card.notes)
+    tail = ["", f"{code(f'notes {card.word}')} shows all."] if more else []
+    return "\n".join([f"📌 **Notes** · {card.note_count:,}", "", *lines, *tail])
+
+
+def answer_compare(question: Question) -> str:
+    first, second = read_two_students(question)
+    if first.student_id == second.student_id:
+        raise WrongArguments("That is the same student twice.")
+    cards = []
+    for student in (first, second):
+        question.audit(student.student_id)
+        cards.append(make_card(question, student))
+    return format_comparison(*cards)
+
+
+def format_comparison(first: Card, second: Card) -> str:
+    rows = [[what, show(first), show(second)] for what, show in _COMPARED.items()]
+    shown = [table_row(row) for row in rows if any(row[1:])]
+    table = "\n".join([*table_head(["", first.name, second.name]), *shown])
+    parts = [f"⚖️ {_compare_averages(first, second)}", table]
+    room = MAX_LENGTH - sum(len(part) + 2 for part in parts)
+    return "\n\n".join(filter(None, (*parts, _format_shared(first, second, room))))
+
+
+def _compare_averages(first: Card, second: Card) -> str:
+    if first.results.average is None or second.results.average is None:
+        return f"**{first.name}** and **{second.name}**"
+    averages = sorted(((card.results.average or 0.0, card.name) for card in (first, second)), reverse=True)
+    (higher, better), (lower, other) = averages
+    if percent(higher) == percent(lower):
+        return f"**{first.name}** and **{second.name}** have the same average: {percent(higher)}"
+    return f"**{better}** has the higher average: {percent(higher)}, **{other}** {percent(lower)}"
+
+
+def _show_outcomes(outcome: str) -> Callable[[Card], str]:
+    return lambda card: str(card.results.outcomes[outcome] or "")
+
+
+_COMPARED: dict[str, Callable[[Card], str]] = {
+    "Last seen": lambda card: time_tag(card.last_event.timestamp) if card.last_event else "never",
+    "Average": lambda card: percent(card.results.average),
+    "Best": lambda card: percent(card.results.best),
+    "Last": lambda card: percent(card.results.last),
+    "Trend": lambda card: format_direction(card.results.trend),
+    "Pass rate": lambda card: percent(card.results.pass_rate),
+    "Passed": _show_outcomes("passed"),
+    "Failed": _show_outcomes("failed"),
+    "Left open": _show_outcomes("started"),
+    "Contents this week": lambda card: str(card.contents or ""),
+}
+
+
+def _format_shared(first: Card, second: Card, room: int) -> str:
+    """The exams that both took, with the best each made of them, to be opened."""
+    mine, theirs = (_get_best(card.results) for card in (first, second))
+    rows = [
+        [format_title(mine[key].title, mine[key].activity_id), format_try(mine[key]), format_try(theirs[key])]
+        for key in mine
+        if key and key in theirs
+    ]
+    if not rows:
+        return ""
+    head = table_head(["Exam", first.name, second.name])
+    table = fit_lines(head, [table_row(row) for row in rows], limit=room - SPOILER_FRAME)
+    return spoiler(f"Best at the {count(len(rows), 'exam')} that both took", table)
+
+
+def _get_best(results: Results) -> dict[str, Attempt]:
+    """The attempt with the most of each exam, the latest of these, by the exam's title."""
+    tries = group_tries(results.attempts)
+    return {one[0].title_key: max(one, key=lambda attempt: attempt.percentage or 0.0) for one in tries}
+
+
+COMMANDS = (
+    Command(
+        "student", "student <name>", "how one student is doing: exams, trend, what is open, notes",
+        Audience.LEARNERS, "student {student}", answer_student, aliases=("card", "progress", "report", "profile"),
+        is_about_own_students=True,
+        sentences=("how is … doing", "how is …", "how does … do", "who is …", "about …"),
+    ),
+    Command(
+        "compare", "compare <student> <student>", "two students side by side", Audience.KNOWN,
+        "compare {student} {other}", answer_compare, is_about_own_students=True,
+    ),
+)  # fmt: skip

@@ -1,0 +1,196 @@
+"""`errors`, `pending`, `retry`, `discard`: what was not told. What changes something says what it did."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lms_bot.chat.commands.rendering import MAX_LENGTH, NAME_LENGTH, count
+from lms_bot.chat.language.numbers import format_refs, read_numbers
+from lms_bot.chat.language.question import Command, Question, WrongArguments
+from lms_bot.chat.language.words import strip_fillers
+from lms_bot.core.errors import LMSBotError
+from lms_bot.core.markdown import code, disarm, event_ref, fit_lines, table_head, table_row, time_tag
+from lms_bot.insight import reports
+from lms_bot.notify.held_back import get_held_back
+from lms_bot.notify.preferences import FAR_FUTURE
+from lms_bot.people.access import Audience
+from lms_bot.store.messages import DeliveryState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
+
+    from lms_bot.insight.reports import ErrorGroup, RejectedGroup, Waiting
+
+REASON_LENGTH = 300
+HELD = "held"
+
+_STATES = {
+    HELD: "held back, as they chose",
+    "pending": "to be written next",
+    "unmapped": "nobody in Zulip is known for them",
+    "ready": "to be sent next",
+    "sending": "being sent",
+    "unknown": "sent perhaps; being looked up in Zulip",
+}
+
+
+def answer_errors(_: Question) -> str:
+    return format_errors(reports.get_error_groups(), reports.get_rejected_groups())
+
+
+def format_errors(errors: Sequence[ErrorGroup], rejected: Sequence[RejectedGroup]) -> str:
+    """What could not be told, and what could not be read. The second table is the one that gives way."""
+    if not errors and not rejected:
+        return "✅ No errors."
+    parts = []
+    if errors:
+        head = [f"❌ **Not told** · {count(sum(one.count for one in errors), 'event')}", ""]
+        head += table_head(["Reason", "Count", "Last", "Events"])
+        give_up = f"{code('discard')} in place of {code('retry')} gives up for good."
+        tail = ["", f"{code('retry all')} or {code(f'retry {errors[0].event_ids[0]}')} sends again; {give_up}"]
+        parts.append(fit_lines(head, [_error_row(one) for one in errors], tail, limit=MAX_LENGTH // 2))
+    if rejected:
+        head = [f"🧩 **LMS rows that could not be read** · {sum(one.count for one in rejected)}", ""]
+        head += table_head(["Where", "Problem", "Count", "Last", "Rows", "For example"])
+        room = MAX_LENGTH - sum(len(part) + 2 for part in parts)
+        parts.append(fit_lines(head, [_rejected_row(one) for one in rejected], limit=room))
+    return "\n\n".join(parts)
+
+
+def _error_row(group: ErrorGroup) -> str:
+    refs = _examples(map(event_ref, group.event_ids), group.count)
+    return table_row([disarm(group.reason, max_length=REASON_LENGTH), group.count, time_tag(group.last_at), refs])
+
+
+def _rejected_row(group: RejectedGroup) -> str:
+    keys = _examples((code(key[:NAME_LENGTH]) for key in group.row_keys), group.count)
+    problem, reason = (disarm(text, max_length=REASON_LENGTH) for text in (group.problem, group.reason))
+    return table_row([disarm(group.stream), problem, group.count, time_tag(group.last_at), keys, reason])
+
+
+def _examples(shown: Iterable[str], total: int) -> str:
+    refs = list(shown)
+    return " ".join([*refs, f"… and {total - len(refs)} more"] if total > len(refs) else refs)
+
+
+def answer_pending(question: Question) -> str:
+    waiting = [*reports.get_waiting(), *_get_unwritten(question)]
+    waiting.sort(key=lambda one: one.since)
+    names = _recipient_names(question, {one.recipient for one in waiting})
+    return format_waiting([(names[one.recipient], one) for one in waiting], reports.get_undecided())
+
+
+def _get_unwritten(question: Question) -> Iterator[reports.Waiting]:
+    """What is in no message yet: due, and held back by what people chose."""
+    context = question.context
+    for one in get_held_back(reports.get_unwritten(), context.preferences, context.get_zone, question.now):
+        if one.due:
+            yield reports.Waiting(one.recipient, DeliveryState.PENDING.value, None, one.due, one.since)
+        if one.held:
+            reason = _format_until(min(one.held))
+            yield reports.Waiting(one.recipient, HELD, reason, one.held.total(), one.since)
+
+
+def _recipient_names(question: Question, recipients: set[str]) -> dict[str, str]:
+    """What `zulip:9`, `mentor:3` and `nobody` are called, disarmed; as they are where nobody knows now."""
+    mentors: dict[str, str] = {}
+    if any(recipient.startswith("mentor:") for recipient in recipients):
+        mentors = _unmapped_names(question)
+    names = {}
+    for recipient in recipients:
+        kind, _, key = recipient.partition(":")
+        user = question.context.users.get_zulip_user(int(key)) if kind == "zulip" and key.isdecimal() else None
+        names[recipient] = disarm(user.full_name) if user else mentors.get(recipient) or disarm(recipient)
+    return names
+
+
+def _unmapped_names(question: Question) -> dict[str, str]:
+    try:
+        mentors = [one.mentor for one in question.context.users.get_unmapped_mentors()]
+    except LMSBotError:
+        return {}
+    return {f"mentor:{mentor.key}": f"mentor {disarm(mentor.username)}" for mentor in mentors}
+
+
+def format_waiting(waiting: Sequence[tuple[str, Waiting]], undecided: tuple[int, datetime | None]) -> str:
+    """What is not sent yet; with each group goes who it is for, disarmed."""
+    rows = [table_row([who, one.count, time_tag(one.since), _why(one)]) for who, one in waiting]
+    undecided_count, since = undecided
+    if undecided_count:
+        rows.insert(0, table_row(["not decided yet", undecided_count, since and time_tag(since), "just recorded"]))
+    if not rows:
+        return "✅ Nothing is waiting."
+    total = sum(one.count for _, one in waiting) + undecided_count
+    head = [f"⏳ **Waiting** · {total}", "", *table_head(["For", "Count", "Since", "Why"])]
+    return fit_lines(head, rows, limit=MAX_LENGTH)
+
+
+def _format_until(moment: datetime) -> str:
+    return "until they unmute" if moment >= FAR_FUTURE else f"the first until {moment:%Y-%m-%d %H:%M} UTC"
+
+
+def _why(group: Waiting) -> str:
+    state = _STATES.get(group.state, group.state)
+    reason = disarm(group.reason, max_length=REASON_LENGTH)
+    return f"{state}: {reason}" if reason else state
+
+
+def answer_retry(question: Question) -> str:
+    """Sends again what failed: all of it, or the events named. Says what was done with each."""
+    outcome = question.context.events.retry(_read_event_ids(question))
+    lines = [f"🔁 {count(outcome.retried, 'event')} will be sent again." if outcome.retried else ""]
+    if outcome.unmapped_ids:
+        unmapped = format_refs(outcome.unmapped_ids)
+        lines.append(f"Somebody to be told of {unmapped} still cannot be found; `errors` says why.")
+    if outcome.nothing_to_do_ids:
+        lines.append(f"Nothing failed with {format_refs(outcome.nothing_to_do_ids)}.")
+    if outcome.unknown_ids:
+        lines.append(f"There is no event {format_refs(outcome.unknown_ids)}.")
+    return "\n".join(filter(None, lines)) or "✅ Nothing has failed, so there is nothing to send again."
+
+
+def answer_discard(question: Question) -> str:
+    """Gives up for good what failed: all of it, or the events named. Says what was done with each."""
+    if not question.words:
+        raise WrongArguments("Which events, or `all`?")
+    asked = _read_event_ids(question)
+    who = question.asker.zulip_user.full_name if question.asker.zulip_user else "an admin"
+    discarded = question.context.events.discard(asked, who)
+    stored = reports.get_stored_ids(asked or ())
+    untouched = [one for one in asked or () if one in stored and one not in discarded]
+    unknown = [one for one in asked or () if one not in stored]
+    lines = [f"🗑️ Given up for good: {format_refs(discarded)}." if discarded else ""]
+    lines += [f"Nothing failed with {format_refs(untouched)}."] if untouched else []
+    lines += [f"There is no event {format_refs(unknown)}."] if unknown else []
+    return "\n".join(filter(None, lines)) or "✅ Nothing has failed, so there is nothing to discard."
+
+
+def _read_event_ids(question: Question) -> list[int] | None:
+    """The events named, or None for all; no word at all is all as well."""
+    words = strip_fillers(question.words)
+    if [word.casefold() for word in words] in ([], ["all"]):
+        return None
+    numbers = read_numbers(words)
+    if not numbers:
+        raise WrongArguments("I could not read the event numbers.")
+    return numbers
+
+
+COMMANDS = (
+    Command(
+        "errors", "errors", "what could not be told or read, by reason", Audience.ADMINS, "errors", answer_errors,
+    ),
+    Command(
+        "pending", "pending", "what is still to be sent, to whom, since when and why", Audience.ADMINS, "pending",
+        answer_pending,
+    ),
+    Command(
+        "retry", "retry [all|<event id>…]", "send again what failed", Audience.ADMINS, "retry #12 #15",
+        answer_retry,
+    ),
+    Command(
+        "discard", "discard all|<event id>…", "give up for good what failed", Audience.ADMINS, "discard #12 #15",
+        answer_discard,
+    ),
+)  # fmt: skip

@@ -1,0 +1,110 @@
+"""`settings`: all that was chosen."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lms_bot.core.activities import ActivityType
+from lms_bot.notify.preferences import FOR_EVER
+from tests.worlds.chat_world import (
+    ARJUN,
+    JANE,
+    JOHN,
+    JOSE,
+    MARIA,
+    ZOE,
+    World,
+    close_world,
+    make_student,
+    make_user,
+    open_world,
+    owe,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+HOSTILE = "@**all** | `x` [a](http://evil.example/)\n# **b**"
+
+
+@pytest.fixture(scope="module")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("empty") / "store.db"
+    close_world(open_world(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture
+def small_world(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Maria lives in Berlin: there it is 13:00, on a Wednesday."""
+    path = tmp_path_factory.mktemp("chat") / "store.db"
+    shutil.copy(empty_store, path)
+    world = open_world(f"sqlite:///{path}")
+    world.people.zulip_users[MARIA] = make_user(MARIA, "Maria", timezone="Europe/Berlin")
+    yield world
+    close_world(world)
+
+
+def test_settings_of_somebody_who_chose_nothing(world: World) -> None:
+    assert world.ask("settings").text.splitlines() == [
+        "⚙️ **Your settings**",
+        "",
+        "🔔 **Told at once:** everything",
+        "🌙 **Quiet:** none",
+        "📅 **Work days:** every day",
+        "🕒 **Time zone:** UTC, since your Zulip profile names no zone that I know",
+        "🔕 **Muted:** nobody",
+        "📥 Nothing is held back.",
+        "Change it with `notify`, `mute`, `unmute`, `quiet` and `workdays`; `help notify` shows how.",
+    ]
+
+
+def test_settings_show_all_that_was_chosen_and_what_is_held_back(small_world: World) -> None:
+    for said in (
+        "notify starts off",
+        "notify contents daily",
+        "quiet 12:00-15:00 except failed",
+        "workdays mon-fri",
+        "mute john",
+        "mute jane until friday",
+    ):
+        small_world.ask(said)
+    for student in (JOHN, JANE, JOSE, JOSE):
+        owe(small_world, student)
+    owe(small_world, JOSE, ActivityType.CONTENT_WATCHED)
+    owe(small_world, JOSE, ActivityType.EXAM_STARTED)
+    owe(small_world, JOSE, ActivityType.EXAM_FAILED)
+    owe(small_world, ZOE, who=ARJUN)
+
+    assert small_world.ask("settings").text.splitlines()[2:-1] == [
+        "🔔 **Told at once:** ✅ Exams completed, 🎉 Exams passed, ❌ Exams failed",
+        "🔔 **Told every day at 18:00:** 📖 Contents started, 📚 Contents completed, 👀 Contents viewed",
+        "🔕 **Not told:** 📝 Exams started",
+        "🌙 **Quiet:** 12:00 to 15:00",
+        "📅 **Work days:** Monday, Tuesday, Wednesday, Thursday, Friday",
+        "❌ **Failed exams at such times:** told",
+        "🕒 **Time zone:** Europe/Berlin",
+        "🔕 **Muted:** John Doe (john_doe) until you write `unmute john_doe`",
+        "🔕 **Muted:** Jane Smith (jane_smith) until <time:2026-03-19T23:00:00Z>",
+        "📥 5 events held back: 2 until <time:2026-03-18T14:00:00Z>, 1 until <time:2026-03-18T17:00:00Z>,"
+        " 1 until <time:2026-03-19T23:00:00Z>, 1 until you unmute.",
+    ]
+
+
+def test_a_thousand_mutes_still_fit(small_world: World) -> None:
+    mutes = {str(number): FOR_EVER for number in range(1000, 2000)}
+    small_world.context.preferences.change(MARIA, mutes=mutes)
+    text = small_world.ask("settings").text
+    assert len(text) <= 10_000 and "more" in text and "held back" in text
+
+
+def test_names_in_settings_are_disarmed(small_world: World) -> None:
+    small_world.people.students_of[1] = (make_student(66, HOSTILE, HOSTILE, HOSTILE),)
+    small_world.people.zulip_users[MARIA] = make_user(MARIA, "Maria", timezone=HOSTILE)
+    for said in ("mute 66", "settings", "unmute 66", "mute all", "quiet 21-7"):
+        text = small_world.ask(said).text
+        assert "@**" not in text and "](http" not in text and "\n# " not in text, text

@@ -1,0 +1,199 @@
+"""`chart`: a picture, and its figures."""
+
+from __future__ import annotations
+
+import importlib.util
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lms_bot.chat.respond import REFUSAL
+from lms_bot.core.activities import ActivityType
+from lms_bot.insight import charts
+from lms_bot.store.conversation import AuditEntry
+from tests.worlds.chat_world import ADMIN, JANE, JOHN, MARIA, PUPIL, ZOE, World, make_user
+
+if TYPE_CHECKING:
+    from lms_bot.chat import Reply
+
+HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(weeks=1)
+FAILED, PASSED, STARTED = ActivityType.EXAM_FAILED, ActivityType.EXAM_PASSED, ActivityType.EXAM_STARTED
+WATCHED = ActivityType.CONTENT_WATCHED
+PNG = b"\x89PNG\r\n\x1a\n"
+HOW = 'pip install "lms-bot[charts]"'
+needs_matplotlib = pytest.mark.skipif(not charts.is_available(), reason="the extra `charts` is not installed")
+
+
+@pytest.fixture
+def no_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the extra is not installed."""
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(charts, "find_spec", lambda name: None if name == "matplotlib" else find_spec(name))
+
+
+def scored(percentage: float) -> dict[str, Any]:
+    return {"activity_metadata": {"score": percentage / 2, "percentage": percentage}}
+
+
+def has_picture(reply: Reply) -> bool:
+    is_named = "\n\n[chart.png](attachment:0)" in reply.text
+    assert is_named == bool(reply.files)
+    return is_named and reply.files[0].name == "chart.png" and reply.files[0].content.startswith(PNG)
+
+
+def get_audited(world: World) -> list[tuple[int, int | None, str]]:
+    with world.store.session():
+        return [(entry.zulip_user_id, entry.student_id, entry.command) for entry in AuditEntry.select()]
+
+
+@needs_matplotlib
+def test_a_students_chart_comes_with_its_figures_under_it(world: World) -> None:
+    world.add_event(JOHN, FAILED, ago=8 * DAY, **scored(40))
+    world.add_event(JOHN, STARTED, activity_title="Left open", ago=2 * HOUR, activity_metadata=None)
+    world.add_event(JOHN, PASSED, ago=HOUR, **scored(85))
+    world.add_event(JOHN, WATCHED, ago=HOUR)
+    world.add_event(JOHN, PASSED, ago=20 * WEEK, activity_title="Long ago")
+
+    reply = world.ask("chart john_doe")
+
+    assert reply.is_private and has_picture(reply)
+    assert reply.text.startswith(
+        "📈 **John Doe (john_doe)** · the last 12 weeks\n\n[chart.png](attachment:0)\n\n| When"
+    )
+    results, activity = reply.text.split("\n\n")[2:]
+    assert results.splitlines()[2:] == [
+        "| <time:2026-03-18T11:00:00Z> | Mathematics Final Exam | 🎉 85% |",
+        "| <time:2026-03-10T12:00:00Z> | Mathematics Final Exam | ❌ 40% |",
+    ]
+    assert activity.splitlines()[:5] == [
+        "| Week from | ❌ Failed | 🎉 Passed | 📝 Started | 📚 Contents |",
+        "|---|---|---|---|---|",
+        "| 16 March 2026 |  | 1 | 1 | 1 |",
+        "| 9 March 2026 | 1 |  |  |  |",
+        "| 2 March 2026 |  |  |  |  |",
+    ]
+    assert len(activity.splitlines()) == 2 + 12
+
+
+def test_a_chart_of_some_time_counts_days_weeks_or_months_of_the_asker(small_world: World) -> None:
+    """At noon UTC it is 01:00 in Auckland: what was two hours ago was yesterday."""
+    small_world.people.zulip_users[MARIA] = make_user(MARIA, "Maria", timezone="Pacific/Auckland")
+    small_world.add_event(JOHN, WATCHED, ago=2 * HOUR)
+
+    assert "| Day | 📚 Contents |\n|---|---|\n| 19 March 2026 |  |\n| 18 March 2026 | 1 |" in (
+        small_world.ask("chart john 3 days").text
+    )
+    assert (
+        "| Week from | 📚 Contents |\n|---|---|\n| 16 March 2026 | 1 |" in small_world.ask("chart john 1 month").text
+    )
+    assert "| Month | 📚 Contents |\n|---|---|\n| March 2026 | 1 |" in small_world.ask("chart john 1 year").text
+    assert "No activity." in small_world.ask("chart john today").text
+    assert "Usage: `chart <student> [period]`" in small_world.ask("chart john sometime").text
+
+
+def test_without_the_extra_the_figures_are_shown_and_how_to_get_the_picture(
+    small_world: World, no_matplotlib: None
+) -> None:
+    small_world.add_event(JOHN, PASSED)
+    for said in ("chart john_doe", "chart exam mathematics final exam", "chart week"):
+        reply = small_world.ask(said)
+        assert not reply.files and f"`{HOW}`" in reply.text and "attachment" not in reply.text
+        assert "|---|" in reply.text
+
+
+@needs_matplotlib
+@pytest.mark.parametrize(
+    "title", [r"$\frac{1}$ $\undefined", "x](attachment:0) [y](attachment:0)", "M" * 500, "\u202eabc\x00\ud800|`*"]
+)
+def test_no_title_breaks_a_chart_or_its_table(small_world: World, title: str) -> None:
+    title = title.replace("\x00", "").replace("\ud800", "")  # what no database holds
+    small_world.add_event(JOHN, PASSED, activity_title=title)
+
+    for reply in (small_world.ask("chart john_doe"), small_world.ask(f"chart exam {title}")):
+        assert has_picture(reply) and reply.text.count("](attachment:") == 1
+        assert len(reply.text) < 10_000
+
+
+def test_a_chart_that_cannot_be_drawn_still_shows_its_figures(
+    small_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> bytes:
+        raise RuntimeError("John Doe")
+
+    monkeypatch.setattr(charts, "draw_student", fail)
+    monkeypatch.setattr(charts, "is_available", lambda: True)
+    small_world.add_event(JOHN, PASSED)
+
+    reply = small_world.ask("chart john_doe")
+
+    assert "could not be drawn" in reply.text and "🎉 85%" in reply.text and not reply.files
+
+
+@needs_matplotlib
+def test_the_chart_of_an_exam_shows_what_the_own_students_made_of_it(small_world: World) -> None:
+    for student in (JOHN, JANE, ZOE):
+        small_world.add_event(student, FAILED, activity_title="Algebra", ago=DAY, **scored(30))
+    small_world.add_event(JOHN, PASSED, activity_title="Algebra", **scored(90))
+
+    reply = small_world.ask("chart exam algebra")
+
+    assert has_picture(reply)
+    assert "John Doe" in reply.text and "Jane Smith" in reply.text and "Zoë" not in reply.text
+    table = reply.text.split("(attachment:0)\n\n")[1]
+    assert table == small_world.ask("exam algebra").text.split("\n\n", 1)[1]
+    assert small_world.ask("chart exam geometry").text == small_world.ask("exam geometry").text
+    assert "Which exam?" in small_world.ask("chart exam").text
+
+
+@needs_matplotlib
+def test_the_chart_of_the_week_has_its_days_and_all_of_them(small_world: World) -> None:
+    """NOW is a Wednesday."""
+    small_world.add_event(JOHN, FAILED, ago=2 * DAY)
+    small_world.add_event(JANE, WATCHED, ago=HOUR)
+    small_world.add_event(ZOE, FAILED, ago=HOUR)
+    small_world.add_event(JOHN, FAILED, ago=3 * DAY)  # Sunday
+
+    reply = small_world.ask("chart week")
+
+    assert has_picture(reply) and reply.text.startswith("📈 **Your 3 students** · this week")
+    assert reply.text.split("\n\n")[2].splitlines() == [
+        "| Day | ❌ Failed | 📚 Contents |",
+        "|---|---|---|",
+        "| Mon | 1 |  |",
+        "| Tue |  |  |",
+        "| Wed |  | 1 |",
+        *(f"| {day} |  |  |" for day in ("Thu", "Fri", "Sat", "Sun")),
+        "| **All** | 1 | 1 |",
+    ]
+
+
+def test_the_week_of_an_admin_who_mentors_nobody_is_everybodys_and_is_written_down(world: World) -> None:
+    world.add_event(JOHN, FAILED)
+    world.add_event(ZOE, FAILED)
+
+    week = world.ask("chart week", ADMIN).text
+
+    assert week.startswith("📈 **All students** · this week") and "| Wed | 2 |" in week
+    assert get_audited(world) == [(ADMIN, None, "chart week")]
+
+
+def test_a_week_without_activity_needs_no_picture(small_world: World) -> None:
+    reply = small_world.ask("chart week")
+    assert reply.text == "📈 **Your 3 students** · this week\n\nNo activity." and not reply.files
+
+
+@needs_matplotlib
+def test_a_student_who_may_ask_sees_charts_of_themselves_alone(small_world: World) -> None:
+    small_world.let_students_ask()
+    for student in (JOHN, JANE):
+        small_world.add_event(student, PASSED)
+        small_world.ask(f"note {student.username} for mentors only")
+
+    assert has_picture(small_world.ask("chart", PUPIL)) and has_picture(small_world.ask("chart 3 days", PUPIL))
+    week = small_world.ask("chart week", PUPIL)
+    assert has_picture(week) and "**You** · this week" in week.text and "| Wed | 1 |" in week.text
+    assert not small_world.ask("chart jane_smith", PUPIL).files
+    for said in ("chart exam mathematics", "export john_doe", "notes john_doe", "open", "done all", "whoami", "test"):
+        assert small_world.ask(said, PUPIL).text == REFUSAL
+    assert "for mentors only" not in small_world.ask("student", PUPIL).text

@@ -1,0 +1,126 @@
+"""`students` and `summary`: many students at once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tests.worlds.chat_world import ADMIN, BOTH, JANE, JOHN, JOSE, MARIA, ZOE, World, add_exam, lines_of, make_user
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+AN_HOUR_AGO = "<time:2026-03-18T11:00:00Z>"
+
+
+def test_summary_is_by_student_worst_first_with_totals_and_what_changed(world: World) -> None:
+    add_exam(world, JOHN, "Algebra", 80)
+    add_exam(world, JANE, "Algebra", 20)
+    add_exam(world, JANE, "Physics", None)
+    add_exam(world, ZOE, "Algebra", 20)
+    add_exam(world, JOSE, "Algebra", 20, ago=25 * HOUR)
+    add_exam(world, JOSE, "Physics", 20, ago=25 * HOUR)
+    add_exam(world, JOSE, "Physics", 20, ago=23 * HOUR)  # yesterday, but later than it is now
+
+    assert world.ask("summary today").text == (
+        "📊 **Summary** · today · 2 of 3 students: 1 failed (▼ 1), 1 left open (▲ 1), 1 passed (▲ 1)\n"
+        "\n"
+        "| Student | ❌ Failed | 📝 Left open | 🎉 Passed | Last |\n"
+        "|---|---|---|---|---|\n"
+        f"| Jane Smith (jane_smith) | 1 | 1 |  | {AN_HOUR_AGO} |\n"
+        f"| John Doe (john_doe) |  |  | 1 | {AN_HOUR_AGO} |\n"
+        "\n"
+        "1 student without activity. ▲ ▼ against yesterday by this time."
+    )
+
+
+def test_nothing_to_summarise_is_said_with_what_there_was_before(small_world: World) -> None:
+    add_exam(small_world, JOHN, "Algebra", 80, ago=DAY + HOUR)
+    assert lines_of(small_world, "summary")[2:] == [
+        "No activity.",
+        "3 students without activity.",
+        "Compare yesterday by this time: 1 passed.",
+    ]
+
+
+def test_what_cannot_be_summarised_is_answered_with_examples(small_world: World) -> None:
+    for said in ("summary fortnite", "summary exams"):
+        assert "A period is for example" in small_world.ask(said).text
+
+
+def test_students_have_a_row_each_who_needs_attention_first(world: World) -> None:
+    world.people.students_of[1] = (JOHN, JANE, JOSE, ZOE)
+    add_exam(world, ZOE, "Algebra", 80)
+    add_exam(world, ZOE, "Algebra", 20, ago=2 * HOUR)
+    add_exam(world, JANE, "Algebra", 20)
+    add_exam(world, JANE, "Physics", None, ago=2 * DAY)
+    add_exam(world, JOHN, "Algebra", 80, ago=2 * DAY)
+    add_exam(world, JOHN, "Physics", None, ago=2 * HOUR)
+    add_exam(world, JOSE, "Algebra", 80, ago=8 * DAY)
+
+    assert world.ask("students").text == (
+        "👥 **Your 4 students** · 1 failed their last exam, 1 left an exam open, 1 silent\n"
+        "\n"
+        "|  | Student | Last activity | Last result |\n"
+        "|---|---|---|---|\n"
+        f"| ❌ 📝 | Jane Smith (jane_smith) | {AN_HOUR_AGO} | ❌ 20% Algebra |\n"
+        "| 💤 | José García (jgarcia) | <time:2026-03-10T12:00:00Z> | 🎉 80% Algebra |\n"
+        "|  | John Doe (john_doe) | <time:2026-03-18T10:00:00Z> | 🎉 80% Algebra |\n"
+        f"|  | Zoë Müller (zoe_m) | {AN_HOUR_AGO} | 🎉 80% Algebra |\n"
+        "\n"
+        "❌ failed their last exam · 📝 left an exam open for more than a day · 💤 did nothing for more than 7 days"
+    )
+
+
+def test_students_of_whom_nothing_is_known_are_silent(small_world: World) -> None:
+    small_world.people.students_of[1] = (JANE,)
+    assert lines_of(small_world, "students")[:5] == [
+        "👥 **Your 1 student** · 1 silent",
+        "",
+        "|  | Student | Last activity |",
+        "|---|---|---|",
+        "| 💤 | Jane Smith (jane_smith) | none known |",
+    ]
+
+
+def test_where_nobody_needs_attention_students_says_so(small_world: World) -> None:
+    small_world.people.students_of[1] = (JOHN,)
+    add_exam(small_world, JOHN, "Algebra", 80)
+    lines = lines_of(small_world, "students")
+    assert lines[0] == "👥 **Your 1 student** · nobody needs attention"
+    assert lines[-1].startswith("| John Doe")
+
+
+@pytest.mark.parametrize("said", ["students", "stats", "summary", "exam algebra", "content video"])
+def test_a_mentor_without_students_is_told_kindly(small_world: World, said: str) -> None:
+    small_world.people.students_of[1] = ()
+    assert small_world.ask(said).text == "The LMS gives you no students."
+
+
+def test_summary_of_days_goes_by_the_askers_midnight(small_world: World) -> None:
+    """At noon UTC it is 01:00 in Auckland: what was two hours ago was yesterday."""
+    small_world.people.zulip_users[MARIA] = make_user(MARIA, "Maria", timezone="Pacific/Auckland")
+    small_world.add_event(JOHN, ago=2 * HOUR)
+
+    assert "John" not in small_world.ask("summary today").text
+    assert "John" in small_world.ask("summary yesterday").text
+
+
+@pytest.mark.parametrize(
+    "said", ["summary", "summary today", "summary of this week", "summary last hour", "summary 7 days"]
+)
+def test_periods_of_a_summary(small_world: World, said: str) -> None:
+    small_world.add_event(JOHN, ago=HOUR / 2)
+    assert "John Doe" in small_world.ask(said).text
+
+
+def test_an_admin_who_mentors_nobody_means_everybody(small_world: World) -> None:
+    small_world.add_event(ZOE)
+    assert small_world.ask("summary week", ADMIN) == small_world.ask("summary week all", ADMIN)
+    assert small_world.ask("stats", ADMIN) == small_world.ask("stats all", ADMIN)
+
+
+def test_an_admin_who_mentors_has_both(small_world: World) -> None:
+    small_world.add_event(ZOE)
+    small_world.add_event(JOHN)
+    assert "John" not in small_world.ask("summary", BOTH).text
+    assert "John" in small_world.ask("summary all", BOTH).text
