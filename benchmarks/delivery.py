@@ -21,7 +21,8 @@ from lms_bot.app import App
 from lms_bot.core.activities import Activity, ActivityType
 from lms_bot.core.clock import UTC
 from lms_bot.sandbox.zulip import SandboxMessage, SandboxPerson, SandboxZulip
-from lms_bot.watch.recorder import Owed, Recipients, Recorder
+from lms_bot.people.recipients import Owed, Recipients
+from lms_bot.watch.recorder import Recorder
 from lms_bot.zulip.gateway import Credentials, Pace
 
 DELIVERIES, DELIVERIES_SMOKE = 10_000, 150

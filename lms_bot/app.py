@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import configparser
-import os
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import TypeVar
 
 from lms_bot.chat.inbox import Inbox
@@ -25,14 +22,17 @@ from lms_bot.notify.formatter import MessageFormatter
 from lms_bot.operation.health import HealthChecks
 from lms_bot.operation.jobs import BackgroundJobs
 from lms_bot.outbox.sender import Notifier
-from lms_bot.people.users import ZULIP_AWAY_SECONDS, UserMapper
+from lms_bot.people.rosters import Rosters
+from lms_bot.people.users import MapperParts, UserMapper
+from lms_bot.people.zulip_people import ZULIP_AWAY_SECONDS
 from lms_bot.settings.settings import Settings, load_settings, resolve
 from lms_bot.store.conversation import Answer, Choice
 from lms_bot.store.counters import Counters
 from lms_bot.store.database import Store, open_store
-from lms_bot.watch.monitor import ActivityMonitor
+from lms_bot.watch.monitor import ActivityMonitor, MonitorParts
 from lms_bot.watch.polling import Polling
-from lms_bot.zulip.gateway import Credentials, Gateway
+from lms_bot.zulip.credentials import Credentials, find_credentials
+from lms_bot.zulip.gateway import Gateway
 
 T = TypeVar("T")
 
@@ -50,7 +50,7 @@ class App:
     settings: Settings
     store: Store
     source: Source
-    people: PeopleReader
+    reader: PeopleReader
     gateway: Gateway | None
     counters: Counters
     users: UserMapper = field(init=False)
@@ -63,6 +63,8 @@ class App:
     health: HealthChecks = field(init=False)
     polling: Polling = field(init=False)
     jobs: BackgroundJobs = field(init=False)
+    mapper_parts: MapperParts = field(init=False)
+    monitor_parts: MonitorParts = field(init=False)
 
     def start(self, *, is_answering: bool = False) -> None:
         """Starts the background threads; also those that answer people, if this process is to do that."""
@@ -76,6 +78,17 @@ class App:
         self.jobs.repeat(self.counters.step, self.counters.awake, "counter")
         if is_answering and self.inbox is not None:
             self.inbox.start()
+
+    def get_part(self, kind: type[T]) -> T:
+        """What a public class needs that was made without it."""
+        parts = (self.store, self.mapper_parts, self.monitor_parts, self.health)
+        return next(part for part in parts if isinstance(part, kind))
+
+    def handle_news(self) -> None:
+        """Events were recorded: what is left to decide of them is decided, and whoever goes by them is woken."""
+        self.events.decide_pending_events()  # those a subclass's `handle_event` is to decide
+        self.notifier.wake()
+        self.counters.awake.set()
 
     def tidy(self) -> None:
         """Forgets what nobody needs any more."""
@@ -103,8 +116,8 @@ class App:
                 self.inbox.give_back()
 
 
-def build_app(settings: Settings, credentials: Credentials | None = None) -> App:
-    """Puts an app together. Without credentials it reads and stores, but tells nobody.
+def build_app(settings: Settings, credentials: Credentials | None = None, *, gateway: Gateway | None = None) -> App:
+    """Puts an app together. Without credentials (or a gateway made already) it reads and stores, but tells nobody.
 
     Raises ConfigError for a class that cannot be found, StoreUnavailable where the store cannot be opened.
     """
@@ -120,20 +133,59 @@ def build_app(settings: Settings, credentials: Credentials | None = None) -> App
         settings=settings,
         store=store,
         source=Source(connection, STREAMS, settings.lms_sweep_budget / 1000),
-        people=PeopleReader(connection, PEOPLE),
-        gateway=Gateway(credentials) if credentials else None,
+        reader=PeopleReader(connection, PEOPLE),
+        gateway=gateway or (Gateway(credentials) if credentials else None),
         counters=Counters(store),
     )
-    app.users = mapper(app=app)
+    app.mapper_parts = _make_mapper_parts(app)
+    app.users = mapper(app.mapper_parts)
     app.formatter = formatter()
     app.notifier = Notifier(app=app)
     app.events = handler(app=app)
-    app.monitor = ActivityMonitor(settings.lms_activity_poll_interval, app=app)
+    app.monitor_parts = _make_monitor_parts(app)
+    app.monitor = ActivityMonitor(settings.lms_activity_poll_interval, app.monitor_parts)
     app.inbox = Inbox(app) if app.gateway else None
-    app.health = HealthChecks(app)
-    app.polling = Polling(app)
+    app.health = _make_health_checks(app)
+    app.polling = Polling(store, app.monitor, connection, app.handle_news)
     app.jobs = BackgroundJobs()
     return app
+
+
+def _make_mapper_parts(app: App) -> MapperParts:
+    settings = app.settings
+    return MapperParts(
+        zulip=app.gateway,
+        reader=app.reader,
+        rosters=Rosters(app.reader, app.store),
+        admins=settings.admins,
+        fallback_recipients=settings.lms_fallback_recipients,
+        map_rows=settings.user_map_rows,
+    )
+
+
+def _make_monitor_parts(app: App) -> MonitorParts:
+    settings = app.settings
+    return MonitorParts(
+        store=app.store,
+        source=app.source,
+        users=app.users,
+        find_recipients=app.events.get_recipients,
+        decides_one_by_one=app.events.decides_one_by_one,
+        event_types=settings.event_types,
+        is_telling=settings.lms_notify_mentors_enabled,
+        initial_lookback_seconds=settings.lms_initial_lookback,
+    )
+
+
+def _make_health_checks(app: App) -> HealthChecks:
+    return HealthChecks(
+        app.store,
+        app.source.connection,
+        app.gateway,
+        app.inbox.describe if app.inbox else None,
+        is_polling=app.settings.lms_activity_monitor_enabled,
+        poll_interval=app.settings.lms_activity_poll_interval,
+    )
 
 
 def _find_class(setting_name: str, dotted: str, base: type[T], problems: list[str]) -> type[T]:
@@ -143,17 +195,6 @@ def _find_class(setting_name: str, dotted: str, base: type[T], problems: list[st
     except ConfigError as error:
         problems += error.problems
         return base
-
-
-def find_credentials(zuliprc: Path | None = None) -> Credentials | None:
-    """Those of the given zuliprc, else of ZULIP_* in the environment, else of ~/.zuliprc, else None."""
-    environ = os.environ
-    if zuliprc is None and {"ZULIP_EMAIL", "ZULIP_API_KEY", "ZULIP_SITE"} <= environ.keys():
-        return Credentials(environ["ZULIP_EMAIL"], environ["ZULIP_API_KEY"], environ["ZULIP_SITE"])
-    path = zuliprc or Path(environ.get("ZULIP_CONFIG", "~/.zuliprc")).expanduser()
-    if zuliprc is None and not path.exists():
-        return None
-    return read_zuliprc(path)
 
 
 _lock = threading.Lock()
@@ -178,26 +219,3 @@ def set_app(app: App | None) -> None:
     global _current, _is_given
     with _lock:
         _current, _is_given = app, app is not None
-
-
-def read_zuliprc(path: Path) -> Credentials:
-    """Raises ConfigError where the file is not a zuliprc."""
-    parser = configparser.ConfigParser(interpolation=None)
-    try:
-        with path.open(encoding="utf-8") as file:
-            parser.read_file(file)
-        section = dict(parser["api"])
-        return Credentials(
-            email=section["email"],
-            api_key=section["key"],
-            site=section["site"],
-            insecure=section.get("insecure", "").strip().lower() in ("true", "yes", "1"),
-            cert_bundle=section.get("cert_bundle"),
-            client_cert=section.get("client_cert"),
-            client_cert_key=section.get("client_cert_key"),
-        )
-    except OSError as error:
-        raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from error
-    except (configparser.Error, KeyError, UnicodeDecodeError) as error:
-        problem = f"{path}: is no zuliprc; it needs a section [api] with email, key and site"
-        raise ConfigError([problem]) from error

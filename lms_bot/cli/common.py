@@ -44,7 +44,8 @@ class Options:
     @contextmanager
     def open_app(self, settings: Settings) -> Iterator[App]:
         """The configured app, for the block; able to tell people if Zulip credentials are found."""
-        from lms_bot.app import build_app, find_credentials, set_app
+        from lms_bot.app import build_app, set_app
+        from lms_bot.zulip.credentials import find_credentials
 
         app = build_app(settings, find_credentials(self.config_file))
         set_app(app)

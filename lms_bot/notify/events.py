@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from lms_bot.core.clock import utc_now
 from lms_bot.core.errors import LMSBotError, without_words
+from lms_bot.people.recipients import Owed, Recipients
 from lms_bot.store.database import rows
 from lms_bot.store.messages import HAS_FAILED, Delivery, DeliveryState
 from lms_bot.store.models import LMSActivityEvent, LMSEventLog
-from lms_bot.watch.recorder import Owed, Recipients
 
 if TYPE_CHECKING:
     from lms_bot.app import App

@@ -14,6 +14,7 @@ from peewee import DatabaseProxy, PostgresqlDatabase, SqliteDatabase
 from playhouse.migrations import Runner
 
 from lms_bot.core.clock import to_utc
+from lms_bot.core.configured import get_configured
 from lms_bot.core.errors import StoreUnavailable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -33,9 +34,7 @@ class _ConfiguredDatabase(DatabaseProxy):
 
     def __getattr__(self, name: str) -> Any:
         if self.obj is None and not name.startswith("__"):
-            from lms_bot.app import get_app
-
-            get_app()
+            get_configured(Store)
         return super().__getattr__(name)
 
 

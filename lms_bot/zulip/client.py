@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from time import monotonic
 from typing import IO, Any
 
@@ -25,42 +24,13 @@ from lms_bot.core.errors import (
     ZulipRefused,
     ZulipUnavailable,
 )
+from lms_bot.zulip.credentials import Credentials
 
 SEND_TIMEOUT_SECONDS = 15.0
 WINDOW_SECONDS = 60.0
 DEFAULT_LIMIT = 200  # requests a minute for one account: https://zulip.com/api/http-headers#x-ratelimit-limit
 DEACTIVATED = ("USER_DEACTIVATED", "REALM_DEACTIVATED")
 EVENTS = "events"  # polling is counted by itself: it uses up nothing of what requests may
-
-
-@dataclass(frozen=True)
-class Credentials:
-    """What a zuliprc says, to make one client per thread of."""
-
-    email: str
-    api_key: str
-    site: str
-    insecure: bool = False
-    cert_bundle: str | None = None
-    client_cert: str | None = None
-    client_cert_key: str | None = None
-
-    def __repr__(self) -> str:
-        return f"Credentials(email={self.email!r}, site={self.site!r})"
-
-    @classmethod
-    def of_client(cls, client: zulip.Client) -> Credentials:
-        """Those of the client the framework made, so that nobody has to name the zuliprc twice."""
-        verification = client.tls_verification
-        return cls(
-            email=client.email,
-            api_key=client.api_key,
-            site=client.base_url.removesuffix("/").removesuffix("/api"),
-            insecure=verification is False,
-            cert_bundle=verification if isinstance(verification, str) else None,
-            client_cert=client.client_cert,
-            client_cert_key=client.client_cert_key,
-        )
 
 
 class Pace:

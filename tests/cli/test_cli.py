@@ -18,6 +18,7 @@ import psycopg2
 import pytest
 from click.testing import CliRunner, Result
 
+from lms_bot.app import get_app
 from lms_bot.cli import main, monitor_lms_activities
 from lms_bot.cli.common import Moment
 from lms_bot.insight.export import PAGE_EVENTS, Wanted, get_pages
@@ -262,7 +263,7 @@ def test_the_interval_holds_for_all_of_the_app(
 
     class Watching(ActivityMonitor):
         def process_activities(self) -> int:
-            seen.extend((self.poll_interval, self._app.settings.lms_activity_poll_interval))
+            seen.extend((self.poll_interval, get_app().settings.lms_activity_poll_interval))
             return 0
 
     monkeypatch.setattr("lms_bot.app.ActivityMonitor", Watching)

@@ -119,7 +119,7 @@ def test_all_threads_share_one_connection(school: School, tmp_path: Path) -> Non
     def use() -> None:
         try:
             for _ in range(5):
-                watching.app.people.fetch_mentors()
+                watching.app.reader.fetch_mentors()
                 watching.app.monitor.process_activities()
         except BaseException as error:
             failures.append(error)

@@ -11,8 +11,6 @@ from pathlib import Path
 import pytest
 
 from lms_bot.lms import source
-from lms_bot.lms.people import PeopleReader
-from lms_bot.lms.source import Source
 from lms_bot.sandbox.lms.school import School
 from lms_bot.store.database import rows
 from lms_bot.store.messages import Delivery
@@ -32,18 +30,17 @@ def lms(new_database: Callable[..., str]) -> Iterator[School]:
         yield school
 
 
+@pytest.fixture(autouse=True)
+def app_reads_second_lms(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lms_bot.app.STREAMS", second_lms.STREAMS)
+    monkeypatch.setattr("lms_bot.app.PEOPLE", second_lms.PEOPLE)
+
+
 @pytest.fixture
 def watching(lms: School, store_url: str) -> Iterator[Watching]:
     one = Watching(lms.url, store_url)
-    watch_second_lms(one)
     yield one
     one.close()
-
-
-def watch_second_lms(watching: Watching) -> None:
-    app = watching.app
-    app.source = Source(app.source.connection, second_lms.STREAMS, app.settings.lms_sweep_budget / 1000)
-    app.people = PeopleReader(app.source.connection, second_lms.PEOPLE)
 
 
 VISIT = "INSERT INTO lesson_visit (pupil_id, lesson, progress, visited) VALUES (%s, %s, %s, %s) RETURNING id"
@@ -117,7 +114,6 @@ def test_open_rows_are_followed_while_the_sweep_is_slow(
     run(lms, f"{many} FROM generate_series(1, 1000)", str(PUPIL))
     running = visit(lms, 10)
     watching = Watching(lms.url, f"sqlite:///{tmp_path / 'store.db'}")
-    watch_second_lms(watching)
     watching.app.source.budget_seconds = 60.0
     watching.poll(2)
     watching.app.source.budget_seconds = 1e-9
@@ -129,7 +125,7 @@ def test_open_rows_are_followed_while_the_sweep_is_slow(
 
 
 def test_people_are_found_by_the_same_integers(lms: School, watching: Watching) -> None:
-    people = watching.app.people
+    people = watching.app.reader
     (mentor,) = people.fetch_mentors()
     (student,) = people.fetch_students_of_mentors([mentor.key])[mentor.key]
     assert student == people.fetch_all_students()[0] == people.fetch_students([student.student_id])[0]

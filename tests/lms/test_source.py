@@ -17,7 +17,7 @@ from lms_bot.lms.source import Moment, written_since
 from lms_bot.lms.standard import STREAMS
 from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
 from lms_bot.sandbox.lms.school import School
-from lms_bot.watch.recorder import Recipients
+from lms_bot.people.recipients import Recipients
 from tests.worlds.watching import Found, Watching, add_attempts, fill, run
 
 ATTEMPTS = STREAMS[0]
@@ -120,9 +120,7 @@ def test_a_sweep_over_many_polls_finds_every_change_once(
     assert found == failed(*changed)
 
 
-def test_the_horizon_moves_only_when_a_pass_is_complete(
-    school: School, watch: Watch, one_block_a_poll: None
-) -> None:
+def test_the_horizon_moves_only_when_a_pass_is_complete(school: School, watch: Watch, one_block_a_poll: None) -> None:
     add_attempts(school, 1, ROWS_IN_BLOCKS)
     watching = slow_watch(watch, school)
     before = watching.position()
@@ -205,12 +203,12 @@ def test_a_new_row_changed_while_the_others_are_read_is_found(
     add_attempts(school, 1, 700)
     events, changes = watching.app.events, iter(["UPDATE attempts SET result = 'fail' WHERE id IN (5, 650)"])
 
-    def get_recipients(student_ids: Collection[int]) -> dict[int, Recipients]:
+    def find_recipients(student_ids: Collection[int]) -> dict[int, Recipients]:
         for change in changes:  # after the first page was read, before it is recorded
             run(school, change)
-        return type(events).get_recipients(events, student_ids)
+        return events.get_recipients(student_ids)
 
-    monkeypatch.setattr(events, "get_recipients", get_recipients)
+    watching.replace_parts(monkeypatch, find_recipients=find_recipients)
     found = watching.poll(2)
     assert found == passed(*(set(range(1, 701)) - {650})) | failed(5, 650)
 
@@ -302,9 +300,11 @@ def test_a_table_touched_all_over_is_no_news(any_school: School, watch: Watch) -
 def test_rows_committed_after_younger_ones_were_read_are_found(any_school: School, watch: Watch) -> None:
     watching = watch(any_school)
     watching.poll()
-    with closing(any_school.connect()) as old, closing(any_school.connect()) as nested, closing(
-        any_school.connect()
-    ) as prepared:
+    with (
+        closing(any_school.connect()) as old,
+        closing(any_school.connect()) as nested,
+        closing(any_school.connect()) as prepared,
+    ):
         for number, late in enumerate((old, nested, prepared), start=1):
             with late.cursor() as sql:
                 if late is prepared:
@@ -602,8 +602,7 @@ def test_clocks_may_differ_by_an_hour(school: School, watch: Watch, skew: str) -
     )
     school.close()
     written = (
-        "INSERT INTO attempts (id, date, user_id, state)"
-        " VALUES (%s, now() AT TIME ZONE 'utc' - %s::interval, 1, %s)"
+        "INSERT INTO attempts (id, date, user_id, state) VALUES (%s, now() AT TIME ZONE 'utc' - %s::interval, 1, %s)"
     )
     run(school, written, 1, "20 minutes", "started")
     run(school, written, 2, "1 minute", "started")

@@ -203,7 +203,7 @@ def test_broken_bytes_in_a_database_that_checks_nothing_cost_only_their_row(
         assert set(watching.rejected()) == {"2", "3"}
         assert "not valid UTF-8" in watching.rejected()["2"]
         run(school, "UPDATE students SET first_name = E'\\xff\\xfe' WHERE id = 1")
-        assert [one.first_name for one in watching.app.people.fetch_students([1])] == [None]
+        assert [one.first_name for one in watching.app.reader.fetch_students([1])] == [None]
         run(school, "UPDATE students SET first_name = 'One'; UPDATE attempts SET state = 'ended', username = 'one'")
         assert watching.poll() == {("2", "exam_failed"), ("3", "exam_failed")}
         watching.close()
@@ -306,7 +306,7 @@ def read_all(url: str, folder: Path) -> Watching:
             position = watching.position(stream.name)
             list(source.fetch_changes(stream, position, ["1"]))
             list(source.fetch_history(stream, NOW, position))
-        people = app.people
+        people = app.reader
         people.fetch_mentors(), people.fetch_mentors_of_students([1]), people.fetch_students([1])
         people.fetch_students_of_mentors([1]), people.fetch_all_students()
         people.fetch_shared_student_emails(["x"]), people.fetch_students_called(["x"], ["x"])
@@ -320,7 +320,7 @@ def read_all(url: str, folder: Path) -> Watching:
 def test_a_student_without_a_display_name_is_called_by_first_and_last_name(school: School, tmp_path: Path) -> None:
     run(school, "UPDATE students SET display_name = ' ', first_name = 'Ada', last_name = 'Ng' WHERE id = 1")
     watching = Watching(school.url, f"sqlite:///{tmp_path / 'store.db'}")
-    assert [one.display_name for one in watching.app.people.fetch_students([1])] == ["Ada Ng"]
+    assert [one.display_name for one in watching.app.reader.fetch_students([1])] == ["Ada Ng"]
     watching.close()
 
 

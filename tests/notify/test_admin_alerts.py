@@ -12,7 +12,8 @@ from lms_bot.core.activities import Activity, ActivityType
 from lms_bot.core.clock import utc_now
 from lms_bot.sandbox.zulip import SandboxPerson, SandboxZulip
 from lms_bot.settings.settings import Settings
-from lms_bot.watch.recorder import Owed, Recipients, Recorder
+from lms_bot.people.recipients import Owed, Recipients
+from lms_bot.watch.recorder import Recorder
 from lms_bot.zulip.gateway import Credentials
 
 

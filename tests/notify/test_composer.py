@@ -38,8 +38,8 @@ class Desk:
         bot = zulip.add_person("LMS bot", is_bot=True)
         self.anna = zulip.add_person("Anna", timezone="Europe/Berlin").user_id
         self.bob = zulip.add_person("Bob", timezone="America/New_York").user_id
-        self.app = build_app(Settings(**{"lms_bot_store": store_url, **settings}))
-        self.app.gateway = Gateway(Credentials(bot.delivery_email, bot.api_key, zulip.site))
+        gateway = Gateway(Credentials(bot.delivery_email, bot.api_key, zulip.site))
+        self.app = build_app(Settings(**{"lms_bot_store": store_url, **settings}), gateway=gateway)
         self.composer = self.app.notifier.composer
         self._numbers = count(1)
 

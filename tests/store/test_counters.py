@@ -27,7 +27,8 @@ from lms_bot.store.counters import Counters
 from lms_bot.store.database import MIGRATIONS, Store, open_store, rows
 from lms_bot.store.models import KeyValue, LMSActivityEvent
 from lms_bot.store.totals import Attempt, StudentCount, StudentTotals, Title
-from lms_bot.watch.recorder import Owed, Recipients, Recorder
+from lms_bot.people.recipients import Owed, Recipients
+from lms_bot.watch.recorder import Recorder
 
 NOON = datetime(2026, 3, 18, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -28,7 +28,7 @@ from lms_bot.sandbox.lms.school import School
 from lms_bot.settings.settings import Settings
 from lms_bot.store.database import rows
 from lms_bot.store.models import LMSActivityEvent
-from lms_bot.watch.recorder import Recipients
+from lms_bot.people.recipients import Recipients
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=timezone.utc).replace(tzinfo=None)
 

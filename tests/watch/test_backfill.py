@@ -42,7 +42,7 @@ def test_history_is_stored_and_nobody_is_told(app: App, lms: School) -> None:
     attempts = [sit_exam(lms, at) for at in (LONG_AGO, MONTH_AGO, WEEK_AGO)]
     app.monitor.process_activities()
 
-    assert run_backfill(app, MONTH_AGO - timedelta(days=1), NOW) == 2
+    assert run_backfill(app.source, app.monitor, MONTH_AGO - timedelta(days=1), NOW) == 2
 
     stored = list(LMSActivityEvent.select().order_by(LMSActivityEvent.timestamp))
     assert [one.activity_id for one in stored] == attempts[1:]
@@ -53,9 +53,9 @@ def test_history_is_stored_and_nobody_is_told(app: App, lms: School) -> None:
 def test_it_may_be_repeated_and_widened(app: App, lms: School) -> None:
     for at in (LONG_AGO, MONTH_AGO, WEEK_AGO):
         sit_exam(lms, at)
-    assert run_backfill(app, MONTH_AGO - timedelta(days=1), NOW) == 2
-    assert run_backfill(app, MONTH_AGO - timedelta(days=1), NOW) == 0
-    assert run_backfill(app, LONG_AGO - timedelta(days=1), MONTH_AGO - timedelta(days=1)) == 1
+    assert run_backfill(app.source, app.monitor, MONTH_AGO - timedelta(days=1), NOW) == 2
+    assert run_backfill(app.source, app.monitor, MONTH_AGO - timedelta(days=1), NOW) == 0
+    assert run_backfill(app.source, app.monitor, LONG_AGO - timedelta(days=1), MONTH_AGO - timedelta(days=1)) == 1
 
 
 def test_what_it_stored_before_an_interruption_stays(app: App, lms: School) -> None:
@@ -66,16 +66,16 @@ def test_what_it_stored_before_an_interruption_stays(app: App, lms: School) -> N
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_backfill(app, MONTH_AGO, NOW, on_progress=interrupt)
+        run_backfill(app.source, app.monitor, MONTH_AGO, NOW, on_progress=interrupt)
     assert LMSActivityEvent.select().count() == 8
-    assert run_backfill(app, MONTH_AGO, NOW) == 0
+    assert run_backfill(app.source, app.monitor, MONTH_AGO, NOW) == 0
 
 
 def test_news_the_polls_have_not_seen_are_left_to_them(app: App, lms: School) -> None:
     app.monitor.process_activities()
     sit_exam(lms, WEEK_AGO)  # brought in late: old, but news
 
-    assert run_backfill(app, MONTH_AGO, NOW) == 0
+    assert run_backfill(app.source, app.monitor, MONTH_AGO, NOW) == 0
     assert app.monitor.process_activities() == 1
     assert Delivery.select().count() == 1
 
@@ -83,7 +83,7 @@ def test_news_the_polls_have_not_seen_are_left_to_them(app: App, lms: School) ->
 def test_the_polls_go_on_as_if_nothing_had_been(app: App, lms: School) -> None:
     attempt = lms.start_exam("john_doe", "maths", at=WEEK_AGO)
     app.monitor.process_activities()
-    run_backfill(app, MONTH_AGO, NOW)
+    run_backfill(app.source, app.monitor, MONTH_AGO, NOW)
     assert app.monitor.process_activities() == 0
     lms.finish_exam(attempt, "fail", percentage=20)
     assert app.monitor.process_activities() == 1
@@ -92,7 +92,7 @@ def test_the_polls_go_on_as_if_nothing_had_been(app: App, lms: School) -> None:
 def test_progress_ends_at_one_with_what_was_done(app: App, lms: School) -> None:
     sit_exam(lms, WEEK_AGO)
     seen: list[Progress] = []
-    run_backfill(app, MONTH_AGO, NOW, on_progress=seen.append)
+    run_backfill(app.source, app.monitor, MONTH_AGO, NOW, on_progress=seen.append)
     assert seen[-1] == Progress(1.0, 1, 1)
     assert [one.part for one in seen] == sorted(one.part for one in seen)
 
@@ -110,7 +110,7 @@ def test_with_notify_a_mentor_gets_one_catch_up_message(lms: School, zulip: Sand
     for minute in range(300):
         sit_exam(lms, WEEK_AGO + timedelta(minutes=minute))
 
-    assert run_backfill(app, MONTH_AGO, NOW, notify=True) == 300
+    assert run_backfill(app.source, app.monitor, MONTH_AGO, NOW, notify=True) == 300
     app.notifier.send_all_due()
 
     texts = [message.content for message in zulip.messages(to=anna)]

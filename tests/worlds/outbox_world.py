@@ -57,9 +57,9 @@ class OutboxWorld:
     def open_app(self) -> App:
         """The bot as after a start, on the store as it is."""
         app = build_app(
-            Settings.model_validate({"lms_bot_store": self.store_url, "lms_group_seconds": 0, **self.settings})
+            Settings.model_validate({"lms_bot_store": self.store_url, "lms_group_seconds": 0, **self.settings}),
+            gateway=self.new_gateway(),
         )
-        app.gateway = self.new_gateway()
         app.notifier = Notifier(app=app, patience=PATIENCE)
         return app
 

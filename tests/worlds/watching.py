@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from lms_bot.app import build_app
 from lms_bot.lms.stream import Position
@@ -10,6 +13,7 @@ from lms_bot.sandbox.lms.school import School
 from lms_bot.settings.settings import load_settings
 from lms_bot.store.database import rows
 from lms_bot.store.models import Cursor, LMSActivityEvent, RejectedRow
+from lms_bot.watch.polling import Polling
 
 Found = set[tuple[str, str]]  # (row key, event type)
 
@@ -74,6 +78,16 @@ class Watching:
         self._seen |= fresh
         assert created == len(fresh)
         return fresh
+
+    def new_polling(self) -> Polling:
+        """As after a start: it knows of no trouble yet."""
+        app = self.app
+        return Polling(app.store, app.monitor, app.source.connection, app.handle_news)
+
+    def replace_parts(self, monkeypatch: pytest.MonkeyPatch, **parts: Any) -> None:
+        """Makes the monitor go by other parts for the test."""
+        monitor = self.app.monitor
+        monkeypatch.setattr(monitor, "_parts", replace(monitor._parts, **parts))
 
     def events(self) -> Found:
         with self.app.store.session():

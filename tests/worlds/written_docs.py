@@ -151,7 +151,7 @@ def _class_stub(cls: type, methods: tuple[str, ...]) -> str:
 
 def _stub(function: Callable[..., Any], indent: str, is_of_class: bool = False) -> str:
     signature = inspect.signature(function)
-    shown = signature.replace(parameters=[one for one in signature.parameters.values() if one.name != "app"])
+    shown = signature.replace(parameters=[one for one in signature.parameters.values() if one.name not in ("app", "parts")])
     text = re.sub(r"(: |-> )'([^']*)'", r"\1\2", str(shown))  # annotations are texts, and shown as such
     if is_of_class:
         text = f"(cls, {text[1:]}".replace("(cls, )", "(cls)")

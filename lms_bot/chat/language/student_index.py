@@ -123,12 +123,12 @@ class StudentIndexes:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._kept: OrderedDict[Hashable, tuple[tuple[Student, ...], StudentIndex]] = OrderedDict()
-        self._everybody = ExpiringCache()
+        self._everybody: ExpiringCache[str, Mapping[int, Student]] = ExpiringCache()
 
     def get_everybody(self, fetch: Callable[[], Mapping[int, Student]], is_fresh: bool) -> Mapping[int, Student]:
         """All students there are, by id: what `fetch` gave lately, or where it shall be fresh gives now."""
-        known: Mapping[int, Student] | None = None if is_fresh else self._everybody.get()
-        return self._everybody.put(value=fetch(), seconds=EVERYBODY_SECONDS) if known is None else known
+        known = None if is_fresh else self._everybody.get("all")
+        return self._everybody.put("all", fetch(), EVERYBODY_SECONDS) if known is None else known
 
     def get(self, whose: Hashable, students: Iterable[Student]) -> StudentIndex:
         """The directory of these students, who are what `whose` has now."""
