@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg2
 import pytest
 
 from lms_bot.core.activities import UNKNOWN_STATE, UNREADABLE, ActivityType
 from lms_bot.core.errors import LMSBotError
-from lms_bot.lms.connection import Unreadable
 from lms_bot.lms.standard import (
     CONTENT_COLUMNS,
     EXAM_COLUMNS,
@@ -24,11 +21,17 @@ from lms_bot.lms.standard import (
     read_content_attempt,
     read_exam_attempt,
 )
-from lms_bot.lms.stream import Reading
-from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
+from lms_bot.lms.values import Unreadable
 from lms_bot.sandbox.lms.school import School
 from lms_bot.store.models import LMSActivityEvent
 from tests.worlds.watching import Watching, add_attempts, fill, run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from lms_bot.lms.stream import Reading
+    from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=timezone.utc)
 
@@ -246,7 +249,7 @@ def content(**columns: Any) -> Reading:
         ({"state": "watched"}, UNKNOWN_STATE),  # an exam cannot be watched
         ({"user_id": None}, UNREADABLE),
         ({"percentile": float("nan")}, UNREADABLE),
-        ({"date": datetime(1970, 1, 1)}, UNREADABLE),
+        ({"date": datetime(1970, 1, 1)}, UNREADABLE),  # noqa: DTZ001
         ({"date": NOW + FURTHEST_AHEAD + timedelta(seconds=1)}, UNREADABLE),
         ({"title": Unreadable("text that is not valid UTF-8")}, UNREADABLE),
     ],
@@ -261,7 +264,7 @@ def test_a_rejection_has_the_row_a_problem_and_a_reason(columns: dict[str, Any],
 
 
 def test_times_at_the_edge_of_the_possible_are_kept() -> None:
-    for moment in (datetime(1990, 1, 1), NOW + FURTHEST_AHEAD):
+    for moment in (datetime(1990, 1, 1), NOW + FURTHEST_AHEAD):  # noqa: DTZ001
         assert exam(date=moment).rejection is None
 
 
@@ -271,7 +274,7 @@ def test_a_running_exam_is_open_and_a_finished_one_is_not() -> None:
 
 
 def test_what_travels_in_the_metadata_is_json() -> None:
-    activity = content(completed_on=datetime(2026, 1, 15, 11), content_type="Video").activity
+    activity = content(completed_on=datetime(2026, 1, 15, 11), content_type="Video").activity  # noqa: DTZ001
     assert activity is not None and activity.event_type is ActivityType.CONTENT_WATCHED
     assert json.loads(json.dumps(dict(activity.activity_metadata)))["completed_on"] == "2026-01-15T11:00:00+00:00"
 
@@ -350,7 +353,7 @@ def test_every_granted_column_is_needed(school: School, guest: str, tmp_path: Pa
             read_all(guest, tmp_path)
             unneeded.append((table, column))
         except LMSBotError as error:
-            assert "lets us in but not read" in str(error)
+            assert "lets us in but not read" in str(error)  # which columns pass is what is asserted  # noqa: PT017  # which columns pass is what is asserted
         run(school, f"GRANT SELECT ({column}) ON {table} TO lms_guest")
     assert unneeded == []
 
