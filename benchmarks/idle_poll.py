@@ -8,15 +8,18 @@ the poll shows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.measuring import Report, at_most, rounded, seconds_of, spread
 from benchmarks.world import BenchmarkLMS, StoreKind, World, running_app
-from lms_bot.app import App
-from lms_bot.lms.stream import Position, Stream
 from lms_bot.store.models import Cursor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lms_bot.app import App
+    from lms_bot.lms.stream import Position, Stream
 
 OPEN_ROWS = 1000
 LEAST_BUDGET_MILLISECONDS, DEFAULT_BUDGET_MILLISECONDS = 1, 200

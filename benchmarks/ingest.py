@@ -13,18 +13,20 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg2
 from psycopg2.extras import execute_values
 
 from benchmarks.measuring import Report, at_least, rounded, seconds_of, spread
-from benchmarks.world import BenchmarkLMS, StoreKind, World
-from lms_bot.app import App
 from lms_bot.store.database import Store, open_store, rows
 from lms_bot.store.messages import Delivery
 from lms_bot.store.models import Cursor, LMSActivityEvent
 from lms_bot.watch.recorder import EVENT_COLUMNS
+
+if TYPE_CHECKING:
+    from benchmarks.world import BenchmarkLMS, StoreKind, World
+    from lms_bot.app import App
 
 PAGE_SIZE = 1000
 EventRow = tuple[Any, ...]

@@ -5,14 +5,18 @@ The store plays no part in it: this is the LMS's time, and ours to ask for it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from statistics import median
+from typing import TYPE_CHECKING
 
 from benchmarks.idle_poll import position_at_end
 from benchmarks.measuring import Report, at_most, rounded, seconds_of, spread
-from benchmarks.world import BenchmarkLMS, StoreKind, World
-from lms_bot.app import App
-from lms_bot.lms.stream import Position, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks.world import BenchmarkLMS, StoreKind, World
+    from lms_bot.app import App
+    from lms_bot.lms.stream import Position, Stream
 
 MOST_TIMES_COUNT = 3
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import itertools
 import tempfile
-from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from lms_bot.app import App, build_app
 from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
@@ -16,6 +15,9 @@ from lms_bot.sandbox.lms.school import School
 from lms_bot.sandbox.zulip import SandboxZulip
 from lms_bot.settings.settings import Settings
 from lms_bot.zulip.gateway import Credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 StoreKind = Literal["sqlite", "postgresql"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from datetime import datetime
 from time import monotonic
 from typing import TYPE_CHECKING, NoReturn
 
@@ -27,6 +26,8 @@ from lms_bot.core.errors import ConfigError, LMSBotError
 from lms_bot.version import __version__
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from lms_bot.app import App
     from lms_bot.settings.settings import Settings
     from lms_bot.store.database import Store
@@ -142,6 +143,7 @@ def _show_stats(app: App) -> None:
 @pass_options
 def events(
     options: Options,
+    *,
     since: datetime | None,
     until: datetime | None,
     student: str | None,
@@ -174,7 +176,7 @@ def _find_student(store: Store, said: str) -> int:
     """The id of the one student who may be meant, among those of whom an event is stored."""
     from lms_bot.chat.language.student_index import StudentIndex
     from lms_bot.insight.reports import get_stored_students
-    from lms_bot.people.users import Student
+    from lms_bot.lms.people import Student
     from lms_bot.store.counters import Counters
 
     Counters(store).catch_up(patience_seconds=COUNTING_SECONDS)

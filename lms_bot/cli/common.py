@@ -7,7 +7,6 @@ import math
 import re
 import signal
 import sys
-from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,6 +19,8 @@ from lms_bot.core.clock import to_utc, utc_now
 from lms_bot.core.errors import LMSBotError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lms_bot.app import App
     from lms_bot.settings.settings import Settings
 
@@ -203,7 +204,7 @@ def ended_by_signals(exit_code: int | None) -> Iterator[None]:
         for number, handler in usual.items():
             signal.signal(number, handler)
 
-    def end(number: int, frame: object) -> NoReturn:
+    def end(number: int, _: object) -> NoReturn:
         restore()  # a second one does not wait for the end to be in order
         sys.exit(128 + number if exit_code is None else exit_code)
 

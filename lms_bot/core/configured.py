@@ -9,6 +9,9 @@ T = TypeVar("T")
 
 
 def get_configured(kind: type[T]) -> T:
-    """The configured app's part of this kind. Raises LMSBotError where no app can be made of the settings there are."""
+    """The configured app's part of this kind.
+
+    Raises LMSBotError where no app can be made of the settings there are.
+    """
     part: T = import_module("lms_bot.app").get_app().get_part(kind)
     return part

@@ -1,15 +1,19 @@
-"""Zulip's people as matchers need them: read again within a minute, and the last known while Zulip is away or slow."""
+"""Zulip's people, ready to be matched: read again within a minute, the last known while Zulip is away or slow."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from lms_bot.core.cache import ExpiringCache
 from lms_bot.core.errors import LMSBotError
 from lms_bot.people.matching import Matcher
-from lms_bot.settings.settings import UserMapRow
-from lms_bot.zulip.gateway import Gateway, ZulipUser
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lms_bot.settings.settings import UserMapRow
+    from lms_bot.zulip.gateway import Gateway, ZulipUser
 
 ZULIP_USERS_SECONDS = 50.0  # a minute at most, and asking takes time too
 ZULIP_AWAY_SECONDS = 5.0  # before Zulip's list is asked for again

@@ -38,9 +38,7 @@ def _check_postgres_url(url: SecretStr) -> SecretStr:
     is_url = text.startswith(("postgresql://", "postgres://"))
     # An unescaped @ or / in a password makes libpq take the rest of the password for a host or
     # a port, and name it in its errors.
-    is_torn = "@" in parts.get("host", "") + parts.get("dbname", "") or re.search(
-        r"[^\d,]", parts.get("port", "")
-    )
+    is_torn = "@" in parts.get("host", "") + parts.get("dbname", "") or re.search(r"[^\d,]", parts.get("port", ""))
     if not is_url or is_torn:
         raise ValueError(POSTGRES_URL_ALLOWED)
     return url

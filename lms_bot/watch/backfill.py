@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from typing import TYPE_CHECKING
 
-from lms_bot.lms.source import Source
-from lms_bot.watch.monitor import ActivityMonitor
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from lms_bot.lms.source import Source
+    from lms_bot.watch.monitor import ActivityMonitor
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ def run_backfill(
     since: datetime,
     until: datetime,
     notify: bool = False,
-    on_progress: Callable[[Progress], None] = lambda progress: None,
+    on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> int:
     """Stores what happened from `since` on and before `until` (aware) and is not stored. Returns how many events.
 

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lms_bot.core.activities import Activity, ActivityType, Rejection
-from lms_bot.core.clock import to_utc, utc_now
+from lms_bot.core.clock import utc_now
 from lms_bot.core.configured import get_configured
 from lms_bot.core.errors import LMSBotError
-from lms_bot.lms.source import Source
 from lms_bot.lms.stream import Changes, Position, Reading, Stream
 from lms_bot.people.recipients import FindRecipients, Recipients
-from lms_bot.people.users import UserMapper
-from lms_bot.store.database import Store
 from lms_bot.store.models import Cursor, KeyValue, LMSActivityEvent
+from lms_bot.watch.event_data import to_activity, to_event_data
 from lms_bot.watch.recorder import Recorder
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator, Mapping
+
+    from lms_bot.core.activities import Activity, Rejection
+    from lms_bot.lms.source import Source
+    from lms_bot.people.users import UserMapper
+    from lms_bot.store.database import Store
 
 logger = logging.getLogger(__name__)
 
@@ -29,18 +33,6 @@ OPEN_ROWS_FOLLOWED = 5000
 OPEN_ROWS_KEPT = timedelta(days=14)
 LAST_GOOD_POLL = "last_good_poll"
 LAST_POLL_ERROR = "last_poll_error"
-
-EVENT_FIELDS = (
-    "event_type",
-    "student_id",
-    "student_username",
-    "mentor_id",
-    "mentor_username",
-    "activity_id",
-    "activity_title",
-    "activity_metadata",
-    "timestamp",
-)
 
 
 @dataclass(frozen=True)
@@ -106,7 +98,7 @@ class ActivityMonitor:
 
         Raises ValueError for an unknown event type, KeyError for missing data.
         """
-        activity = _activity_of(event_data)
+        activity = to_activity(event_data)
         recorder, store = self._recorder, self._store
         zulip_user_id = self._get_zulip_user_id(activity.student_id)  # before the transaction
         people = Recipients((), event_data.get("mentor_id"), event_data.get("mentor_username"), zulip_user_id)
@@ -174,7 +166,7 @@ class ActivityMonitor:
             for changes in pages:
                 fresh, _ = self._sort(changes, position.baseline_at is not None)
                 recipients = self._find_recipients(fresh)
-                yield from (_event_fields(one, recipients[one.student_id]) for one in fresh)
+                yield from (to_event_data(one, recipients[one.student_id]) for one in fresh)
 
     def _process(self, stream: Stream) -> int:
         position = self.get_position(stream) or self._begin(stream)
@@ -265,35 +257,3 @@ def _log_rejections(rejections: list[Rejection]) -> None:
         logger.warning("%s row %s gives no event (%s); see `errors`", one.stream, one.row_key, one.problem)
     if len(rejections) > 5:
         logger.warning("… and %d more such rows", len(rejections) - 5)
-
-
-def _event_fields(activity: Activity, people: Recipients) -> dict[str, Any]:
-    values = (
-        activity.event_type.value,
-        activity.student_id,
-        activity.student_username,
-        people.mentor_id,
-        people.mentor_username,
-        activity.activity_id,
-        activity.activity_title,
-        dict(activity.activity_metadata),
-        activity.happened_at,
-    )
-    return dict(zip(EVENT_FIELDS, values, strict=True))
-
-
-def _activity_of(event_data: Mapping[str, Any]) -> Activity:
-    event_type = ActivityType(event_data["event_type"])
-    happened_at = event_data["timestamp"]
-    return Activity(
-        stream="attempts" if event_type.is_exam else "content_attempts",
-        row_key=str(event_data["activity_id"]),
-        event_type=event_type,
-        student_id=event_data["student_id"],
-        student_username=event_data.get("student_username"),
-        student_display_name=event_data.get("student_display_name"),
-        activity_id=event_data["activity_id"],
-        activity_title=event_data.get("activity_title"),
-        activity_metadata=event_data.get("activity_metadata") or {},
-        happened_at=None if happened_at is None else to_utc(happened_at),
-    )

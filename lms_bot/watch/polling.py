@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from lms_bot.core.clock import utc_now
 from lms_bot.core.errors import LMSBotError, StoreUnavailable
-from lms_bot.lms.connection import LMSConnection
-from lms_bot.store.database import Store
 from lms_bot.store.leases import Leases
 from lms_bot.store.models import KeyValue
 from lms_bot.watch.monitor import LAST_POLL_ERROR, ActivityMonitor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lms_bot.lms.connection import LMSConnection
+    from lms_bot.store.database import Store
 
 logger = logging.getLogger(__name__)
 
@@ -101,5 +105,5 @@ class Polling:
         """How long to leave the LMS alone. Where it was not troubled at all, the next interval will do."""
         if isinstance(error, StoreUnavailable) or error.retry_after_seconds is not None:
             return error.retry_after_seconds or 0.0
-        delay = self._monitor.poll_interval * 2 ** min(self._failures, 16)
+        delay = self._monitor.poll_interval * 2.0 ** min(self._failures, 16)
         return min(LONGEST_BACKOFF_SECONDS, delay) * random.uniform(0.8, 1.0)

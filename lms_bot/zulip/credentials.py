@@ -6,10 +6,12 @@ import configparser
 import os
 from dataclasses import dataclass
 from pathlib import Path
-
-import zulip
+from typing import TYPE_CHECKING
 
 from lms_bot.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    import zulip
 
 
 @dataclass(frozen=True)

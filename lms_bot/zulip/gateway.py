@@ -8,7 +8,8 @@ from io import BytesIO
 from itertools import islice
 from typing import Any, TypeAlias
 
-from lms_bot.zulip.client import DEFAULT_LIMIT, EVENTS, SEND_TIMEOUT_SECONDS, Credentials, Pace, ZulipClient
+from lms_bot.zulip.client import DEFAULT_LIMIT, EVENTS, SEND_TIMEOUT_SECONDS, Pace, ZulipClient
+from lms_bot.zulip.credentials import Credentials
 
 __all__ = ["DEFAULT_LIMIT", "Channel", "Credentials", "EventQueue", "Gateway", "Pace", "Place", "ZulipUser"]
 

@@ -99,7 +99,7 @@ def test_harmless_text_comes_through_unchanged(text: str) -> None:
         "Günther Łukasz Nguyễn",
         "e\u0301te\u0301",
         "محمد بن علي",
-        "می\u200cخواهم",  # noqa: RUF001 (Persian)
+        "می\u200cخواهم",  # noqa: RUF001  # Persian
         "क्\u200dष",
         "数学期末考试",
         "👨\u200d👩\u200d👧 🏳️\u200d🌈 👍🏽",
@@ -179,7 +179,7 @@ def test_a_time_tag_is_utc_to_the_second() -> None:
     moment = datetime(2026, 1, 15, 15, 30, 0, 999_999, timezone(timedelta(hours=1)))
     assert time_tag(moment) == "<time:2026-01-15T14:30:00Z>"
     with pytest.raises(ValueError, match="naive"):
-        time_tag(datetime(2026, 1, 15))
+        time_tag(datetime(2026, 1, 15))  # noqa: DTZ001
 
 
 def test_a_table_is_what_zulip_takes_for_one() -> None:

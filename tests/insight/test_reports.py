@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -19,6 +18,9 @@ from lms_bot.outbox.outbox import Outbox
 from lms_bot.store.messages import DeliveryState, MessageState
 from lms_bot.store.models import KeyValue, LMSActivityEvent, RejectedRow
 from tests.worlds.chat_world import JANE, JOHN, JOSE, NOW, ZOE, World, close_world, open_world
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
 
 DAY = timedelta(days=1)
 START, END = NOW - DAY, NOW
@@ -111,7 +113,7 @@ def test_summary_keeps_to_the_students_asked_about(world: World) -> None:
     assert get_summary(world, student_ids=[]) == reports.SummaryPage(0, Totals(), [])
 
 
-def test_more_students_than_fit_a_query_are_asked_about_in_pieces(
+def test_more_students_than_fit_a_query_are_asked_about_in_several(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(students, "IDS_PER_QUERY", 2)
@@ -163,7 +165,7 @@ def test_what_is_not_counted_yet_is_in_no_count(world: World) -> None:
 
 
 ZONES = ["UTC", "Asia/Kathmandu", "Pacific/Chatham", "America/St_Johns", "Pacific/Kiritimati", "Pacific/Niue"]
-DAYS = st.sampled_from([datetime(1990, 1, 1), datetime(2025, 12, 1), datetime(2026, 2, 27), datetime(2104, 2, 28)])
+DAYS = st.sampled_from([datetime(1990, 1, 1), datetime(2025, 12, 1), datetime(2026, 2, 27), datetime(2104, 2, 28)])  # noqa: DTZ001
 """Days around which something happens, and periods begin and end."""
 MINUTES = st.sampled_from([-1, 0, 1, 345, 765, 1439]) | st.integers(-100_000, 300_000)
 
@@ -231,19 +233,19 @@ def test_a_period_counts_what_happened_in_it(
 def test_a_period_is_counted_in_few_spans() -> None:
     start, end = datetime(2025, 1, 2, 5, tzinfo=timezone.utc), datetime(2026, 1, 2, 7, tzinfo=timezone.utc)
 
-    pieces = split_period((start, end), 0, 100_000)
+    split = split_period((start, end), 0, 100_000)
 
-    days = [day for span, firsts in pieces.spans.items() for first in firsts for day in range(first, first + span)]
+    days = [day for span, firsts in split.spans.items() for first in firsts for day in range(first, first + span)]
     assert sorted(days) == list(range(20_091, 20_455)), "each whole day once"
-    assert sum(map(len, pieces.spans.values())) <= 2 * 14 + 365 // 64
-    assert pieces.rest == [
+    assert sum(map(len, split.spans.values())) <= 2 * 14 + 365 // 64
+    assert split.rest == [
         (start, datetime(2025, 1, 3, tzinfo=timezone.utc)),
         (datetime(2026, 1, 2, tzinfo=timezone.utc), end),
     ]
 
 
 def test_a_period_of_all_there_ever_was_is_counted_in_few_spans_too() -> None:
-    all_of_it = (datetime.min, datetime.max)
+    all_of_it = (datetime.min, datetime.max)  # noqa: DTZ901
     assert split_period(all_of_it, 20_032, 20_160).spans == {64: [20_032, 20_096]}
     assert split_period((None, None), 0, 0).spans == {}
 
@@ -258,9 +260,7 @@ def test_the_last_event_of_each_student_is_the_latest_and_of_two_at_once_the_lat
 
     found = reports.get_last_events([JOHN.student_id, JANE.student_id])
 
-    assert {student_id: event.event_id for student_id, event in found.items()} == {
-        JOHN.student_id: last.event_id
-    }
+    assert {student_id: event.event_id for student_id, event in found.items()} == {JOHN.student_id: last.event_id}
 
 
 def test_stored_students_are_known_by_their_latest_name(world: World) -> None:
@@ -291,15 +291,15 @@ def test_attempts_are_newest_first_with_all_tries(world: World) -> None:
     assert ids(None, NOW - 8 * DAY) == [0]
 
 
-def test_a_standing_holds_the_sum_of_the_percentages_of_exams(world: World) -> None:
+def test_the_totals_hold_the_sum_of_the_percentages_of_exams(world: World) -> None:
     for kind in (ActivityType.EXAM_FAILED, ActivityType.EXAM_PASSED, ActivityType.CONTENT_WATCHED):
         world.add_event(JOHN, kind)
     world.app.counters.catch_up()
 
-    standings = reports.get_totals_of_students([JOHN.student_id, JANE.student_id])
+    totals = reports.get_totals_of_students([JOHN.student_id, JANE.student_id])
 
-    assert list(standings) == [JOHN.student_id]
-    assert (standings[JOHN.student_id].scored, standings[JOHN.student_id].percentage_total) == (2, 170)
+    assert list(totals) == [JOHN.student_id]
+    assert (totals[JOHN.student_id].scored, totals[JOHN.student_id].percentage_total) == (2, 170)
 
 
 def test_titles_are_found_by_any_part_of_them_in_any_case_with_the_whole_one_first(world: World) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -18,10 +16,15 @@ from lms_bot.lms.connection import LMSConnection
 from lms_bot.lms.people import Mentor, PeopleReader
 from lms_bot.lms.standard import PEOPLE
 from lms_bot.people.rosters import KNOWN_SERVE, Rosters, find_below
-from lms_bot.sandbox.lms.school import School
 from lms_bot.settings.settings import load_settings
 from lms_bot.store.models import KeyValue, KnownStudents
 from tests.worlds.watching import run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lms_bot.sandbox.lms.school import School
 
 SUPERVISORS = {"chief": None, "carla": None, "head": "chief", "anna": "head", "bob": "head"}
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from lms_bot.app import App, build_app
 from lms_bot.core.clock import utc_now
-from lms_bot.sandbox.lms.school import School
-from lms_bot.sandbox.zulip import SandboxZulip
 from lms_bot.settings.settings import Settings
 from lms_bot.store.messages import Delivery
 from lms_bot.store.models import LMSActivityEvent
 from lms_bot.watch.backfill import Progress, run_backfill
 from lms_bot.zulip.gateway import Credentials, Gateway
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lms_bot.sandbox.lms.school import School
+    from lms_bot.sandbox.zulip import SandboxZulip
 
 NOW = utc_now()
 MONTH_AGO, WEEK_AGO, LONG_AGO = (NOW - timedelta(days=days) for days in (30, 7, 400))

@@ -5,10 +5,9 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,6 +19,10 @@ from lms_bot.store.models import KeyValue
 from lms_bot.watch.monitor import LAST_GOOD_POLL, LAST_POLL_ERROR
 from lms_bot.watch.polling import LONGEST_BACKOFF_SECONDS, POLL_DUTY, SHORTEST_LEASE_SECONDS, Polling
 from tests.worlds.watching import Watching, add_attempts, fill, run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=timezone.utc)
 INTERVAL = 60.0
@@ -73,7 +76,8 @@ def has_polled(watching: Watching, polling: Polling, now: datetime) -> bool:
 
 def trouble(watching: Watching) -> str | None:
     with watching.app.store.session():
-        return KeyValue.find(LAST_POLL_ERROR)
+        told: str | None = KeyValue.find(LAST_POLL_ERROR)
+        return told
 
 
 def health(watching: Watching, name: str = "last good poll") -> tuple[bool, str]:

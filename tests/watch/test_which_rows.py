@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from lms_bot.app import App, build_app
 from lms_bot.core.clock import utc_now
-from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
 from lms_bot.sandbox.lms.school import School, utc
 from lms_bot.sandbox.zulip import Fault, SandboxPerson, SandboxZulip
 from lms_bot.settings.settings import Settings, load_settings
@@ -20,6 +17,12 @@ from lms_bot.store.messages import Delivery
 from lms_bot.store.models import LMSActivityEvent, LMSEventLog
 from lms_bot.zulip.gateway import Credentials
 from tests.worlds.running_bot import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
 
 NOON = datetime(2026, 1, 15, 12, 0, tzinfo=timezone.utc)
 ONE = timedelta(hours=1)
@@ -251,7 +254,7 @@ def test_an_attempt_of_nobody_is_shown_and_told_once_it_is_somebodys(watch: Watc
 
 
 def test_a_row_that_can_not_be_read_costs_no_other(watch: Watch) -> None:
-    watch.insert_attempt(state="started", date=datetime(9998, 1, 1))
+    watch.insert_attempt(state="started", date=datetime(9998, 1, 1))  # noqa: DTZ001
     watch.insert_attempt(state="started", percentile=float("nan"))
     watch.insert_attempt(state="started", date=NOON)
     assert [event.timestamp for event in watch.poll()] == [NOON]

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
-
-import pytest
+from typing import TYPE_CHECKING, Any
 
 from lms_bot.app import build_app
 from lms_bot.lms.stream import Position
-from lms_bot.sandbox.lms.school import School
 from lms_bot.settings.settings import load_settings
 from lms_bot.store.database import rows
 from lms_bot.store.models import Cursor, LMSActivityEvent, RejectedRow
 from lms_bot.watch.polling import Polling
+
+if TYPE_CHECKING:
+    import pytest
+
+    from lms_bot.sandbox.lms.school import School
 
 Found = set[tuple[str, str]]  # (row key, event type)
 
