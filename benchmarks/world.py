@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from benchmarks.measuring import doing
 from lms_bot.app import App, build_app
 from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
 from lms_bot.sandbox.lms.school import School
@@ -142,6 +143,7 @@ def running_app(lms_url: str, store_url: str, credentials: Credentials, **settin
 
 @contextmanager
 def open_world() -> Iterator[World]:
+    doing("starting a Zulip and two PostgreSQL servers")
     with ExitStack() as stack:
         zulip = stack.enter_context(SandboxZulip())
         bot = zulip.add_person("LMS Bot", is_bot=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.measuring import doing
 from lms_bot.store.statements import Statements, to_stored
 from lms_bot.watch.recorder import DELIVERY_COLUMNS, EVENT_COLUMNS
 
@@ -81,6 +82,7 @@ class Year:
 
 def write_year(app: App, year: Year, zulip_ids: dict[int, int]) -> None:
     """Fills an empty store; `zulip_ids` are those of the mentors who are in Zulip, by their ids in the LMS."""
+    doing(f"writing a year of {year.events:,} events")
     statements = Statements(app.store.database)
     for first, rows in _make_pages(year):
         with app.store.transaction():
