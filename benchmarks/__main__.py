@@ -6,6 +6,7 @@ import argparse
 from functools import partial
 
 from benchmarks import answers, delivery, idle_poll, ingest, memory, sweep
+from benchmarks.measuring import doing
 from benchmarks.world import StoreKind, open_world
 
 BENCHMARKS = {
@@ -36,6 +37,7 @@ def main() -> None:
     benchmarks = BENCHMARKS | {"answers": partial(answers.run, events=asked.events)}
     with open_world() as world:
         for name in asked.names or benchmarks:
+            doing(f"{name} begins")
             print(benchmarks[name](world, STORES[asked.store], asked.smoke).to_json(), flush=True)
 
 

@@ -12,7 +12,7 @@ from math import ceil
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from benchmarks.measuring import Report, at_most, rounded, seconds_of
+from benchmarks.measuring import Report, at_most, doing, rounded, seconds_of
 from benchmarks.year import MENTORS_IN_ZULIP, PARTS, PEOPLE_SQL, SUBJECTS, Year, write_year
 from lms_bot.chat.commands.table import COMMANDS
 from lms_bot.chat.respond import respond
@@ -60,7 +60,9 @@ def _measure(report: Report, kind: StoreKind, app: App, year: Year, asked: int) 
     zulip_ids = _get_zulip_ids(app)
     mentors = range(1, min(year.mentors, MENTORS_IN_ZULIP) + 1)
     write_year(app, year, {number: zulip_ids[_get_email(number)] for number in mentors})
+    doing(f"answers, {kind}: counting the events")
     counting = seconds_of(lambda: app.counters.catch_up(patience_seconds=float("inf")))
+    doing(f"answers, {kind}: asking every command {asked} times")
     taken = {
         f"{command.name} {who}".replace(" ", "_"): sorted(_ask(app, year, zulip_ids, command, who, asked))
         for command in COMMANDS

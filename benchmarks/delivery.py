@@ -10,20 +10,25 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.measuring import Report, at_least, at_most, rounded
 from benchmarks.world import BenchmarkLMS, StoreKind, World, running_app
-from lms_bot.app import App
 from lms_bot.core.activities import Activity, ActivityType
 from lms_bot.core.clock import UTC
+from lms_bot.people.recipients import Owed, Recipients
 from lms_bot.sandbox.zulip import SandboxMessage, SandboxPerson, SandboxZulip
-from lms_bot.watch.recorder import Owed, Recipients, Recorder
+from lms_bot.watch.recorder import Recorder
 from lms_bot.zulip.gateway import Credentials, Pace
 from lms_bot.zulip.outage import Outage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lms_bot.app import App
 
 DELIVERIES, DELIVERIES_SMOKE = 10_000, 150
 PEOPLE = 50

@@ -8,15 +8,18 @@ the poll shows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from benchmarks.measuring import Report, at_most, rounded, seconds_of, spread
+from benchmarks.measuring import Report, at_most, doing, rounded, seconds_of, spread
 from benchmarks.world import BenchmarkLMS, StoreKind, World, running_app
-from lms_bot.app import App
-from lms_bot.lms.stream import Position, Stream
 from lms_bot.store.models import Cursor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lms_bot.app import App
+    from lms_bot.lms.stream import Position, Stream
 
 OPEN_ROWS = 1000
 LEAST_BUDGET_MILLISECONDS, DEFAULT_BUDGET_MILLISECONDS = 1, 200
@@ -36,6 +39,7 @@ def run(world: World, stores: Sequence[StoreKind], is_smoke: bool) -> Report:
 def _measure(world: World, kind: StoreKind, attempts: list[int], polls: int) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     with world.new_lms() as lms, world.new_store(kind) as store_url:
+        doing(f"idle_poll, {kind}: a first look at {attempts[0]:,} rows")
         lms.add_attempts(attempts[0])
         with running_app(lms.url, store_url, world.credentials) as app:
             seconds = seconds_of(app.monitor.process_activities)
@@ -43,8 +47,10 @@ def _measure(world: World, kind: StoreKind, attempts: list[int], polls: int) -> 
             lms.add_attempts(OPEN_ROWS, state="started")
             app.monitor.process_activities()
         for count in attempts:
+            doing(f"idle_poll, {kind}: writing the rows up to {count:,} into the LMS")
             lms.add_attempts(count - min(count, lms.rows))
             lms.settle()
+            doing(f"idle_poll, {kind}: {polls} polls of each sort on {count:,} rows")
             figures[f"{count}_attempts"] = _polls_on(world, lms, store_url, polls)
     return figures
 

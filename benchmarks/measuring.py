@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Callable, Iterable
+import sys
 from dataclasses import asdict, dataclass, field
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+_BEGAN = perf_counter()
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,11 @@ class Report:
     def to_json(self) -> str:
         """One line."""
         return json.dumps(asdict(self), ensure_ascii=False)
+
+
+def doing(what: str) -> None:
+    """Says on stderr what is done from now on, and how long after the start that is."""
+    print(f"[{perf_counter() - _BEGAN:7.1f} s] {what}", file=sys.stderr, flush=True)
 
 
 def seconds_of(work: Callable[[], Any]) -> float:

@@ -9,14 +9,16 @@ import json
 import resource
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from benchmarks.measuring import Report, at_most, rounded
+from benchmarks.measuring import Report, at_most, doing, rounded
 from benchmarks.world import BenchmarkLMS, StoreKind, World, running_app
 from lms_bot.zulip.gateway import Credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 STATUS = Path("/proc/self/status")
 MOST_MEGABYTES = 150
@@ -39,7 +41,9 @@ def _measure(world: World, lms: BenchmarkLMS, kind: StoreKind, backlog: int) -> 
     with world.new_store(kind) as store_url:
         with running_app(lms.url, store_url, world.credentials) as app:
             app.monitor.process_activities()
+        doing(f"memory, {kind}: writing {backlog:,} rows into the LMS")
         lms.add_attempts(backlog)
+        doing(f"memory, {kind}: a bot in a process of its own records them")
         told = {"lms_url": lms.url, "store_url": store_url, "credentials": vars(world.credentials)}
         child = [sys.executable, "-m", "benchmarks.memory"]
         ended = subprocess.run(child, input=json.dumps(told), stdout=subprocess.PIPE, text=True, check=True)

@@ -5,22 +5,28 @@ The store plays no part in it: this is the LMS's time, and ours to ask for it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from statistics import median
+from typing import TYPE_CHECKING
 
 from benchmarks.idle_poll import position_at_end
-from benchmarks.measuring import Report, at_most, rounded, seconds_of, spread
-from benchmarks.world import BenchmarkLMS, StoreKind, World
-from lms_bot.app import App
-from lms_bot.lms.stream import Position, Stream
+from benchmarks.measuring import Report, at_most, doing, rounded, seconds_of, spread
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks.world import BenchmarkLMS, StoreKind, World
+    from lms_bot.app import App
+    from lms_bot.lms.stream import Position, Stream
 
 MOST_TIMES_COUNT = 3
 
 
-def run(world: World, stores: Sequence[StoreKind], is_smoke: bool) -> Report:
+def run(world: World, _: Sequence[StoreKind], is_smoke: bool) -> Report:
     attempts, repeats = (20_000, 3) if is_smoke else (5_000_000, 5)
     with world.new_lms() as lms, world.new_app(lms, "sqlite") as app:
+        doing(f"sweep: writing {attempts:,} rows into the LMS")
         lms.add_attempts(attempts)
+        doing("sweep: letting them grow old")
         lms.settle()
         counts, passes = zip(*(_measure(app, lms, app.source.streams[0]) for _ in range(repeats)), strict=True)
     ratio = median(sum(polls) / count for count, polls in zip(counts, passes, strict=True))
@@ -38,6 +44,7 @@ def run(world: World, stores: Sequence[StoreKind], is_smoke: bool) -> Report:
 
 def _measure(app: App, lms: BenchmarkLMS, stream: Stream) -> tuple[float, list[float]]:
     """Seconds of the floor, and of each poll until the pass over the whole table was complete."""
+    doing("sweep: counting them, and a pass over all of them")
     position = position_at_end(app, stream)
     lms.write_elsewhere()  # else there would be nothing to look for
     with app.source.connection.snapshot() as snapshot:

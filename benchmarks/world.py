@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import itertools
 import tempfile
-from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from benchmarks.measuring import doing
 from lms_bot.app import App, build_app
 from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
 from lms_bot.sandbox.lms.school import School
 from lms_bot.sandbox.zulip import SandboxZulip
 from lms_bot.settings.settings import Settings
 from lms_bot.zulip.gateway import Credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 StoreKind = Literal["sqlite", "postgresql"]
 
@@ -140,6 +143,7 @@ def running_app(lms_url: str, store_url: str, credentials: Credentials, **settin
 
 @contextmanager
 def open_world() -> Iterator[World]:
+    doing("starting a Zulip and two PostgreSQL servers")
     with ExitStack() as stack:
         zulip = stack.enter_context(SandboxZulip())
         bot = zulip.add_person("LMS Bot", is_bot=True)

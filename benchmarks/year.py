@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lms_bot.app import App
+from benchmarks.measuring import doing
 from lms_bot.store.statements import Statements, to_stored
 from lms_bot.watch.recorder import DELIVERY_COLUMNS, EVENT_COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lms_bot.app import App
 
 EVENTS_PER_STUDENT, STUDENTS_PER_MENTOR = 1000, 40
 MENTORS_IN_ZULIP = 199  # of those in `world` one is an admin without students
@@ -78,6 +82,7 @@ class Year:
 
 def write_year(app: App, year: Year, zulip_ids: dict[int, int]) -> None:
     """Fills an empty store; `zulip_ids` are those of the mentors who are in Zulip, by their ids in the LMS."""
+    doing(f"writing a year of {year.events:,} events")
     statements = Statements(app.store.database)
     for first, rows in _make_pages(year):
         with app.store.transaction():

@@ -9,7 +9,13 @@ from lms_bot.core.former_names import keep_importable
 from lms_bot.version import __version__
 
 if TYPE_CHECKING:
-    from lms_bot.bot import LMSBotHandler as handler_class  # noqa: F401
+    from lms_bot.bot import LMSBotHandler as handler_class
+    from lms_bot.notify.events import LMSActivityEventHandler
+    from lms_bot.notify.formatter import MessageFormatter
+    from lms_bot.operation.health import health_check
+    from lms_bot.people.users import UserMapper
+    from lms_bot.store.models import LMSActivityEvent, LMSEventLog
+    from lms_bot.watch.monitor import ActivityMonitor
 
 _PUBLIC = {
     "handler_class": ("lms_bot.bot", "LMSBotHandler"),
@@ -24,7 +30,17 @@ _PUBLIC = {
 
 keep_importable()
 
-__all__ = ["__version__", *_PUBLIC]
+__all__ = [
+    "ActivityMonitor",
+    "LMSActivityEvent",
+    "LMSActivityEventHandler",
+    "LMSEventLog",
+    "MessageFormatter",
+    "UserMapper",
+    "__version__",
+    "handler_class",
+    "health_check",
+]
 
 
 def __getattr__(name: str) -> Any:

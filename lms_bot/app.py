@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import configparser
-import os
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lms_bot.chat.inbox.answerer import make_reply
-from lms_bot.chat.inbox.habits import Habits
 from lms_bot.chat.inbox.inbox import Inbox
 from lms_bot.chat.language.choices import CHOICE_LASTS
 from lms_bot.chat.language.context import Context
-from lms_bot.chat.respond import Reply
 from lms_bot.core.clock import utc_now
 from lms_bot.core.errors import ConfigError, LMSBotError
 from lms_bot.insight.seen import note_reaction
@@ -36,16 +31,22 @@ from lms_bot.operation.jobs import BackgroundJobs
 from lms_bot.outbox.outbox import Outbox
 from lms_bot.outbox.sender import Patience, Sender
 from lms_bot.people.access import Access
-from lms_bot.people.users import ZULIP_AWAY_SECONDS, UserMapper
+from lms_bot.people.rosters import Rosters
+from lms_bot.people.users import MapperParts, UserMapper
+from lms_bot.people.zulip_people import ZULIP_AWAY_SECONDS
 from lms_bot.settings.settings import Settings, load_settings, resolve
 from lms_bot.store.conversation import AnsweredQuestion, Choice
 from lms_bot.store.counters import Counters
 from lms_bot.store.database import Store, open_store
 from lms_bot.store.deliveries import Deliveries
 from lms_bot.store.messages import Lane
-from lms_bot.watch.monitor import ActivityMonitor
+from lms_bot.watch.monitor import ActivityMonitor, MonitorParts
 from lms_bot.watch.polling import Polling
-from lms_bot.zulip.gateway import Credentials, Gateway
+from lms_bot.zulip.credentials import Credentials, find_credentials
+from lms_bot.zulip.gateway import Gateway
+
+if TYPE_CHECKING:
+    from lms_bot.chat.inbox.habits import Habits
 
 T = TypeVar("T")
 
@@ -60,12 +61,15 @@ GIVE_BACK_SECONDS = 0.4
 
 @dataclass
 class App:
-    """The parts, in the order in which they rest on each other. Those of Zulip are None where there is none."""
+    """The parts, in the order in which they rest on each other. Those of Zulip are None where there is none.
+
+    `parts` are what the public classes are made of, for those that are made without any.
+    """
 
     settings: Settings
     store: Store
     source: Source
-    people: PeopleReader
+    reader: PeopleReader
     gateway: Gateway | None
     deliveries: Deliveries
     outbox: Outbox
@@ -76,17 +80,16 @@ class App:
     formatter: MessageFormatter = field(init=False)
     composer: Composer = field(init=False)
     alerts: AdminAlerts = field(init=False)
-    sender: Sender | None = field(init=False)
-    notifier: Notifier | None = field(init=False)
+    sender: Sender | None = None
+    notifier: Notifier | None = None
     events: LMSActivityEventHandler = field(init=False)
     monitor: ActivityMonitor = field(init=False)
-    inbox: Inbox | None = field(init=False)
-    health: HealthChecks = field(init=False)
     polling: Polling = field(init=False)
     context: Context = field(init=False)
+    inbox: Inbox | None = None
+    health: HealthChecks = field(init=False)
     jobs: BackgroundJobs = field(default_factory=BackgroundJobs)
     parts: dict[type, Any] = field(default_factory=dict)
-    """What the public classes are made of, for those that are made without."""
 
     def get_part(self, kind: type[T]) -> T:
         part: T = self.parts[kind]
@@ -116,6 +119,17 @@ class App:
         for number in range(SENDERS):
             jobs.repeat(sender.step, awake, f"sender {number}")
             jobs.repeat(partial(sender.step, lanes=(Lane.ANSWERS,)), awake, f"sender of answers {number}")
+
+    def handle_news(self) -> None:
+        """Events were recorded: what is left to decide of them is decided, and whoever goes by them is woken."""
+        self.events.decide_pending_events()  # those a subclass's `handle_event` is to decide
+        self.composer.wake()
+        self.counters.awake.set()
+
+    def handle_changed_preferences(self) -> None:
+        """Something else may be due now."""
+        self.composer.look_again()
+        self.composer.wake()
 
     def tidy(self) -> None:
         """Forgets what nobody needs any more."""
@@ -167,70 +181,100 @@ def build_app(
         settings=settings,
         store=store,
         source=Source(connection, STREAMS, settings.lms_sweep_budget / 1000),
-        people=PeopleReader(connection, PEOPLE),
+        reader=PeopleReader(connection, PEOPLE),
         gateway=gateway or (Gateway(credentials) if credentials else None),
         deliveries=deliveries,
         outbox=Outbox(store, deliveries),
         counters=Counters(store),
         preferences=PreferenceBook(store, settings.default_notify),
     )
-    app.users = mapper(app=app)
-    app.access = Access(app.users, settings.admins, settings.lms_students_may_ask)
-    app.formatter = formatter()
-    _add_telling(app, patience)
+    _add_people(app, mapper)
+    _add_telling(app, formatter(), patience)
     _add_watching(app, handler)
-    app.health = HealthChecks(app)
-    app.context = _make_context(app)
-    app.inbox = _make_inbox(app, habits)
-    app.parts |= {Store: store, HealthChecks: app.health}
+    _add_answering(app, habits)
     return app
 
 
-def _add_telling(app: App, patience: Patience | None) -> None:
+def _add_people(app: App, mapper: type[UserMapper]) -> None:
     settings = app.settings
-    app.composer = Composer(
-        app.store,
-        app.deliveries,
-        app.outbox,
-        app.preferences,
-        app.users,
-        app.formatter,
-        settings.lms_group_seconds,
+    parts = MapperParts(
+        zulip=app.gateway,
+        reader=app.reader,
+        rosters=Rosters(app.reader, app.store),
+        admins=settings.admins,
+        fallback_recipients=settings.lms_fallback_recipients,
+        map_rows=settings.user_map_rows,
     )
-    app.alerts = AdminAlerts(app.store, app.outbox, app.users, app.formatter)
-    is_telling = settings.lms_notify_mentors_enabled
-    app.sender = app.notifier = None
+    app.users = mapper(parts)
+    app.access = Access(app.users, settings.admins, settings.lms_students_may_ask)
+    app.parts |= {Store: app.store, MapperParts: parts}
+
+
+def _add_telling(app: App, formatter: MessageFormatter, patience: Patience | None) -> None:
+    store, outbox, users, settings = app.store, app.outbox, app.users, app.settings
+    app.formatter = formatter
+    app.composer = Composer(
+        store, app.deliveries, outbox, app.preferences, users, formatter, settings.lms_group_seconds
+    )
+    app.alerts = AdminAlerts(store, outbox, users, formatter)
     if app.gateway is not None:
-        app.sender = Sender(app.store, app.outbox, app.gateway, is_telling=is_telling, patience=patience)
+        is_telling = settings.lms_notify_mentors_enabled
+        app.sender = Sender(store, outbox, app.gateway, is_telling=is_telling, patience=patience)
         app.notifier = Notifier(app.alerts, app.composer, app.sender, is_telling=is_telling)
-        app.gateway.outage.call_at_end(app.outbox.wake)
+        app.gateway.outage.call_at_end(outbox.wake)
 
 
 def _add_watching(app: App, handler: type[LMSActivityEventHandler]) -> None:
-    parts = HandlerParts(app.store, app.users, app.deliveries, app.counters, app.composer, app.notifier)
-    app.parts[HandlerParts] = parts
-    app.events = handler(parts)
-    app.monitor = ActivityMonitor(app.settings.lms_activity_poll_interval, app=app)
-    app.polling = Polling(app)
-
-
-def _make_inbox(app: App, habits: Habits | None) -> Inbox | None:
-    if app.gateway is None or app.sender is None:
-        return None
-
-    def respond(text: str, sender_id: int, message_id: int | None) -> Reply:
-        return make_reply(app.context, text, sender_id, message_id=message_id)
-
-    return Inbox(
-        app.store,
-        app.gateway,
-        app.outbox,
-        app.sender,
-        app.users,
-        respond,
-        partial(note_reaction, app.store, app.access),
-        habits,
+    settings = app.settings
+    handler_parts = HandlerParts(app.store, app.users, app.deliveries, app.counters, app.composer, app.notifier)
+    app.events = handler(handler_parts)
+    parts = MonitorParts(
+        store=app.store,
+        source=app.source,
+        users=app.users,
+        find_recipients=app.events.get_recipients,
+        decides_one_by_one=app.events.decides_one_by_one,
+        event_types=settings.event_types,
+        is_telling=settings.lms_notify_mentors_enabled,
+        initial_lookback_seconds=settings.lms_initial_lookback,
     )
+    app.monitor = ActivityMonitor(settings.lms_activity_poll_interval, parts)
+    app.polling = Polling(app.store, app.monitor, app.source.connection, app.handle_news)
+    app.parts |= {HandlerParts: handler_parts, MonitorParts: parts}
+
+
+def _add_answering(app: App, habits: Habits | None) -> None:
+    settings = app.settings
+    app.health = HealthChecks(
+        app.store,
+        app.source.connection,
+        app.gateway,
+        lambda: app.inbox.describe() if app.inbox else (True, "the bot runs without Zulip"),
+        is_polling=settings.lms_activity_monitor_enabled,
+        poll_interval=settings.lms_activity_poll_interval,
+    )
+    app.parts[HealthChecks] = app.health
+    app.context = Context(
+        store=app.store,
+        counters=app.counters,
+        users=app.users,
+        access=app.access,
+        preferences=app.preferences,
+        get_zone=app.composer.get_zone,
+        on_preferences_changed=app.handle_changed_preferences,
+        formatter=app.formatter,
+        events=app.events,
+        get_checks=app.health.get_checks,
+        poll=app.monitor.process_activities,
+        is_watching=settings.lms_activity_monitor_enabled,
+        is_notifying=settings.lms_notify_mentors_enabled,
+        is_grouping=settings.lms_group_seconds > 0,
+        poll_seconds=settings.lms_activity_poll_interval,
+    )
+    if app.gateway is not None and app.sender is not None:
+        respond = partial(make_reply, app.context)
+        tick = partial(note_reaction, app.store, app.access)
+        app.inbox = Inbox(app.store, app.gateway, app.outbox, app.sender, app.users, respond, tick, habits)
 
 
 def _find_classes(
@@ -248,32 +292,6 @@ def _find_classes(
     return found
 
 
-def _make_context(app: App) -> Context:
-    settings, composer = app.settings, app.composer
-
-    def tell_anew() -> None:
-        composer.look_again()
-        composer.wake()
-
-    return Context(
-        store=app.store,
-        counters=app.counters,
-        users=app.users,
-        access=app.access,
-        preferences=app.preferences,
-        get_zone=composer.get_zone,
-        on_preferences_changed=tell_anew,
-        formatter=app.formatter,
-        events=app.events,
-        get_checks=app.health.get_checks,
-        poll=app.monitor.process_activities,
-        is_watching=settings.lms_activity_monitor_enabled,
-        is_notifying=settings.lms_notify_mentors_enabled,
-        is_grouping=settings.lms_group_seconds > 0,
-        poll_seconds=settings.lms_activity_poll_interval,
-    )
-
-
 def _find_class(setting_name: str, dotted: str, base: type[T], problems: list[str]) -> type[T]:
     """The class a setting names; `base`, and what is wrong in `problems`, where it names none."""
     try:
@@ -283,17 +301,6 @@ def _find_class(setting_name: str, dotted: str, base: type[T], problems: list[st
         return base
 
 
-def find_credentials(zuliprc: Path | None = None) -> Credentials | None:
-    """Those of the given zuliprc, else of ZULIP_* in the environment, else of ~/.zuliprc, else None."""
-    environ = os.environ
-    if zuliprc is None and {"ZULIP_EMAIL", "ZULIP_API_KEY", "ZULIP_SITE"} <= environ.keys():
-        return Credentials(environ["ZULIP_EMAIL"], environ["ZULIP_API_KEY"], environ["ZULIP_SITE"])
-    path = zuliprc or Path(environ.get("ZULIP_CONFIG", "~/.zuliprc")).expanduser()
-    if zuliprc is None and not path.exists():
-        return None
-    return read_zuliprc(path)
-
-
 _lock = threading.Lock()
 _current: App | None = None
 _is_given = False
@@ -301,7 +308,7 @@ _is_given = False
 
 def get_app() -> App:
     """The configured app: the one in use, else one made from the environment, `.env` and the zuliprc found there."""
-    global _current
+    global _current  # noqa: PLW0603  (there is one configured app)
     with _lock:
         if _is_given and _current is not None:
             return _current
@@ -316,26 +323,3 @@ def set_app(app: App | None) -> None:
     global _current, _is_given
     with _lock:
         _current, _is_given = app, app is not None
-
-
-def read_zuliprc(path: Path) -> Credentials:
-    """Raises ConfigError where the file is not a zuliprc."""
-    parser = configparser.ConfigParser(interpolation=None)
-    try:
-        with path.open(encoding="utf-8") as file:
-            parser.read_file(file)
-        section = dict(parser["api"])
-        return Credentials(
-            email=section["email"],
-            api_key=section["key"],
-            site=section["site"],
-            insecure=section.get("insecure", "").strip().lower() in ("true", "yes", "1"),
-            cert_bundle=section.get("cert_bundle"),
-            client_cert=section.get("client_cert"),
-            client_cert_key=section.get("client_cert_key"),
-        )
-    except OSError as error:
-        raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from error
-    except (configparser.Error, KeyError, UnicodeDecodeError) as error:
-        problem = f"{path}: is no zuliprc; it needs a section [api] with email, key and site"
-        raise ConfigError([problem]) from error

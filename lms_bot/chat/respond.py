@@ -13,7 +13,6 @@ from lms_bot.chat.language.arguments import SeveralStudents, UnknownStudent
 from lms_bot.chat.language.choices import choose, forget_choice, get_choice, read_number
 from lms_bot.chat.language.question import (
     Command,
-    File,
     Question,
     WithFiles,
     WrongArguments,
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from lms_bot.chat.language.context import Context
+    from lms_bot.outbox.draft import File
     from lms_bot.people.access import Asker
     from lms_bot.store.conversation import Choice
     from lms_bot.zulip.gateway import ZulipUser

@@ -7,7 +7,6 @@ import math
 import re
 import signal
 import sys
-from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,6 +19,8 @@ from lms_bot.core.clock import to_utc, utc_now
 from lms_bot.core.errors import LMSBotError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lms_bot.app import App
     from lms_bot.settings.settings import Settings
 
@@ -44,7 +45,8 @@ class Options:
     @contextmanager
     def open_app(self, settings: Settings) -> Iterator[App]:
         """The configured app, for the block; able to tell people if Zulip credentials are found."""
-        from lms_bot.app import build_app, find_credentials, set_app
+        from lms_bot.app import build_app, set_app
+        from lms_bot.zulip.credentials import find_credentials
 
         app = build_app(settings, find_credentials(self.config_file))
         set_app(app)
@@ -176,7 +178,7 @@ class Seconds(click.FloatRange):
         return seconds
 
 
-class Moment(click.ParamType):
+class Moment(click.ParamType[datetime]):
     """An ISO date or time, in UTC unless it says otherwise, or how long ago: 30m, 24h, 7d, 2w. Aware UTC."""
 
     name = "moment"
@@ -202,7 +204,7 @@ def ended_by_signals(exit_code: int | None) -> Iterator[None]:
         for number, handler in usual.items():
             signal.signal(number, handler)
 
-    def end(number: int, frame: object) -> NoReturn:
+    def end(number: int, _: object) -> NoReturn:
         restore()  # a second one does not wait for the end to be in order
         sys.exit(128 + number if exit_code is None else exit_code)
 

@@ -4,41 +4,53 @@ from __future__ import annotations
 
 import threading
 from time import monotonic
-from typing import Any
+from typing import Generic, TypeVar
+
+from cachetools import TLRUCache
 
 MOST_KEPT = 50_000
 
+K = TypeVar("K")
+V = TypeVar("V")
 
-class ExpiringCache:
-    """Values by key, each for some seconds. Threads may share it."""
+
+class ExpiringCache(Generic[K, V]):
+    """Values by key, each for some seconds of its own. Threads may share it. No value is None."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._values: dict[Any, tuple[float, Any]] = {}
+        self._kept: TLRUCache[K, tuple[V, float]] = TLRUCache(MOST_KEPT, _end_of_life, timer=_now)
 
-    def get(self, *key: Any) -> Any:
+    def get(self, key: K) -> V | None:
         """The value, or None where there is none or it is too old."""
-        with self._lock:
-            until, value = self._values.get(key, (0.0, None))
-        return value if until > monotonic() else None
+        try:  # the cache's own `get` takes twice as long, and a backlog asks for each row
+            with self._lock:
+                return self._kept[key][0]
+        except KeyError:
+            return None
 
-    def put(self, *key: Any, value: Any, seconds: float) -> Any:
+    def put(self, key: K, value: V, seconds: float) -> V:
         with self._lock:
-            if len(self._values) >= MOST_KEPT:
-                self._values.clear()
-            self._values[key] = (monotonic() + seconds, value)
+            self._kept[key] = (value, seconds)
         return value
 
-    def items(self) -> list[tuple[Any, Any]]:
-        """Every key, a tuple, with its value, of those that are not too old."""
-        with self._lock:
-            now = monotonic()
-            return [(key, value) for key, (until, value) in self._values.items() if until > now]
+    def items(self) -> list[tuple[K, V]]:
+        """Every key with its value, of those that are not too old."""
+        with self._lock, self._kept.timer:  # which stands still meanwhile
+            return [(key, value) for key, (value, _) in self._kept.items()]
 
-    def forget(self, *key: Any) -> None:
+    def forget(self, key: K) -> None:
         with self._lock:
-            self._values.pop(key, None)
+            self._kept.pop(key, None)
 
     def clear(self) -> None:
         with self._lock:
-            self._values.clear()
+            self._kept.clear()
+
+
+def _end_of_life(_: object, kept: tuple[object, float], now: float) -> float:
+    return now + kept[1]
+
+
+def _now() -> float:
+    return monotonic()

@@ -6,7 +6,10 @@ import sys
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
-from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 FORMER_NAMES = {
     "lms_bot.events": "lms_bot.notify.events",
@@ -18,7 +21,7 @@ FORMER_NAMES = {
 class _FormerNames(MetaPathFinder, Loader):
     """Gives the module that has the name's place now, so that both names mean the same classes."""
 
-    def find_spec(self, fullname: str, path: object = None, target: object = None) -> ModuleSpec | None:
+    def find_spec(self, fullname: str, *_: object) -> ModuleSpec | None:
         return ModuleSpec(fullname, self) if fullname in FORMER_NAMES else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:

@@ -1,4 +1,4 @@
-"""Zulip markdown: foreign text made inert, and the pieces our messages are built of. Pure.
+"""Zulip markdown: foreign text made inert, and the building blocks of our messages. Pure.
 
 Zulip's markdown has no escape character, so text is disarmed in two ways. A marker that needs two characters
 side by side (`](`, `@x`, `$$`, the dot in `evil.com`) gets an invisible U+200B between them. A marker that
@@ -9,9 +9,12 @@ same and means nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from itertools import accumulate, takewhile
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 MAX_MESSAGE_LENGTH = 10_000
 """What Zulip keeps of a message, in code points; it drops the rest without an error."""

@@ -58,7 +58,12 @@ def mark_unseen(event_ids: Collection[int]) -> int:
 
 
 def note_reaction(
-    store: Store, access: Access, zulip_user_id: int, zulip_message_id: int, is_added: bool, now: datetime
+    store: Store,
+    access: Access,
+    zulip_user_id: int,
+    zulip_message_id: int,
+    is_added: bool,
+    now: datetime | None = None,
 ) -> int:
     """Somebody put ✅ to a message, or took it away: marks, or unmarks, the events in it. Returns how many.
 

@@ -6,25 +6,19 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg2
-from psycopg2 import errorcodes
-from psycopg2.extensions import (
-    ISOLATION_LEVEL_REPEATABLE_READ,
-    PYDATETIME,
-    PYDATETIMETZ,
-    TRANSACTION_STATUS_IDLE,
-    connection,
-    cursor,
-    new_type,
-    register_type,
-)
+from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ, TRANSACTION_STATUS_IDLE, connection, cursor
 
-from lms_bot.core.errors import LMSBotError, LMSRefused, LMSUnavailable
+from lms_bot.core.errors import LMSRefused, LMSUnavailable
+from lms_bot.lms.errors import BROKEN, to_lms_error
+from lms_bot.lms.values import register_patient_types
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
 
 logger = logging.getLogger(__name__)
 
@@ -37,15 +31,6 @@ SESSION_OPTIONS = (
     "-c statement_timeout=30s -c lock_timeout=5s -c idle_in_transaction_session_timeout=60s"
     " -c max_parallel_workers_per_gather=0 -c timezone=UTC"
 )
-TIMESTAMP, TIMESTAMPTZ = 1114, 1184  # type oids, from pg_type.dat
-TEXT_TYPES = (18, 19, 25, 1042, 1043)
-
-
-class Unreadable:
-    """A value PostgreSQL holds and Python cannot: a year before Christ, bytes that are no text."""
-
-    def __init__(self, problem: str) -> None:
-        self.problem = problem
 
 
 class LMSConnection:
@@ -81,7 +66,7 @@ class LMSConnection:
                 with _transaction(connected), connected.cursor() as open_cursor:
                     yield Snapshot(connected, open_cursor)
             except psycopg2.Error as error:
-                if self._connection is None or self._connection.closed or isinstance(error, _BROKEN):
+                if self._connection is None or self._connection.closed or isinstance(error, BROKEN):
                     self._drop()
                 raise to_lms_error(error) from error
 
@@ -173,25 +158,12 @@ class Snapshot:
         assert row is not None, "a query that always has a row had none"
         return row
 
-    def fetch_pages(
-        self, sql: str, parameters: Mapping[str, Any], page_size: int
-    ) -> Iterator[list[tuple[Any, ...]]]:
+    def fetch_pages(self, sql: str, parameters: Mapping[str, Any], page_size: int) -> Iterator[list[tuple[Any, ...]]]:
         """Rows in pages through a cursor on the server, so that memory does not grow with the table."""
         with self._connection.cursor("lms_bot_pages") as server_cursor:
             server_cursor.execute(sql, parameters)
             while page := server_cursor.fetchmany(page_size):
                 yield page
-
-
-_BROKEN = (psycopg2.OperationalError, psycopg2.InterfaceError)
-_ENDED = (
-    "",  # the server said nothing any more
-    errorcodes.ADMIN_SHUTDOWN,
-    errorcodes.CRASH_SHUTDOWN,
-    errorcodes.IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
-    errorcodes.IDLE_SESSION_TIMEOUT,
-)
-_RESTARTING = ("is starting up", "is shutting down", "in recovery mode", "not yet accepting connections")
 
 
 @contextmanager
@@ -246,62 +218,5 @@ def _connect(dsn: str) -> connection:
         connected.close()
         raise LMSRefused(f"the LMS runs PostgreSQL {version}; 14 or newer is needed")
     connected.set_session(isolation_level=ISOLATION_LEVEL_REPEATABLE_READ, readonly=True)
-    _register_patient_types(connected)
+    register_patient_types(connected)
     return connected
-
-
-def _register_patient_types(connected: connection) -> None:
-    """One value that Python cannot hold must not cost the other rows: it is read as `Unreadable`."""
-    register_type(new_type((TIMESTAMP,), "PATIENT_TIMESTAMP", _patient(PYDATETIME)), connected)
-    register_type(new_type((TIMESTAMPTZ,), "PATIENT_TIMESTAMPTZ", _patient(PYDATETIMETZ)), connected)
-    if connected.info.parameter_status("server_encoding") == "SQL_ASCII":
-        # Such a server stores any bytes and converts nothing. Latin 1 lets all of them through to our own look.
-        connected.set_client_encoding("LATIN1")
-        register_type(new_type(TEXT_TYPES, "PATIENT_TEXT", _text_of_any_bytes), connected)
-
-
-def _patient(convert: Any) -> Any:
-    def cast(value: str | None, open_cursor: cursor) -> Any:
-        try:
-            return convert(value, open_cursor)
-        except (ValueError, OverflowError, psycopg2.DataError):
-            return Unreadable(f"{value} is no date that can be kept")
-
-    return cast
-
-
-def _text_of_any_bytes(value: Any, open_cursor: cursor) -> Any:
-    if value is None:
-        return None
-    try:
-        return value.encode("latin-1").decode("utf-8")
-    except UnicodeDecodeError:
-        return Unreadable("text that is not valid UTF-8")
-
-
-def to_lms_error(error: psycopg2.Error) -> LMSBotError:
-    """The driver's error in plain words, classed by what helps. Never holds the connection string."""
-    code = error.pgcode or ""
-    said = _first_line(error)
-    if "password authentication failed" in said or code.startswith("28") or "no pg_hba.conf entry" in said:
-        return LMSRefused("the LMS refuses our login: the password or user name no longer works")
-    if "is not permitted to log in" in said:
-        return LMSRefused("the LMS refuses our login: the role may not log in")
-    if code == errorcodes.INSUFFICIENT_PRIVILEGE:
-        return LMSRefused(f"the LMS lets us in but not read: {said}; see the GRANT statements in the README")
-    if code in (errorcodes.UNDEFINED_TABLE, errorcodes.UNDEFINED_COLUMN) or "does not exist" in said:
-        return LMSRefused(f"the LMS lacks something we read: {said}")
-    if code in (errorcodes.QUERY_CANCELED, errorcodes.LOCK_NOT_AVAILABLE):
-        return LMSUnavailable(f"the LMS is too slow: {said}")
-    if code == errorcodes.CANNOT_CONNECT_NOW or any(words in said for words in _RESTARTING):
-        # Refusing us costs it nothing, and it will be back soon.
-        return LMSUnavailable(f"the LMS's database is restarting: {said}", retry_after_seconds=0.0)
-    if "Connection refused" in said or "could not translate host name" in said or "timeout expired" in said:
-        return LMSUnavailable("the LMS's database cannot be reached: nobody answers at its host and port")
-    if isinstance(error, _BROKEN) and code in _ENDED and not said.startswith("connection to server"):
-        return LMSUnavailable(f"the connection to the LMS broke, and is made anew: {said}")
-    return LMSUnavailable(f"the connection to the LMS failed: {said}")
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lms_bot.lms.connection import PATIENCE_SECONDS, LMSConnection, Unreadable
+from lms_bot.lms.connection import PATIENCE_SECONDS, LMSConnection
+from lms_bot.lms.values import Unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,8 @@ class PeopleSelects:
     """The SELECTs of one kind of LMS.
 
     Mentors come as (id, user_id, username, email, display, first, last name) and, where there are supervisors,
-    their id; students as (id, username, email, display, first, last name); pairs as (student id, mentor …) or
-    (mentor id, student …). `students_called` finds students by username or e-mail, both lower case, each with
+    their id; students as (id, username, email, display, first, last name); who is whose as (student id, mentor …)
+    or (mentor id, student …). `students_called` finds students by username or e-mail, both lower case, each with
     whether they are active first; without it they cannot ask the bot anything.
     """
 

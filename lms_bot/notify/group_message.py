@@ -7,15 +7,17 @@ rows than anybody reads, totals by student come first and the rows wait in a spo
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lms_bot.core.activities import ActivityType
 from lms_bot.core.markdown import MAX_MESSAGE_LENGTH, disarm, event_ref, spoiler, table_head, table_row, time_tag
 from lms_bot.notify.wording import emoji_of, kind_of, percentage_of, title_of, value_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
 
 READABLE_ROWS = 60
 """With more rows than this, totals come first and the rows go into a spoiler."""
@@ -133,7 +135,7 @@ def _totals(rows: Sequence[_Row]) -> list[str]:
     most_failed_first = sorted(by_student, key=lambda student: -dict(_counted(by_student[student])).get(_FAILED, 0))
     shown = most_failed_first[:_TOTALS_SHOWN]
     left_out = len(most_failed_first) - len(shown)
-    lines = [table_row([names[student], _tally(by_student[student])]) for student in shown]
+    lines = [table_row([names[student], _format_totals(by_student[student])]) for student in shown]
     more = ["", f"… and {left_out} more, below"] if left_out else []
     return [*table_head(["Student", "In total"]), *lines, *more, ""]
 
@@ -196,7 +198,7 @@ def _course(attempts: Sequence[Sequence[Any]]) -> str:
     courses = _runs(map(_attempt_course, attempts))
     if len(courses) <= _ATTEMPTS_SHOWN:
         return ", ".join(courses)
-    return f"{_tally(attempt[-1] for attempt in attempts)}, last {courses[-1]}"
+    return f"{_format_totals(attempt[-1] for attempt in attempts)}, last {courses[-1]}"
 
 
 def _attempt_course(attempt: Sequence[Any]) -> str:
@@ -221,7 +223,7 @@ def _runs(texts: Iterable[str]) -> list[str]:
     return [f"{text} {_TIMES}{many}" if many > 1 else text for text, many in counts]
 
 
-def _tally(events: Iterable[Any]) -> str:
+def _format_totals(events: Iterable[Any]) -> str:
     return " ".join(f"{emoji_of(kind)} {many}" for kind, many in _counted(events))
 
 

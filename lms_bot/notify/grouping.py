@@ -7,13 +7,17 @@ since Zulip is away) all that comes is gathered for the next, so that nobody get
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from lms_bot.core.activities import ActivityType
 from lms_bot.core.clock import UTC
-from lms_bot.outbox.outbox import Recent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lms_bot.outbox.outbox import Recent
 
 ROUTINE_EVERY = timedelta(minutes=5)
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, time, timedelta, tzinfo
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lms_bot.core.activities import ActivityType
 from lms_bot.core.clock import UTC, to_utc, utc_now
-from lms_bot.store.database import Store
 from lms_bot.store.models import Preference
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from lms_bot.store.database import Store
 
 DAILY_AT = time(18, 0)  # local time of the daily message: when the day's work is done
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -80,11 +83,8 @@ class Preferences:
         return due
 
     def _end_of_mutes(self, student_id: int, since: datetime) -> datetime:
-        ends = [since]
-        for until in (self.muted_until, self.mutes.get(str(student_id))):
-            if until is not None:
-                ends.append(get_end_of_mute(until))
-        return max(ends)
+        mutes = (self.muted_until, self.mutes.get(str(student_id)))
+        return max([since, *(get_end_of_mute(until) for until in mutes if until is not None)])
 
     def _next_round(self, since: datetime, when: When) -> datetime:
         """The next full hour, or the next time of the daily message on a work day; local time."""

@@ -11,20 +11,25 @@ from typing import TYPE_CHECKING
 from peewee import fn
 
 from lms_bot.core.clock import utc_now
+from lms_bot.core.configured import get_configured
 from lms_bot.core.errors import LMSBotError
-from lms_bot.lms.connection import PATIENCE_SECONDS
-from lms_bot.store.database import rows
+from lms_bot.lms.connection import PATIENCE_SECONDS, LMSConnection
+from lms_bot.store.database import Store, rows
 from lms_bot.store.messages import HAS_FAILED, IS_UNSENT, Delivery, DeliveryState, Message
 from lms_bot.store.models import KeyValue, RejectedRow
 from lms_bot.watch.monitor import LAST_GOOD_POLL, LAST_POLL_ERROR
 
 if TYPE_CHECKING:
-    from lms_bot.app import App
+    from lms_bot.zulip.gateway import Gateway
 
 logger = logging.getLogger(__name__)
 
 OVERDUE_DELIVERY = timedelta(minutes=15)
 OVERDUE_POLLS = 5  # intervals without a good poll
+
+
+Outcome = Callable[[], tuple[bool, str]]
+"""Whether something is all right, and what was seen."""
 
 
 @dataclass(frozen=True)
@@ -37,61 +42,77 @@ class Check:
 
 
 class HealthChecks:
-    """The checks behind `health`, `health_check()` and whatever watches the bot."""
+    """The checks behind `health`, `health_check()` and whatever watches the bot.
 
-    def __init__(self, app: App) -> None:
-        self._app = app
+    Without `gateway` the bot is meant to run without Zulip, without `describe_inbox` to answer nobody.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        connection: LMSConnection,
+        gateway: Gateway | None,
+        describe_inbox: Outcome | None,
+        *,
+        is_polling: bool,
+        poll_interval: float,
+    ) -> None:
+        self._connection = connection
+        self._describe_inbox = describe_inbox
+        self._gateway = gateway
+        self._is_polling = is_polling
+        self._poll_interval = poll_interval
+        self._store = store
 
     def get_checks(self) -> list[Check]:
-        checks: tuple[tuple[str, Callable[[], tuple[bool, str]]], ...] = (
-            ("store", self._store),
-            ("LMS", self._lms),
-            ("Zulip", self._zulip),
-            ("what people write", self._inbox),
-            ("last good poll", self._last_good_poll),
-            ("oldest pending delivery", self._oldest_pending),
-            ("dead deliveries", self._dead),
-            ("LMS rows without event", self._rejected),
+        checks: tuple[tuple[str, Outcome], ...] = (
+            ("store", self._check_store),
+            ("LMS", self._check_lms),
+            ("Zulip", self._check_zulip),
+            ("what people write", self._check_inbox),
+            ("last good poll", self._check_last_good_poll),
+            ("oldest pending delivery", self._check_oldest_pending),
+            ("dead deliveries", self._check_dead),
+            ("LMS rows without event", self._check_rejected),
         )
         return [_run(name, check) for name, check in checks]
 
-    def _store(self) -> tuple[bool, str]:
-        with self._app.store.session() as db:
+    def _check_store(self) -> tuple[bool, str]:
+        with self._store.session() as db:
             db.execute_sql("SELECT 1")
         return True, "answers"
 
-    def _lms(self) -> tuple[bool, str]:
-        connection = self._app.source.connection
-        with connection.snapshot(PATIENCE_SECONDS) as snapshot:
+    def _check_lms(self) -> tuple[bool, str]:
+        with self._connection.snapshot(PATIENCE_SECONDS) as snapshot:
             snapshot.fetch_one("SELECT 1")
-        return True, "; ".join(filter(None, ("answers", connection.interruption)))
+        return True, "; ".join(filter(None, ("answers", self._connection.interruption)))
 
-    def _zulip(self) -> tuple[bool, str]:
-        if self._app.gateway is None:
+    def _check_zulip(self) -> tuple[bool, str]:
+        if self._gateway is None:
             return True, "the bot runs without Zulip"
-        self._app.gateway.fetch_own_profile()
+        self._gateway.fetch_own_profile()
         return True, "answers"
 
-    def _inbox(self) -> tuple[bool, str]:
-        if self._app.inbox is None:
+    def _check_inbox(self) -> tuple[bool, str]:
+        if self._describe_inbox is None:
             return True, "the bot runs without Zulip"
-        return self._app.inbox.describe()
+        return self._describe_inbox()
 
-    def _last_good_poll(self) -> tuple[bool, str]:
-        if not self._app.settings.lms_activity_monitor_enabled:
+    def _check_last_good_poll(self) -> tuple[bool, str]:
+        if not self._is_polling:
             return True, "polling is turned off"
-        with self._app.store.session():
+        with self._store.session():
             at, problem = KeyValue.find(LAST_GOOD_POLL), KeyValue.find(LAST_POLL_ERROR)
         because = f"; the last try failed: {problem}" if problem else ""
         if at is None:
             return False, f"none yet{because}"
         age = utc_now() - datetime.fromisoformat(at)
-        allowed = timedelta(seconds=max(30.0, OVERDUE_POLLS * self._app.settings.lms_activity_poll_interval))
+        allowed = timedelta(seconds=max(30.0, OVERDUE_POLLS * self._poll_interval))
         return age <= allowed and not problem, f"{format_age(age)} ago{because}"
 
-    def _oldest_pending(self) -> tuple[bool, str]:
+    def _check_oldest_pending(self) -> tuple[bool, str]:
         """What is written and not sent must not grow old; what is being gathered or held back may."""
-        with self._app.store.session():
+        with self._store.session():
             query = Message.select(fn.MIN(Message.created_at), fn.COUNT(Message.message_id)).where(IS_UNSENT)
             ((since, count),) = rows(query)
             waiting = Delivery.message.is_null() & (Delivery.state == DeliveryState.PENDING)
@@ -102,16 +123,16 @@ class HealthChecks:
         is_ok = age <= OVERDUE_DELIVERY
         return is_ok, f"{count} message(s) to be sent, the oldest for {format_age(age)}; {held} gathered or held back"
 
-    def _dead(self) -> tuple[bool, str]:
-        with self._app.store.session():
+    def _check_dead(self) -> tuple[bool, str]:
+        with self._store.session():
             dead = Delivery.select().where(HAS_FAILED, Delivery.state == DeliveryState.DEAD).count()
             unmapped = Delivery.select().where(HAS_FAILED, Delivery.state == DeliveryState.UNMAPPED).count()
         if not dead and not unmapped:
             return True, "none"
         return False, f"{dead} given up, {unmapped} owed to people nobody could be found for; ask for errors"
 
-    def _rejected(self) -> tuple[bool, str]:
-        with self._app.store.session():
+    def _check_rejected(self) -> tuple[bool, str]:
+        with self._store.session():
             query = RejectedRow.select(RejectedRow.problem, fn.COUNT(RejectedRow.row_key))
             counts = sorted(rows(query.group_by(RejectedRow.problem)))
         return True, ", ".join(f"{count} {problem}" for problem, count in counts) or "none"
@@ -120,11 +141,9 @@ class HealthChecks:
 def health_check() -> bool:
     """Whether all checks of the configured app are all right. Never raises."""
     try:
-        from lms_bot.app import get_app
-
-        return all(check.is_ok for check in get_app().health.get_checks())
+        return all(check.is_ok for check in get_configured(HealthChecks).get_checks())
     except LMSBotError as error:
-        logger.error("the health check could not run: %s", error)
+        logger.error("the health check could not run: %s", error)  # it says all there is to know
         return False
     except Exception:
         logger.exception("the health check could not run")
@@ -139,7 +158,7 @@ def format_age(age: timedelta) -> str:
     return f"{seconds} seconds"
 
 
-def _run(name: str, check: Callable[[], tuple[bool, str]]) -> Check:
+def _run(name: str, check: Outcome) -> Check:
     try:
         is_ok, text = check()
     except LMSBotError as error:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
 from time import sleep
+from typing import TYPE_CHECKING
 
 from lms_bot.core.errors import ZulipFateUnknown, ZulipRefused
 from lms_bot.core.markdown import disarm
-from lms_bot.outbox.draft import File
-from lms_bot.outbox.outbox import Outbox
 from lms_bot.store.messages import Lane, Message, MessageFile
-from lms_bot.zulip.gateway import Gateway
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lms_bot.outbox.draft import File
+    from lms_bot.outbox.outbox import Outbox
+    from lms_bot.zulip.gateway import Gateway
 
 logger = logging.getLogger(__name__)
 

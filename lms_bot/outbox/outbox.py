@@ -6,16 +6,14 @@ Every change of state is a conditional update whose row count decides, so that a
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from peewee import fn
 
 from lms_bot.outbox.draft import Draft, name_conversation, to_stored_place
 from lms_bot.store.database import Store, rows
-from lms_bot.store.deliveries import Deliveries
 from lms_bot.store.leases import is_dead
 from lms_bot.store.messages import (
     ALL_LANES,
@@ -28,6 +26,11 @@ from lms_bot.store.messages import (
     MessageState,
     is_unsent,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from lms_bot.store.deliveries import Deliveries
 
 LEASE = timedelta(seconds=60)  # longer than a send may take; after it the sender counts as dead
 LOOKING_UP = timedelta(seconds=20)  # longer than a look-up may take
@@ -95,11 +98,10 @@ class Outbox:
         due = (IS_UNSENT, Message.state == MessageState.READY, Message.not_before <= now)
         query = Message.select().where(*due, Message.lane.in_(list(lanes)), ~_is_behind_another())
         with self._store.session():
-            return query.order_by(Message.lane, Message.message_id).first()
+            found: Message | None = query.order_by(Message.lane, Message.message_id).first()
+            return found
 
-    def claim_unknown(
-        self, now: datetime, grace: timedelta, lanes: Sequence[Lane] = ALL_LANES
-    ) -> Message | None:
+    def claim_unknown(self, now: datetime, grace: timedelta, lanes: Sequence[Lane] = ALL_LANES) -> Message | None:
         """A message that may or may not have been sent and is to be looked up; for a while it is nobody else's.
 
         `grace` is how long a request may still be carried out after the process that made it died.
@@ -109,7 +111,7 @@ class Outbox:
             is_due = (IS_UNSENT, Message.state == MessageState.UNKNOWN, Message.not_before <= now)
             query = Message.select().where(*is_due, Message.lane.in_(list(lanes))).order_by(Message.not_before)
             with self._store.session():
-                message = query.first()
+                message: Message | None = query.first()
             if message is None or not self._change(message, not_before=now + LOOKING_UP):
                 return None
             return message

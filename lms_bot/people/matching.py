@@ -1,4 +1,4 @@
-"""Which Zulip user an LMS person is: by the map file, then by `delivery_email`, then by `email`, case-folded.
+"""Which Zulip user an LMS person is: by the map file, then by `delivery_email`, then by `email`, in any case.
 
 An address two people share matches nobody. Pure: it is given both lists.
 """
@@ -6,11 +6,14 @@ An address two people share matches nobody. Pure: it is given both lists.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from lms_bot.settings.settings import UserMapRow
-from lms_bot.zulip.gateway import ZulipUser
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lms_bot.settings.settings import UserMapRow
+    from lms_bot.zulip.gateway import ZulipUser
 
 MENTOR, STUDENT = "mentor", "student"
 
@@ -37,7 +40,7 @@ class Matcher:
         self._mapped = {(row.lms_kind, normalize_address(row.lms_username)): row.zulip_user for row in map_rows}
 
     def find(self, kind: str, username: str, email: str | None, shared: Iterable[str] = ()) -> Match:
-        """`shared` are the addresses (folded) more than one person of this kind has in the LMS."""
+        """`shared` are the addresses (normalized) more than one person of this kind has in the LMS."""
         if self.problem is not None and not self.by_id:
             return Match(None, self.problem)
         mapped = self._mapped.get((kind, normalize_address(username)))
@@ -59,7 +62,7 @@ class Matcher:
         return (kind, normalize_address(username)) in self._mapped
 
     def get_mapped_usernames(self, kind: str, user: ZulipUser) -> list[str]:
-        """The LMS usernames (folded) that the map file gives this person."""
+        """The LMS usernames (normalized) that the map file gives this person."""
         names = {user.user_id, normalize_address(user.email), normalize_address(user.delivery_email)}
         return [
             username
@@ -88,14 +91,14 @@ def normalize_address(address: str | None) -> str:
 
 
 def shared_addresses(addresses: Iterable[str | None]) -> frozenset[str]:
-    """Addresses (folded) that occur more than once."""
+    """Addresses (normalized) that occur more than once."""
     counts = Counter(map(normalize_address, addresses))
     return frozenset(address for address, count in counts.items() if count > 1 and address)
 
 
-def _index(pairs: Iterable[tuple[str | None, ZulipUser]]) -> dict[str, list[ZulipUser]]:
+def _index(addresses: Iterable[tuple[str | None, ZulipUser]]) -> dict[str, list[ZulipUser]]:
     index: dict[str, list[ZulipUser]] = defaultdict(list)
-    for address, user in pairs:
+    for address, user in addresses:
         if normalize_address(address):
             index[normalize_address(address)].append(user)
     return index

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,15 +13,17 @@ from peewee import chunked
 from lms_bot.core.cache import ExpiringCache
 from lms_bot.core.clock import utc_now
 from lms_bot.core.errors import LMSRefused, LMSUnavailable, StoreUnavailable
-from lms_bot.lms.people import Mentor, Student
+from lms_bot.lms.people import Mentor, PeopleReader, Student
 from lms_bot.store.models import KeyValue, KnownStudents
 
 if TYPE_CHECKING:
-    from lms_bot.app import App
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from lms_bot.store.database import Store
 
 PEOPLE_SECONDS = 50.0  # how old an answer may be: a minute at most, and asking takes time too
 LMS_AWAY_SECONDS = 5.0  # before an LMS that is away is asked again
-KNOWN_SERVE = timedelta(days=1)  # how long the last known pairs serve while the LMS is away
+KNOWN_SERVE = timedelta(days=1)  # how long the last known rosters serve while the LMS is away
 KEPT_SECONDS = 600.0  # before what has not changed is kept again for that time
 MENTORS_KEY = "mentors"
 ALL = "all"
@@ -65,28 +66,32 @@ class Rosters:
     Methods raise LMSUnavailable or LMSRefused.
     """
 
-    def __init__(self, app: App) -> None:
-        self._app = app
-        self._mentors = ExpiringCache()
-        self._around = ExpiringCache()
-        self._students = ExpiringCache()
-        self._kept = ExpiringCache()
+    def __init__(self, reader: PeopleReader, store: Store) -> None:
+        self._reader = reader
+        self._store = store
+        self._mentors: ExpiringCache[str, list[Mentor]] = ExpiringCache()
+        self._around: ExpiringCache[int, StudentAndMentors] = ExpiringCache()
+        self._students: ExpiringCache[int, StudentsOfMentor] = ExpiringCache()
+        self._kept_mentors: ExpiringCache[str, list[Mentor]] = ExpiringCache()
+        self._kept_students: ExpiringCache[int, Mapping[int, Student]] = ExpiringCache()
 
     def get_mentors(self) -> list[Mentor]:
         """All mentors; while the LMS is away the last known, for up to a day."""
-        cached: list[Mentor] | None = self._mentors.get(ALL)
+        cached = self._mentors.get(ALL)
         if cached is not None:
             return cached
         try:
-            mentors = self._app.people.fetch_mentors()
+            mentors = self._reader.fetch_mentors()
         except (LMSUnavailable, LMSRefused):
-            return self._mentors.put(ALL, value=self._last_known_mentors(), seconds=LMS_AWAY_SECONDS)
+            return self._mentors.put(ALL, self._last_known_mentors(), LMS_AWAY_SECONDS)
         self._keep_mentors(mentors)
-        return self._mentors.put(ALL, value=mentors, seconds=PEOPLE_SECONDS)
+        return self._mentors.put(ALL, mentors, PEOPLE_SECONDS)
 
     def get_student_and_mentors(self, student_id: int) -> StudentAndMentors:
-        self.prefetch([student_id])
-        around: StudentAndMentors | None = self._around.get(student_id)
+        around = self._around.get(student_id)
+        if around is None:
+            self.prefetch([student_id])
+            around = self._around.get(student_id)
         return around or StudentAndMentors(None, ())
 
     def prefetch(self, student_ids: Collection[int]) -> None:
@@ -94,13 +99,13 @@ class Rosters:
         wanted = [one for one in student_ids if self._around.get(one) is None]
         if not wanted:
             return
-        mentors = self._app.people.fetch_mentors_of_students(wanted)
-        students = {one.student_id: one for one in self._app.people.fetch_students(wanted)}
+        mentors = self._reader.fetch_mentors_of_students(wanted)
+        students = {one.student_id: one for one in self._reader.fetch_students(wanted)}
         fresh = {one: StudentAndMentors(students.get(one), tuple(mentors.get(one, ()))) for one in wanted}
         self._drop_contradicted_by_around(fresh)
         self._drop_contradicted_of_last_known(fresh)
         for student_id, around in fresh.items():
-            self._around.put(student_id, value=around, seconds=PEOPLE_SECONDS)
+            self._around.put(student_id, around, PEOPLE_SECONDS)
 
     def get_mentors_below(self, mentors: Iterable[Mentor]) -> list[Mentor]:
         """The mentors whom these supervise, at any depth, nearest first."""
@@ -127,8 +132,11 @@ class Rosters:
     def forget(self, student_id: int | None = None, mentor_id: int | None = None) -> None:
         """What is remembered of a student, of a mentor (by mentor_id), or of everybody."""
         if student_id is None and mentor_id is None:
-            for cache in (self._mentors, self._around, self._students, self._kept):
-                cache.clear()
+            self._mentors.clear()
+            self._around.clear()
+            self._students.clear()
+            self._kept_mentors.clear()
+            self._kept_students.clear()
         if student_id is not None:
             self._around.forget(student_id)
         if mentor_id is not None:
@@ -147,7 +155,7 @@ class Rosters:
 
     def _read_students(self, keys: list[int]) -> dict[int, StudentsOfMentor]:
         try:
-            found = self._app.people.fetch_students_of_mentors(keys)
+            found = self._reader.fetch_students_of_mentors(keys)
         except (LMSUnavailable, LMSRefused):
             return self._remember_students(self._last_known_students(keys), LMS_AWAY_SECONDS)
         now = utc_now()
@@ -161,7 +169,7 @@ class Rosters:
         self, students: dict[int, StudentsOfMentor], seconds: float
     ) -> dict[int, StudentsOfMentor]:
         for key, one in students.items():
-            self._students.put(key, value=one, seconds=seconds)
+            self._students.put(key, one, seconds)
         return students
 
     # -- where a fresh answer differs from a remembered one ------------------------------------------------------
@@ -171,7 +179,7 @@ class Rosters:
         for student_id, around in fresh.items():
             for mentor in around.mentors:
                 students_of[mentor.key].add(student_id)
-        for (key,), remembered in self._students.items():
+        for key, remembered in self._students.items():
             if remembered.students.keys() & fresh.keys() != students_of.get(key, set()):
                 self._students.forget(key)
         mentors = {mentor.key: mentor for mentor in self._mentors.get(ALL) or ()}
@@ -182,58 +190,58 @@ class Rosters:
         """Whom a mentor has no more is not theirs either once the LMS is away."""
         known = KnownStudents
         mentors_of = {one: {mentor.key for mentor in around.mentors} for one, around in fresh.items()}
-        with suppress(StoreUnavailable), self._app.store.session():
+        with suppress(StoreUnavailable), self._store.session():
             for row in known.select().where(known.fetched_at >= utc_now() - KNOWN_SERVE):
                 key = row.mentor_key
                 left = [one for one in row.students if key in mentors_of.get(one["student_id"], {key})]
                 if len(left) < len(row.students):
                     is_same = (known.mentor_key == key) & (known.fetched_at == row.fetched_at)
                     known.update(students=left).where(is_same).execute()
-                    self._kept.forget(key)
+                    self._kept_students.forget(key)
 
     def _drop_contradicted_by_students(self, fresh: Mapping[int, StudentsOfMentor]) -> None:
         mentors_of: dict[int, set[int]] = defaultdict(set)
         for key, one in fresh.items():
             for student_id in one.students:
                 mentors_of[student_id].add(key)
-        for (student_id,), around in self._around.items():
+        for student_id, around in self._around.items():
             if fresh.keys() & {mentor.key for mentor in around.mentors} != mentors_of.get(student_id, set()):
                 self._around.forget(student_id)
 
     # -- for when the LMS is away --------------------------------------------------------------------------------
 
     def _keep_mentors(self, mentors: list[Mentor]) -> None:
-        if self._kept.get(ALL) != mentors:
-            with suppress(StoreUnavailable), self._app.store.transaction():
+        if self._kept_mentors.get(ALL) != mentors:
+            with suppress(StoreUnavailable), self._store.transaction():
                 KeyValue.put(MENTORS_KEY, list(map(vars, mentors)))
-                self._kept.put(ALL, value=mentors, seconds=KEPT_SECONDS)
+                self._kept_mentors.put(ALL, mentors, KEPT_SECONDS)
 
     def _last_known_mentors(self) -> list[Mentor]:
-        with self._app.store.session():
+        with self._store.session():
             row = KeyValue.get_or_none(KeyValue.name == MENTORS_KEY)
         if row is None or utc_now() - row.updated_at > KNOWN_SERVE:
             raise LMSUnavailable("the LMS is away, and who its mentors are is not known well enough")
         return [Mentor(**one) for one in row.value]
 
     def _keep_students(self, fresh: Mapping[int, StudentsOfMentor]) -> None:
-        changed = {key: one for key, one in fresh.items() if self._kept.get(key) != one.students}
+        changed = {key: one for key, one in fresh.items() if self._kept_students.get(key) != one.students}
         rows = [
             {"mentor_key": key, "students": list(map(vars, one.students.values())), "fetched_at": one.as_of}
             for key, one in changed.items()
         ]
         if not rows:
             return
-        with suppress(StoreUnavailable), self._app.store.transaction():
+        with suppress(StoreUnavailable), self._store.transaction():
             for some in chunked(rows, ROWS_AT_ONCE):
                 KnownStudents.insert_many(some).on_conflict(
                     conflict_target=[KnownStudents.mentor_key],
                     preserve=[KnownStudents.students, KnownStudents.fetched_at],
                 ).execute()
             for key, one in changed.items():
-                self._kept.put(key, value=one.students, seconds=KEPT_SECONDS)
+                self._kept_students.put(key, one.students, KEPT_SECONDS)
 
     def _last_known_students(self, keys: list[int]) -> dict[int, StudentsOfMentor]:
-        with self._app.store.session():
+        with self._store.session():
             found = list(KnownStudents.select().where(KnownStudents.mentor_key.in_(keys)))
         return {
             row.mentor_key: StudentsOfMentor(_by_id(row.students), row.fetched_at, is_stale=True)

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import threading
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lms_bot.core.cache import ExpiringCache
-from lms_bot.core.errors import LMSBotError, ZulipUnavailable
-from lms_bot.lms.people import Mentor, Student
+from lms_bot.core.configured import get_configured
+from lms_bot.core.errors import ZulipUnavailable
 from lms_bot.people.matching import MENTOR, STUDENT, Match, Matcher, normalize_address, shared_addresses
-from lms_bot.people.rosters import PEOPLE_SECONDS, Roster, Rosters
-from lms_bot.watch.recorder import Recipients
-from lms_bot.zulip.gateway import ZulipUser
+from lms_bot.people.rosters import PEOPLE_SECONDS, Roster, Rosters, StudentAndMentors
+from lms_bot.people.zulip_people import ZULIP_UNREAD, ZulipPeople
 
 if TYPE_CHECKING:
-    from lms_bot.app import App
+    from collections.abc import Collection, Iterable, Sequence
 
-ZULIP_USERS_SECONDS = 50.0  # a minute at most, and asking takes time too
-ZULIP_AWAY_SECONDS = 5.0  # before Zulip's list is asked for again
-ZULIP_PATIENCE_SECONDS = 1.0  # with a slow Zulip, where its last list can serve meanwhile
+    from lms_bot.lms.people import Mentor, PeopleReader, Student
+    from lms_bot.people.recipients import Recipients
+    from lms_bot.settings.settings import UserMapRow
+    from lms_bot.zulip.gateway import Gateway, ZulipUser
 
 NO_MENTOR = "the student has no mentor in the LMS"
-ZULIP_UNREAD = "Zulip's list of people could not be read yet"
-NO_ZULIP = "the bot runs without Zulip"
+
+RestsOn = tuple[StudentAndMentors, Matcher]
+"""What the recipients of a student were found by."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,18 @@ class UnmappedMentor:
     reason: str
 
 
+@dataclass(frozen=True)
+class MapperParts:
+    """What a mapper stands on: where people come from, and what the operator said of some."""
+
+    zulip: Gateway | None
+    reader: PeopleReader
+    rosters: Rosters
+    admins: frozenset[int | str] = frozenset()
+    fallback_recipients: frozenset[int | str] = frozenset()
+    map_rows: Sequence[UserMapRow] = ()
+
+
 class UserMapper:
     """Finds people by the map file, then by `delivery_email`, then by `email`, case-folded.
 
@@ -43,20 +54,22 @@ class UserMapper:
     Methods that ask the LMS raise LMSUnavailable or LMSRefused.
     """
 
-    def __init__(self, *, app: App | None = None) -> None:
-        from lms_bot.app import get_app
-
-        self._app = app or get_app()
-        self._rosters = Rosters(self._app)
-        self._cache = ExpiringCache()
-        self._last_users: list[ZulipUser] = []
-        self._reading: threading.Thread | None = None
-        self._begins_to_read = threading.Lock()
+    def __init__(self, parts: MapperParts | None = None) -> None:
+        self._parts = parts or get_configured(MapperParts)
+        self._rosters = self._parts.rosters
+        self._zulip = ZulipPeople(self._parts.zulip, self._parts.map_rows)
+        self._unknown: ExpiringCache[int, bool] = ExpiringCache()
+        self._recipients: ExpiringCache[int, tuple[RestsOn, Recipients]] = ExpiringCache()
+        self._found_students: ExpiringCache[ZulipUser, tuple[Student, ...]] = ExpiringCache()
+        self._shared_by_students: ExpiringCache[str, bool] = ExpiringCache()
+        # Each of the next two is made anew when what it was made of, first in it, was asked for again.
+        self._shared_by_mentors: tuple[list[Mentor], frozenset[str]] = ([], frozenset())
+        self._mentors_by_user: tuple[list[Mentor], Matcher | None, dict[int, list[Mentor]]] = ([], None, {})
 
     @property
     def knows_zulip(self) -> bool:
         """Whether Zulip's people could be read at least once; where there is no Zulip, there is nothing to read."""
-        return bool(self._last_users) or self._app.gateway is None
+        return self._zulip.is_known
 
     # -- who is to be told -----------------------------------------------------------------------------------
 
@@ -75,12 +88,12 @@ class UserMapper:
 
     def get_fallback_recipients(self) -> list[ZulipUser]:
         """The Zulip users of LMS_FALLBACK_RECIPIENTS, those that could be found."""
-        return self._find_people(self._app.settings.lms_fallback_recipients)
+        return self._find_people(self._parts.fallback_recipients)
 
     def get_admins(self) -> list[ZulipUser]:
         """Who is told of the bot's own troubles: LMS_ADMINS, else the organization's owners and administrators."""
         users = self._matcher().by_id.values()
-        return self._find_people(self._app.settings.admins) or [
+        return self._find_people(self._parts.admins) or [
             user for user in users if user.is_admin and user.is_active and not user.is_bot
         ]
 
@@ -117,14 +130,13 @@ class UserMapper:
 
     def get_remembered_recipients(self, student_id: int) -> Recipients | None:
         """What `remember_recipients` was last told, while what it rests on is still so."""
-        rests_on, recipients = self._cache.get("recipients", student_id) or (None, None)
+        rests_on, recipients = self._recipients.get(student_id) or (None, None)
         return recipients if rests_on == self._rests_on(student_id) else None
 
     def remember_recipients(self, student_id: int, recipients: Recipients) -> None:
-        remembered = (self._rests_on(student_id), recipients)
-        self._cache.put("recipients", student_id, value=remembered, seconds=PEOPLE_SECONDS)
+        self._recipients.put(student_id, (self._rests_on(student_id), recipients), PEOPLE_SECONDS)
 
-    def _rests_on(self, student_id: int) -> Any:
+    def _rests_on(self, student_id: int) -> RestsOn:
         return self._rosters.get_student_and_mentors(student_id), self._matcher()
 
     # -- who is asking ---------------------------------------------------------------------------------------
@@ -132,17 +144,17 @@ class UserMapper:
     def get_zulip_user(self, user_id: int) -> ZulipUser | None:
         """Someone in Zulip by id. Asks Zulip again for a person it does not know."""
         user = self._matcher().by_id.get(user_id)
-        if user is None and not self._cache.get("unknown", user_id):
-            self._cache.forget("matcher")
+        if user is None and not self._unknown.get(user_id):
+            self._zulip.forget()
             user = self._matcher().by_id.get(user_id)
-            self._cache.put("unknown", user_id, value=True, seconds=PEOPLE_SECONDS)
+            self._unknown.put(user_id, True, PEOPLE_SECONDS)
         if user is None and self._matcher().problem == ZULIP_UNREAD:
             raise ZulipUnavailable(ZULIP_UNREAD)  # who this is cannot be said, which is not: nobody
         return user
 
     def get_mentors_for_zulip_user(self, user: ZulipUser) -> list[Mentor]:
         """The LMS mentors this person is: those that would be told under this id."""
-        return list(self._mentors_by_user().get(user.user_id, ()))
+        return list(self._get_mentors_by_user().get(user.user_id, ()))
 
     def get_roster(self, mentors: Sequence[Mentor]) -> Roster:
         """The students of these mentors and of all mentors below them; while the LMS is away the last known.
@@ -157,22 +169,20 @@ class UserMapper:
 
     def get_all_students(self) -> list[Student]:
         """All students of the LMS, mentored or not."""
-        return self._app.people.fetch_all_students()
+        return self._parts.reader.fetch_all_students()
 
     def get_student_for_zulip_user(self, user: ZulipUser) -> Student | None:
         """The LMS student this person is, who is active there; None where that is nobody, or more than one."""
-        found: tuple[Student, ...] | None = self._cache.get("student", user)
+        found = self._found_students.get(user)
         if found is None:
-            found = self._cache.put("student", user, value=self._find_students(user), seconds=PEOPLE_SECONDS)
+            found = self._found_students.put(user, self._find_students(user), PEOPLE_SECONDS)
         return found[0] if len(found) == 1 else None
 
     def _find_students(self, user: ZulipUser) -> tuple[Student, ...]:
-        matcher, addresses = (
-            self._matcher(),
-            {normalize_address(user.email), normalize_address(user.delivery_email)} - {""},
-        )
+        matcher = self._matcher()
+        addresses = {normalize_address(user.email), normalize_address(user.delivery_email)} - {""}
         usernames = matcher.get_mapped_usernames(STUDENT, user)
-        called = self._app.people.fetch_students_called(usernames, addresses)
+        called = self._parts.reader.fetch_students_called(usernames, addresses)
         shared = shared_addresses(student.email for student, _ in called)
         matches = (
             (student, matcher.find(STUDENT, student.username, student.email, shared).user)
@@ -202,28 +212,35 @@ class UserMapper:
         """Forgets what was cached of a student, of a mentor, or of everybody."""
         self._rosters.forget(student_id, mentor_id)
         if student_id is None and mentor_id is None:
-            self._cache.clear()
+            self._zulip.forget()
+            self._unknown.clear()
+            self._recipients.clear()
+            self._found_students.clear()
+            self._shared_by_students.clear()
 
     # -- where it comes from ---------------------------------------------------------------------------------
 
-    def _match_mentor(self, mentor: Mentor) -> Match:
-        return self._matcher().find(MENTOR, mentor.username, mentor.email, self._shared_by_mentors())
+    def _matcher(self) -> Matcher:
+        return self._zulip.get_matcher()
 
-    def _shared_by_mentors(self) -> frozenset[str]:
+    def _match_mentor(self, mentor: Mentor) -> Match:
+        return self._matcher().find(MENTOR, mentor.username, mentor.email, self._get_shared_by_mentors())
+
+    def _get_shared_by_mentors(self) -> frozenset[str]:
         mentors = self._rosters.get_mentors()
-        made_of, shared = self._cache.get("shared by mentors") or (None, frozenset())
+        made_of, shared = self._shared_by_mentors
         if made_of is not mentors:
             shared = shared_addresses(mentor.email for mentor in mentors)
-            self._cache.put("shared by mentors", value=(mentors, shared), seconds=PEOPLE_SECONDS)
+            self._shared_by_mentors = (mentors, shared)
         return shared
 
-    def _mentors_by_user(self) -> dict[int, list[Mentor]]:
-        """Which mentors each Zulip user is; made anew when the LMS's mentors or Zulip's people were asked again."""
+    def _get_mentors_by_user(self) -> dict[int, list[Mentor]]:
+        """Which mentors each Zulip user is."""
         mentors, matcher = self._rosters.get_mentors(), self._matcher()
-        made_of, by_user = self._cache.get("mentors by user") or ((None, None), {})
-        if made_of[0] is not mentors or made_of[1] is not matcher:
+        made_of_mentors, made_with, by_user = self._mentors_by_user
+        if made_of_mentors is not mentors or made_with is not matcher:
             by_user = self._match_mentors()
-            self._cache.put("mentors by user", value=((mentors, matcher), by_user), seconds=PEOPLE_SECONDS)
+            self._mentors_by_user = (mentors, matcher, by_user)
         return by_user
 
     def _match_mentors(self) -> dict[int, list[Mentor]]:
@@ -235,40 +252,8 @@ class UserMapper:
         return by_user
 
     def _is_shared_by_students(self, address: str) -> bool:
-        is_shared: bool | None = self._cache.get("shared by students", address)
+        is_shared = self._shared_by_students.get(address)
         if is_shared is None:
-            is_shared = bool(self._app.people.fetch_shared_student_emails([address]))
-            self._cache.put("shared by students", address, value=is_shared, seconds=10 * PEOPLE_SECONDS)
+            is_shared = bool(self._parts.reader.fetch_shared_student_emails([address]))
+            self._shared_by_students.put(address, is_shared, 10 * PEOPLE_SECONDS)
         return is_shared
-
-    def _matcher(self) -> Matcher:
-        """Zulip's people, cached; the last known while Zulip is away or slow."""
-        cached: Matcher | None = self._cache.get("matcher")
-        if cached is not None:
-            return cached
-        if not self._last_users:
-            return self._read_zulip()
-        with self._begins_to_read:
-            if self._reading is None or not self._reading.is_alive():
-                self._reading = threading.Thread(target=self._read_zulip, name="people", daemon=True)
-                self._reading.start()
-                patience = ZULIP_PATIENCE_SECONDS
-            else:  # somebody has waited for it already
-                patience = 0.0
-            self._reading.join(patience)
-            return self._cache.get("matcher") or self._put_matcher(ZULIP_UNREAD, ZULIP_AWAY_SECONDS)
-
-    def _read_zulip(self) -> Matcher:
-        problem, seconds = None, ZULIP_USERS_SECONDS
-        try:
-            if self._app.gateway is None:
-                problem = NO_ZULIP
-            else:
-                self._last_users = self._app.gateway.fetch_users()
-        except LMSBotError:
-            problem, seconds = ZULIP_UNREAD, ZULIP_AWAY_SECONDS
-        return self._put_matcher(problem, seconds)
-
-    def _put_matcher(self, problem: str | None, seconds: float) -> Matcher:
-        matcher = Matcher(self._last_users, self._app.settings.user_map_rows, problem)
-        return self._cache.put("matcher", value=matcher, seconds=seconds)

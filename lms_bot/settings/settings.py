@@ -5,12 +5,11 @@ from __future__ import annotations
 import importlib
 import os
 import re
-from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from psycopg2.extensions import make_dsn, parse_dsn
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -35,6 +34,9 @@ from lms_bot.settings.checks import (
 )
 from lms_bot.settings.files import USER_MAP_HEADER, UserMapRow, config_section, dotenv_pairs, load_user_map
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
 T = TypeVar("T")
 
 __all__ = ["Settings", "UserMapRow", "load_settings", "load_user_map", "resolve"]
@@ -47,9 +49,7 @@ def _row(default: Any, meaning: str, example: str | None = None) -> Any:
 class Settings(BaseSettings):
     """What the operator decided. `load_settings` makes it; `repr` shows no secret."""
 
-    model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False
-    )
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
     lms_db_name: str | None = _row(None, "The LMS's PostgreSQL database.", "lms")
     lms_db_user: str | None = _row(None, "A role there; SELECT is all it needs.", "lms_bot_reader")
@@ -114,11 +114,11 @@ class Settings(BaseSettings):
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],
+        settings_cls: type[BaseSettings],  # pydantic passes all of them by name  # noqa: ARG003  # pydantic passes all of them by name
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Nothing from anywhere else: `load_settings` must know where each value was written."""
         return (init_settings,)
@@ -151,15 +151,10 @@ class Settings(BaseSettings):
         if not self.has_lms:
             raise ConfigError([_missing_line(self.missing_lms_settings)])
         if self.lms_db_url:
-            return make_dsn(**parse_dsn(self.lms_db_url.get_secret_value()))
+            return str(make_dsn(**parse_dsn(self.lms_db_url.get_secret_value())))
         password = self.lms_db_password.get_secret_value() if self.lms_db_password else None
-        return make_dsn(
-            dbname=self.lms_db_name,
-            user=self.lms_db_user,
-            password=password,
-            host=self.lms_db_host,
-            port=self.lms_db_port,
-        )
+        names = {"dbname": self.lms_db_name, "user": self.lms_db_user, "password": password}
+        return str(make_dsn(**names, host=self.lms_db_host, port=self.lms_db_port))
 
     @property
     def store_url(self) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from datetime import datetime
+from typing import TYPE_CHECKING
 
 from peewee import (
     AutoField,
@@ -19,6 +18,10 @@ from peewee import (
 from lms_bot.core.clock import utc_now
 from lms_bot.store.database import UTCDateTimeField, rows
 from lms_bot.store.models import BaseModel, LMSActivityEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import datetime
 
 
 class AnsweredQuestion(BaseModel):

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lms_bot.core.activities import ActivityType
+from lms_bot.core.clock import UTC
 from lms_bot.core.normalize import normalize
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 COUNTED_TYPES = tuple(kind.value for kind in ActivityType)
 OTHER = "other"
@@ -26,7 +29,7 @@ STARTED = "started"
 _RANKS = {STARTED: 0, "completed": 1, "watched": 1, "passed": 2, "failed": 2}
 _COLUMN_OF = {name: place for place, name in enumerate(COUNT_COLUMNS)}
 _KINDS = {kind.value: (kind.is_exam, kind.value.rpartition("_")[2]) for kind in ActivityType}
-_EPOCH = datetime(1970, 1, 1).toordinal()
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC).toordinal()
 LONGEST_KEY = 400  # characters; PostgreSQL's indexes hold 2700 bytes
 LARGEST_PERCENTAGE = 1000.0  # beyond it is no percentage; sums of such stay finite
 
@@ -82,20 +85,20 @@ class CounterChanges:
     attempts: dict[AttemptKey, AttemptSoFar]
     counts: dict[tuple[int, int, int], list[int]] = field(default_factory=dict)
     """Numbers by COUNT_COLUMNS, for each (span, first day, student)."""
-    standings: dict[int, TotalsChange] = field(default_factory=dict)
+    totals: dict[int, TotalsChange] = field(default_factory=dict)
     titles: dict[tuple[bool, str], str] = field(default_factory=dict)
 
     def add(self, events: Iterable[CountedEvent]) -> None:
         """Counts events, in the order in which they were recorded."""
         for event in events:
             self._count(event)
-            standing = self.standings.get(event.student_id)
-            if standing is None:
-                standing = self.standings[event.student_id] = TotalsChange(event)
-            elif event.timestamp >= standing.last.timestamp:
-                standing.last = event
+            totals = self.totals.get(event.student_id)
+            if totals is None:
+                totals = self.totals[event.student_id] = TotalsChange(event)
+            elif event.timestamp >= totals.last.timestamp:
+                totals.last = event
             if event.event_type in _KINDS:
-                self._add_to_attempt(event, standing)
+                self._add_to_attempt(event, totals)
 
     def _count(self, event: CountedEvent) -> None:
         day, column = day_of(event.timestamp), _COLUMN_OF.get(event.event_type, _COLUMN_OF[OTHER])
@@ -107,7 +110,7 @@ class CounterChanges:
                 counts = self.counts[key] = [0] * len(COUNT_COLUMNS)
             counts[column] += 1
 
-    def _add_to_attempt(self, event: CountedEvent, standing: TotalsChange) -> None:
+    def _add_to_attempt(self, event: CountedEvent, totals: TotalsChange) -> None:
         is_exam, word = _KINDS[event.event_type]
         key = (event.student_id, is_exam, event.activity_id)
         attempt = self.attempts.get(key)
@@ -122,8 +125,8 @@ class CounterChanges:
             before, attempt.outcome = attempt.percentage, word
             attempt.percentage, attempt.score = read_result(event.metadata)
             if is_exam:
-                standing.scored += (attempt.percentage is not None) - (before is not None)
-                standing.percentage_total += (attempt.percentage or 0.0) - (before or 0.0)
+                totals.scored += (attempt.percentage is not None) - (before is not None)
+                totals.percentage_total += (attempt.percentage or 0.0) - (before or 0.0)
 
     def _name(self, attempt: AttemptSoFar, is_exam: bool, title: str) -> None:
         if title != attempt.title:

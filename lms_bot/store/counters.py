@@ -1,7 +1,7 @@
 """Counting the stored events, beside their recording, so that answers need not.
 
-What is counted is kept in the tables of `standing`. Events are counted in the order of their ids, a chunk at a
-time; the fact `counted_to`, moved in the same transaction, is the last id of all that are. Echoes are left out.
+What is counted is kept in the tables of `totals`. Events are counted in the order of their ids, a chunk at a time;
+the key-value `counted_to`, moved in the same transaction, is the last id of all that are. Echoes are left out.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ SHORTEST_PATIENCE_SECONDS = 0.05
 PAUSE_SECONDS = 0.01
 """Between two chunks, so that others who wait for SQLite's one lock come to their turn."""
 
-LOOK_SQL = f"SELECT (SELECT max(event_id) FROM lms_activity_events), {COUNTED_TO}"
+PROGRESS_SQL = f"SELECT (SELECT max(event_id) FROM lms_activity_events), {COUNTED_TO}"
 UNCOUNTED = f"lms_activity_events WHERE NOT is_echo AND event_id > coalesce({COUNTED_TO}, 0)"
 TOTALS_SQL = f"""
-SELECT coalesce(sum({' + '.join(COUNT_COLUMNS)}), 0) + (SELECT count(*) FROM {UNCOUNTED}), coalesce(sum(told), 0)
+SELECT coalesce(sum({" + ".join(COUNT_COLUMNS)}), 0) + (SELECT count(*) FROM {UNCOUNTED}), coalesce(sum(told), 0)
 FROM lms_student_counts WHERE span = {ALL_TIME}
 """
 EVENTS_SQL = """
@@ -56,7 +56,7 @@ ATTEMPT_KEY = {"student_id": "integer", "is_exam": "boolean", "activity_id": "in
 ATTEMPT_COLUMNS = (
     *ATTEMPT_KEY, "title", "title_key", "outcome", "started_at", "last_at", "percentage", "score",
 )  # fmt: skip
-STANDING_COLUMNS = (
+TOTALS_COLUMNS = (
     "student_id", "username", "display_name", "last_at", "last_event_id", "scored", "percentage_total",
 )  # fmt: skip
 COUNT_KEY = ("span", "day", "student_id")
@@ -69,7 +69,7 @@ ADD_COUNTS = f"({', '.join(COUNT_KEY)}) DO UPDATE SET " + ", ".join(
     f"{name} = kept.{name} + excluded.{name}" for name in COUNT_COLUMNS
 )
 IS_LATER = "(excluded.last_at, excluded.last_event_id) > (kept.last_at, kept.last_event_id)"
-CHANGE_STANDING = "(student_id) DO UPDATE SET " + ", ".join(
+CHANGE_TOTALS = "(student_id) DO UPDATE SET " + ", ".join(
     [
         *(
             f"{name} = CASE WHEN {IS_LATER} THEN excluded.{name} ELSE kept.{name} END"
@@ -102,7 +102,7 @@ class Counters:
         read either.
         """
         with self._store.session():
-            last, counted_to = self._look()
+            last, counted_to = self._get_progress()
             if last <= counted_to:
                 return 0
             can_be_done = last - counted_to <= EVENTS_PER_SECOND * patience_seconds
@@ -116,7 +116,7 @@ class Counters:
         While events keep coming it leaves the machine to who records them, but not for ever.
         """
         with self._store.session():
-            last, counted_to = self._look()
+            last, counted_to = self._get_progress()
             if last <= counted_to or self._is_growing(last):
                 return None
             return 0.0 if self._count_until(monotonic() + STEP_PATIENCE_SECONDS) else None
@@ -126,9 +126,9 @@ class Counters:
         (totals,) = self._statements.execute(TOTALS_SQL)
         return int(totals[0]), int(totals[1])
 
-    def _look(self) -> tuple[int, int]:
+    def _get_progress(self) -> tuple[int, int]:
         """The id of the last event that is stored, and that of the last that is counted: below it none can come."""
-        ((last, counted_to),) = self._statements.execute(LOOK_SQL)
+        ((last, counted_to),) = self._statements.execute(PROGRESS_SQL)
         return last or 0, counted_to or 0
 
     def _is_growing(self, last: int) -> bool:
@@ -172,9 +172,9 @@ class Counters:
             if after >= last:  # another thread or process was here
                 return False
             events = self._get_events(after, last)
-            tally = CounterChanges(self._get_attempts(get_attempt_keys(events)))
-            tally.add(events)
-            self._write(tally)
+            changes = CounterChanges(self._get_attempts(get_attempt_keys(events)))
+            changes.add(events)
+            self._write(changes)
             counted_to = events[-1].event_id if len(events) == self._events_at_once else last
             KeyValue.put(COUNTED_TO_KEY, counted_to)
         return counted_to < last
@@ -187,11 +187,11 @@ class Counters:
         found = self._statements.find("lms_attempts", ATTEMPT_COLUMNS, ATTEMPT_KEY, sorted(keys)) if keys else []
         return {_to_key(row): _to_attempt(*row[len(ATTEMPT_KEY) :]) for row in found}
 
-    def _write(self, tally: CounterChanges) -> None:
+    def _write(self, changes: CounterChanges) -> None:
         merge = self._statements.merge
-        attempts = [_attempt_row(key, one) for key, one in tally.attempts.items()]
+        attempts = [_attempt_row(key, one) for key, one in changes.attempts.items()]
         merge("lms_attempts", ATTEMPT_COLUMNS, attempts, REPLACE_ATTEMPT)
-        standings = [
+        totals = [
             (
                 student_id,
                 one.last.username,
@@ -201,12 +201,12 @@ class Counters:
                 one.scored,
                 one.percentage_total,
             )
-            for student_id, one in tally.standings.items()
+            for student_id, one in changes.totals.items()
         ]
-        merge("lms_standings", STANDING_COLUMNS, standings, CHANGE_STANDING)
-        counts = [(*key, *numbers, 0) for key, numbers in sorted(tally.counts.items())]
+        merge("lms_standings", TOTALS_COLUMNS, totals, CHANGE_TOTALS)
+        counts = [(*key, *numbers, 0) for key, numbers in sorted(changes.counts.items())]
         merge("lms_student_counts", COUNT_ROW, counts, ADD_COUNTS)
-        titles = [(*key, title) for key, title in tally.titles.items()]
+        titles = [(*key, title) for key, title in changes.titles.items()]
         merge("lms_titles", ("is_exam", "title_key", "title"), titles, REPLACE_TITLE)
 
 

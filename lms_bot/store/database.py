@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import peewee
@@ -14,7 +13,11 @@ from peewee import DatabaseProxy, PostgresqlDatabase, SqliteDatabase
 from playhouse.migrations import Runner
 
 from lms_bot.core.clock import to_utc
+from lms_bot.core.configured import get_configured
 from lms_bot.core.errors import StoreUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 MIGRATION_LOCK = 0x6C6D73  # any number, the same in every process of the bot
@@ -33,9 +36,7 @@ class _ConfiguredDatabase(DatabaseProxy):
 
     def __getattr__(self, name: str) -> Any:
         if self.obj is None and not name.startswith("__"):
-            from lms_bot.app import get_app
-
-            get_app()
+            get_configured(Store)
         return super().__getattr__(name)
 
 

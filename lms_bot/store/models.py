@@ -6,9 +6,7 @@ deliveries into `Message`s (see `messages`); `LMSEventLog` says what became of t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from peewee import (
     AutoField,
@@ -26,6 +24,10 @@ from peewee import (
 
 from lms_bot.core.clock import to_utc, utc_now
 from lms_bot.store.database import UTCDateTimeField, database, rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
 
 class BaseModel(Model):
@@ -120,13 +122,13 @@ class LMSActivityEvent(BaseModel):
         query = cls.select(cls.event_type, fn.COUNT(cls.event_id)).group_by(cls.event_type)
         if since is not None:
             query = query.where(cls.timestamp >= to_utc(since))
-        return {event_type: count for event_type, count in rows(query)}
+        return dict(rows(query))
 
     @classmethod
     def get_student_totals(cls, student_id: int) -> dict[str, int]:
         """How many events one student has: `{"total": …, "exam": …, "content": …}`."""
         query = cls.select(cls.event_type, fn.COUNT(cls.event_id)).where(cls.student_id == student_id)
-        counts = {event_type: count for event_type, count in rows(query.group_by(cls.event_type))}
+        counts = dict(rows(query.group_by(cls.event_type)))
         exam = sum(count for event_type, count in counts.items() if event_type.startswith("exam_"))
         return {"total": sum(counts.values()), "exam": exam, "content": sum(counts.values()) - exam}
 
@@ -242,12 +244,10 @@ class KeyValue(BaseModel):
     def put(cls, name: str, value: Any) -> None:
         now = utc_now()
         query = cls.insert(name=name, value=value, updated_at=now)
-        query.on_conflict(
-            conflict_target=[cls.name], update={cls.value: value, cls.updated_at: now}
-        ).execute()
+        query.on_conflict(conflict_target=[cls.name], update={cls.value: value, cls.updated_at: now}).execute()
 
     @classmethod
     def find(cls, name: str) -> Any:
-        """The fact's value, or None."""
+        """The value of that name, or None."""
         row = cls.get_or_none(cls.name == name)
         return None if row is None else row.value

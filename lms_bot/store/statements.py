@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import peewee
 from peewee import __exception_wrapper__ as in_peewee_terms  # type: ignore[attr-defined]
 
 from lms_bot.core.clock import to_utc
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
 
 COUNTED_TO = "CAST((SELECT CAST(value AS TEXT) FROM lms_facts WHERE name = 'counted_to') AS INTEGER)"
 """The id up to which `Counters` has counted the events, null at first; SQL for either kind of store."""
@@ -115,7 +117,5 @@ def _copy_text(value: Any) -> str:
     if value is None:
         return "\\N"
     if isinstance(value, str):
-        return (
-            value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
-        )
+        return value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
     return str(value)

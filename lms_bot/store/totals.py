@@ -33,7 +33,7 @@ class Attempt(BaseModel):
     """What one student made of one exam or content, once: a row of the LMS as its events tell of it.
 
     `outcome` is the last word of the event type that says most: started, completed, watched, passed or failed.
-    `title_key` is the title as it is looked for (see `names.fold`), "" where there is none.
+    `title_key` is the title as it is looked for (see `core.normalize`), "" where there is none.
     """
 
     student_id = IntegerField()

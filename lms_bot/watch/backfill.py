@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lms_bot.app import App
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from lms_bot.lms.source import Source
+    from lms_bot.watch.monitor import ActivityMonitor
 
 
 @dataclass(frozen=True)
@@ -21,26 +23,26 @@ class Progress:
 
 
 def run_backfill(
-    app: App,
+    source: Source,
+    monitor: ActivityMonitor,
     since: datetime,
     until: datetime,
     notify: bool = False,
-    on_progress: Callable[[Progress], None] = lambda progress: None,
+    on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> int:
     """Stores what happened from `since` on and before `until` (aware) and is not stored. Returns how many events.
 
     Nobody is told unless `notify`. What is stored stays when it is interrupted. Raises LMSUnavailable, LMSRefused
     or StoreUnavailable.
     """
-    streams = app.source.streams
+    streams = source.streams
     rows = events = 0
     for number, stream in enumerate(streams):
-        position = app.monitor.get_position(stream)
-        for history in app.source.fetch_history(stream, since, position):
+        position = monitor.get_position(stream)
+        for history in source.fetch_history(stream, since, position):
             rows += len(history.readings)
-            events += app.monitor.record_history(stream, history.readings, since, until, notify)
+            events += monitor.record_history(stream, history.readings, since, until, notify)
             done = history.blocks_done / history.blocks_total if history.blocks_total else 1.0
             part = (number + done) / len(streams)
             on_progress(Progress(part, rows, events))
-    app.composer.wake()
     return events

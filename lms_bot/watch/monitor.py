@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from lms_bot.core.activities import Activity, ActivityType, Rejection
-from lms_bot.core.clock import to_utc, utc_now
+from lms_bot.core.clock import utc_now
+from lms_bot.core.configured import get_configured
 from lms_bot.core.errors import LMSBotError
 from lms_bot.lms.stream import Changes, Position, Reading, Stream
+from lms_bot.people.recipients import FindRecipients, Recipients
 from lms_bot.store.models import Cursor, KeyValue, LMSActivityEvent
-from lms_bot.watch.recorder import Recipients, Recorder
+from lms_bot.watch.event_data import to_activity, to_event_data
+from lms_bot.watch.recorder import Recorder
 
 if TYPE_CHECKING:
-    from lms_bot.app import App
+    from collections.abc import Generator, Iterable, Iterator, Mapping
+
+    from lms_bot.core.activities import Activity, Rejection
+    from lms_bot.lms.source import Source
+    from lms_bot.people.users import UserMapper
+    from lms_bot.store.database import Store
 
 logger = logging.getLogger(__name__)
 
@@ -27,28 +34,33 @@ OPEN_ROWS_KEPT = timedelta(days=14)
 LAST_GOOD_POLL = "last_good_poll"
 LAST_POLL_ERROR = "last_poll_error"
 
-EVENT_FIELDS = (
-    "event_type",
-    "student_id",
-    "student_username",
-    "mentor_id",
-    "mentor_username",
-    "activity_id",
-    "activity_title",
-    "activity_metadata",
-    "timestamp",
-)
+
+@dataclass(frozen=True)
+class MonitorParts:
+    """What a monitor reads from, writes to, and goes by.
+
+    `decides_one_by_one`: who is told is decided later, event by event. `is_telling` False: nobody is told at all.
+    What happened more than `initial_lookback_seconds` before the very first start is taken as known.
+    """
+
+    store: Store
+    source: Source
+    users: UserMapper
+    find_recipients: FindRecipients
+    decides_one_by_one: bool
+    event_types: frozenset[str]
+    is_telling: bool
+    initial_lookback_seconds: float
 
 
 class ActivityMonitor:
     """Watches the LMS. `poll_interval` is in seconds; it is kept for whoever runs the monitor."""
 
-    def __init__(self, poll_interval: float = 60, *, app: App | None = None) -> None:
-        from lms_bot.app import get_app
-
+    def __init__(self, poll_interval: float = 60, parts: MonitorParts | None = None) -> None:
         self.poll_interval = poll_interval
-        self._app = app or get_app()
-        self._recorder = Recorder(self._app.store)
+        self._parts = parts or get_configured(MonitorParts)
+        self._store, self._source = self._parts.store, self._parts.source
+        self._recorder = Recorder(self._store)
         self._lock = threading.Lock()
 
     def poll_for_new_activities(self) -> list[dict[str, Any]]:
@@ -58,9 +70,9 @@ class ActivityMonitor:
         """
         with self._lock:
             try:
-                return [event for stream in self._app.source.streams for event in self._peek(stream)]
+                return [event for stream in self._source.streams for event in self._peek(stream)]
             finally:
-                self._app.source.forget()
+                self._source.forget()
 
     def process_activities(self) -> int:
         """One poll: records what happened in the LMS since the last. Returns how many events were created.
@@ -70,11 +82,11 @@ class ActivityMonitor:
         with self._lock:
             began = monotonic()
             try:
-                created = sum(self._process(stream) for stream in self._app.source.streams)
-                with self._app.store.transaction():
+                created = sum(self._process(stream) for stream in self._source.streams)
+                with self._store.transaction():
                     KeyValue.put(LAST_GOOD_POLL, utc_now().isoformat())
             except Exception:
-                self._app.source.forget()
+                self._source.forget()
                 raise
         if created:
             plural = "" if created == 1 else "s"
@@ -86,8 +98,8 @@ class ActivityMonitor:
 
         Raises ValueError for an unknown event type, KeyError for missing data.
         """
-        activity = _activity_of(event_data)
-        recorder, store = self._recorder, self._app.store
+        activity = to_activity(event_data)
+        recorder, store = self._recorder, self._store
         zulip_user_id = self._get_zulip_user_id(activity.student_id)  # before the transaction
         people = Recipients((), event_data.get("mentor_id"), event_data.get("mentor_username"), zulip_user_id)
         with store.transaction():
@@ -98,7 +110,7 @@ class ActivityMonitor:
                 [activity],
                 {activity.student_id: people},
                 now=utc_now(),
-                is_told=self._app.settings.lms_notify_mentors_enabled,
+                is_told=self._parts.is_telling,
                 is_decided=False,
             )
             return LMSActivityEvent.get_by_id(event_id)
@@ -106,7 +118,7 @@ class ActivityMonitor:
     def _get_zulip_user_id(self, student_id: int) -> int | None:
         """The student's, if there is one and it can be found out now."""
         try:
-            user = self._app.users.get_zulip_user_for_student(student_id)
+            user = self._parts.users.get_zulip_user_for_student(student_id)
         except LMSBotError:
             return None
         return None if user is None else user.user_id
@@ -122,12 +134,12 @@ class ActivityMonitor:
             one.activity
             for one in readings
             if one.activity is not None
-            and one.activity.event_type.value in self._app.settings.event_types
+            and one.activity.event_type.value in self._parts.event_types
             and one.activity.happened_at is not None
             and since <= one.activity.happened_at < until
         ]
-        recipients = self._recipients(activities)
-        with self._app.store.transaction():
+        recipients = self._find_recipients(activities)
+        with self._store.transaction():
             return self._insert(stream.name, activities, recipients, utc_now(), is_told)
 
     def _insert(
@@ -144,17 +156,17 @@ class ActivityMonitor:
         stored = recorder.get_stored([one.source_key for one in activities]) if activities else set()
         fresh = [one for one in activities if one.source_key not in stored]
         fresh.sort(key=lambda one: one.happened_at or now)
-        is_decided = not self._app.events.decides_one_by_one
-        is_told = is_told and self._app.settings.lms_notify_mentors_enabled
+        is_decided = not self._parts.decides_one_by_one
+        is_told = is_told and self._parts.is_telling
         return len(recorder.insert_events(fresh, recipients, now=now, is_told=is_told, is_decided=is_decided))
 
     def _peek(self, stream: Stream) -> Iterator[dict[str, Any]]:
-        position = self.get_position(stream) or self._app.source.fetch_first_position(stream)
+        position = self.get_position(stream) or self._source.fetch_first_position(stream)
         with closing(self._changes(stream, position)) as pages:
             for changes in pages:
                 fresh, _ = self._sort(changes, position.baseline_at is not None)
-                recipients = self._recipients(fresh)
-                yield from (_event_fields(one, recipients[one.student_id]) for one in fresh)
+                recipients = self._find_recipients(fresh)
+                yield from (to_event_data(one, recipients[one.student_id]) for one in fresh)
 
     def _process(self, stream: Stream) -> int:
         position = self.get_position(stream) or self._begin(stream)
@@ -166,31 +178,31 @@ class ActivityMonitor:
 
     def _begin(self, stream: Stream) -> Position:
         """The very first start: notes the moment before which everything is taken as known."""
-        position = self._app.source.fetch_first_position(stream)
-        with self._app.store.transaction():
+        position = self._source.fetch_first_position(stream)
+        with self._store.transaction():
             Cursor.insert(stream=stream.name, position=position.to_json()).on_conflict_ignore().execute()
         return position
 
     def _changes(self, stream: Stream, position: Position) -> Generator[Changes, None, None]:
         if position.baseline_at is not None:
-            return self._app.source.fetch_baseline(stream, position)
-        with self._app.store.session():
+            return self._source.fetch_baseline(stream, position)
+        with self._store.session():
             open_keys = self._recorder.get_open(stream.name, OPEN_ROWS_FOLLOWED)
-        return self._app.source.fetch_changes(stream, position, open_keys)
+        return self._source.fetch_changes(stream, position, open_keys)
 
     def get_position(self, stream: Stream) -> Position | None:
         """How far the stream has been read; None if never."""
-        with self._app.store.session():
+        with self._store.session():
             cursor = Cursor.get_or_none(Cursor.stream == stream.name)
         return None if cursor is None else Position(**cursor.position)
 
     def _record(self, changes: Changes, is_baseline: bool) -> int:
         """One page: its events, their deliveries, and the position, all or none."""
         stream, now = changes.stream.name, utc_now()
-        with self._app.store.session():
+        with self._store.session():
             fresh, silent = self._sort(changes, is_baseline)
-        recipients = self._recipients(fresh)  # asks the LMS and Zulip, so before the transaction
-        with self._app.store.transaction():
+        recipients = self._find_recipients(fresh)  # asks the LMS and Zulip, so before the transaction
+        with self._store.transaction():
             created = self._insert(stream, fresh, recipients, now, is_told=True)
             self._recorder.insert_known(stream, ((one.row_key, one.event_type.value) for one in silent))
             self._keep_account(changes, now)
@@ -211,18 +223,18 @@ class ActivityMonitor:
             if one.source_key in stored or (one.row_key, one.event_type.value) in known:
                 continue
             is_old = told_since is not None and (one.happened_at is None or one.happened_at < told_since)
-            is_watched = one.event_type.value in self._app.settings.event_types
+            is_watched = one.event_type.value in self._parts.event_types
             (fresh if is_watched and not is_old else silent).append(one)
         return fresh, silent
 
     def _told_since(self, position: Position) -> datetime | None:
         if position.baseline_at is None:
             return None
-        lookback = timedelta(seconds=self._app.settings.lms_initial_lookback)
+        lookback = timedelta(seconds=self._parts.initial_lookback_seconds)
         return datetime.fromisoformat(position.baseline_at) - lookback
 
-    def _recipients(self, activities: list[Activity]) -> dict[int, Recipients]:
-        return self._app.events.get_recipients({one.student_id for one in activities})
+    def _find_recipients(self, activities: list[Activity]) -> dict[int, Recipients]:
+        return self._parts.find_recipients({one.student_id for one in activities})
 
     def _keep_account(self, changes: Changes, now: datetime) -> None:
         """Which rows are open, and which could not be read."""
@@ -245,35 +257,3 @@ def _log_rejections(rejections: list[Rejection]) -> None:
         logger.warning("%s row %s gives no event (%s); see `errors`", one.stream, one.row_key, one.problem)
     if len(rejections) > 5:
         logger.warning("… and %d more such rows", len(rejections) - 5)
-
-
-def _event_fields(activity: Activity, people: Recipients) -> dict[str, Any]:
-    values = (
-        activity.event_type.value,
-        activity.student_id,
-        activity.student_username,
-        people.mentor_id,
-        people.mentor_username,
-        activity.activity_id,
-        activity.activity_title,
-        dict(activity.activity_metadata),
-        activity.happened_at,
-    )
-    return dict(zip(EVENT_FIELDS, values, strict=True))
-
-
-def _activity_of(event_data: Mapping[str, Any]) -> Activity:
-    event_type = ActivityType(event_data["event_type"])
-    happened_at = event_data["timestamp"]
-    return Activity(
-        stream="attempts" if event_type.is_exam else "content_attempts",
-        row_key=str(event_data["activity_id"]),
-        event_type=event_type,
-        student_id=event_data["student_id"],
-        student_username=event_data.get("student_username"),
-        student_display_name=event_data.get("student_display_name"),
-        activity_id=event_data["activity_id"],
-        activity_title=event_data.get("activity_title"),
-        activity_metadata=event_data.get("activity_metadata") or {},
-        happened_at=None if happened_at is None else to_utc(happened_at),
-    )

@@ -11,10 +11,13 @@ from lms_bot.core.clock import utc_now
 from lms_bot.core.errors import LMSBotError, StoreUnavailable
 from lms_bot.store.leases import Leases
 from lms_bot.store.models import KeyValue
-from lms_bot.watch.monitor import LAST_POLL_ERROR
+from lms_bot.watch.monitor import LAST_POLL_ERROR, ActivityMonitor
 
 if TYPE_CHECKING:
-    from lms_bot.app import App
+    from collections.abc import Callable
+
+    from lms_bot.lms.connection import LMSConnection
+    from lms_bot.store.database import Store
 
 logger = logging.getLogger(__name__)
 
@@ -24,11 +27,19 @@ SHORTEST_LEASE_SECONDS = 15.0
 
 
 class Polling:
-    """One process's turn at polling. `step` is called at each interval and never raises an LMSBotError."""
+    """One process's turn at polling. `step` is called at each interval and never raises an LMSBotError.
 
-    def __init__(self, app: App) -> None:
-        self._app = app
-        self._leases = Leases(app.store)
+    `on_news` is called after each poll that recorded something.
+    """
+
+    def __init__(
+        self, store: Store, monitor: ActivityMonitor, connection: LMSConnection, on_news: Callable[[], object]
+    ) -> None:
+        self._store = store
+        self._monitor = monitor
+        self._connection = connection
+        self._on_news = on_news
+        self._leases = Leases(store)
         self._failures = 0
         self._not_before: datetime | None = None
         self._said = ""
@@ -41,12 +52,10 @@ class Polling:
             return
         try:
             if self._leases.acquire(POLL_DUTY, self._lease_seconds(), now):
-                created = self._app.monitor.process_activities()
+                created = self._monitor.process_activities()
                 self._succeeded()
                 if created:
-                    self._app.events.decide_pending_events()  # those a subclass's `handle_event` is to decide
-                    self._app.composer.wake()
-                    self._app.counters.awake.set()
+                    self._on_news()
         except LMSBotError as error:
             self._failed(error, now)
         except Exception as error:  # a mistake of ours; whoever runs us logs it, `health` tells of it
@@ -61,23 +70,23 @@ class Polling:
         """Within the backoff; ended early once an LMS that could not even be reached can be reached again."""
         if self._not_before is None or now >= self._not_before:
             return False
-        return not (self._was_unreachable and self._app.source.connection.is_reachable())
+        return not (self._was_unreachable and self._connection.is_reachable())
 
     def _lease_seconds(self) -> float:
-        return max(SHORTEST_LEASE_SECONDS, 3 * self._app.monitor.poll_interval)
+        return max(SHORTEST_LEASE_SECONDS, 3 * self._monitor.poll_interval)
 
     def _succeeded(self) -> None:
         if self._said:
             logger.info("polling works again")
-        with self._app.store.session():
+        with self._store.session():
             is_known_to_fail = KeyValue.find(LAST_POLL_ERROR) is not None  # perhaps from another process
         if is_known_to_fail:
-            with self._app.store.transaction():
+            with self._store.transaction():
                 KeyValue.put(LAST_POLL_ERROR, None)
         self._failures, self._not_before, self._said = 0, None, ""
 
     def _failed(self, error: LMSBotError, now: datetime) -> None:
-        is_unreachable = not self._app.source.connection.is_reachable()
+        is_unreachable = not self._connection.is_reachable()
         if self._was_unreachable and not is_unreachable:
             self._failures = 0  # so far it was only knocked at
         self._was_unreachable = is_unreachable
@@ -87,7 +96,7 @@ class Polling:
             logger.warning("the poll failed: %s", error)
             self._said = str(error)
         try:
-            with self._app.store.transaction():
+            with self._store.transaction():
                 KeyValue.put(LAST_POLL_ERROR, str(error))
         except LMSBotError:
             logger.warning("nor could that be written down: the store does not answer")
@@ -96,5 +105,5 @@ class Polling:
         """How long to leave the LMS alone. Where it was not troubled at all, the next interval will do."""
         if isinstance(error, StoreUnavailable) or error.retry_after_seconds is not None:
             return error.retry_after_seconds or 0.0
-        delay = self._app.monitor.poll_interval * 2 ** min(self._failures, 16)
+        delay = self._monitor.poll_interval * 2.0 ** min(self._failures, 16)
         return min(LONGEST_BACKOFF_SECONDS, delay) * random.uniform(0.8, 1.0)

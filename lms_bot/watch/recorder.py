@@ -3,34 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lms_bot.core.activities import Activity, Rejection
+from lms_bot.people.recipients import Owed, Recipients
 from lms_bot.store.database import EVENT_IDS, Store
 from lms_bot.store.statements import COUNTED_TO, Statements, to_stored
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
-@dataclass(frozen=True)
-class Owed:
-    """A delivery to be made: to whom (see `Delivery.recipient`), or why nobody is known."""
-
-    recipient: str
-    zulip_user_id: int | None = None
-    reason: str | None = None
-
-
-@dataclass(frozen=True)
-class Recipients:
-    """Who is to be told of one student, and whose student it is."""
-
-    owed: tuple[Owed, ...] = ()
-    mentor_id: int | None = None
-    mentor_username: str | None = None
-    student_zulip_user_id: int | None = None
-
+    from lms_bot.core.activities import Activity, Rejection
 
 EVENT_COLUMNS = (
     "event_id", "event_type", "student_id", "student_username", "student_display_name", "mentor_id",
@@ -101,8 +84,7 @@ class Recorder:
             is_settled = not is_owed or (is_decided and len(unmapped) == len(owed))
             events.append(_event_row(event_id, activity, people, moment, is_decided or not is_owed, is_settled))
             deliveries += [
-                (event_id, one.recipient, one.zulip_user_id, _state(one), one.reason, moment, moment)
-                for one in owed
+                (event_id, one.recipient, one.zulip_user_id, _state(one), one.reason, moment, moment) for one in owed
             ]
             if unmapped:
                 logs.append((event_id, False, "; ".join(unmapped), moment))

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from time import monotonic
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import requests
 import zulip
@@ -28,42 +26,17 @@ from lms_bot.core.errors import (
 )
 from lms_bot.zulip.outage import Outage
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from lms_bot.zulip.credentials import Credentials
+
 SEND_TIMEOUT_SECONDS = 15.0
 WINDOW_SECONDS = 60.0
 UNDER_WAY_SECONDS = 0.01  # before it is looked again whether a request under way was answered
 DEFAULT_LIMIT = 200  # requests a minute for one account: https://zulip.com/api/http-headers#x-ratelimit-limit
 DEACTIVATED = ("USER_DEACTIVATED", "REALM_DEACTIVATED")
 EVENTS = "events"  # polling is counted by itself: it uses up nothing of what requests may
-
-
-@dataclass(frozen=True)
-class Credentials:
-    """What a zuliprc says, to make one client per thread of."""
-
-    email: str
-    api_key: str
-    site: str
-    insecure: bool = False
-    cert_bundle: str | None = None
-    client_cert: str | None = None
-    client_cert_key: str | None = None
-
-    def __repr__(self) -> str:
-        return f"Credentials(email={self.email!r}, site={self.site!r})"
-
-    @classmethod
-    def of_client(cls, client: zulip.Client) -> Credentials:
-        """Those of the client the framework made, so that nobody has to name the zuliprc twice."""
-        verification = client.tls_verification
-        return cls(
-            email=client.email,
-            api_key=client.api_key,
-            site=client.base_url.removesuffix("/").removesuffix("/api"),
-            insecure=verification is False,
-            cert_bundle=verification if isinstance(verification, str) else None,
-            client_cert=client.client_cert,
-            client_cert_key=client.client_cert_key,
-        )
 
 
 class Pace:
@@ -158,7 +131,7 @@ class ZulipClient:
             return dict(response)
         raise self._of_answer(response)
 
-    def _of_answer(self, response: Mapping[str, Any]) -> LMSBotError:
+    def _of_answer(self, response: Mapping[str, Any]) -> LMSBotError:  # noqa: PLR0911  (a line for each answer)
         status, said = self._of_thread.status, str(response.get("msg", ""))
         is_of_zulip = response.get("result") == "error"  # else of a proxy before it, which cannot speak for it
         if status == 429:

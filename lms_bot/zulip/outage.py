@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from lms_bot.core.errors import LMSBotError, ZulipForbidden, ZulipRateLimited
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 BACKOFF_SECONDS = (1, 2, 5, 10, 15)  # between tries while Zulip is away
 FORBIDDEN_SECONDS = 60

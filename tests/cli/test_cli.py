@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -18,16 +17,19 @@ import psycopg2
 import pytest
 from click.testing import CliRunner, Result
 
+from lms_bot.app import get_app
 from lms_bot.cli import main, monitor_lms_activities
 from lms_bot.cli.common import Moment
 from lms_bot.insight.export import PAGE_EVENTS, Wanted, get_pages
-from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
-from lms_bot.sandbox.lms.school import School
 from lms_bot.store.database import Store, open_store
 from lms_bot.store.models import LMSActivityEvent
 from lms_bot.watch.monitor import ActivityMonitor
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
+    from lms_bot.sandbox.lms.school import School
     from lms_bot.sandbox.zulip import SandboxPerson, SandboxZulip
 
 BIN = Path(sys.executable).parent
@@ -85,7 +87,7 @@ def run(*arguments: str) -> Result:
 
 
 def run_process(*command: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, **options)
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, **options)
 
 
 @contextmanager
@@ -262,7 +264,7 @@ def test_the_interval_holds_for_all_of_the_app(
 
     class Watching(ActivityMonitor):
         def process_activities(self) -> int:
-            seen.extend((self.poll_interval, self._app.settings.lms_activity_poll_interval))
+            seen.extend((self.poll_interval, get_app().settings.lms_activity_poll_interval))
             return 0
 
     monkeypatch.setattr("lms_bot.app.ActivityMonitor", Watching)
@@ -370,7 +372,7 @@ def test_any_text_comes_through_whatever_the_terminal_speaks(
 ) -> None:
     fill(small_store, 1, activity_title="Línea 李娜 🎉\u2028\x1b[31m", activity_metadata={"result": "half \ud83c"})
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
-    ended = subprocess.run([*LMS_BOT, "events", "--jsonl"], capture_output=True)
+    ended = subprocess.run([*LMS_BOT, "events", "--jsonl"], capture_output=True, check=False)
     assert (ended.returncode, ended.stderr) == (0, b"")
     (line,) = ended.stdout.decode("utf-8").removesuffix("\n").split("\n")
     assert json.loads(line)["activity_title"] == "Línea 李娜 🎉\u2028\x1b[31m"
@@ -451,7 +453,7 @@ def test_a_full_disk_is_one_line_and_marks_nothing(small_store: Store) -> None:
     fill(small_store, 3)
     with open("/dev/full", "w") as full:
         command = [*LMS_BOT, "events", "--unprocessed", "--mark", "--jsonl"]
-        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert ended.returncode == 1
     assert ended.stderr == "lms-bot: No space left on device\n"
     assert marked_ids(small_store) == []

@@ -99,7 +99,7 @@ def test_harmless_text_comes_through_unchanged(text: str) -> None:
         "Günther Łukasz Nguyễn",
         "e\u0301te\u0301",
         "محمد بن علي",
-        "می\u200cخواهم",  # noqa: RUF001 (Persian)
+        "می\u200cخواهم",  # noqa: RUF001  # Persian
         "क्\u200dष",
         "数学期末考试",
         "👨\u200d👩\u200d👧 🏳️\u200d🌈 👍🏽",

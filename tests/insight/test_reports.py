@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -20,6 +19,9 @@ from lms_bot.store.deliveries import Deliveries
 from lms_bot.store.messages import DeliveryState, MessageState
 from lms_bot.store.models import KeyValue, LMSActivityEvent, RejectedRow
 from tests.worlds.chat_world import JANE, JOHN, JOSE, NOW, ZOE, World, close_world, open_world
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
 
 DAY = timedelta(days=1)
 START, END = NOW - DAY, NOW
@@ -112,7 +114,7 @@ def test_summary_keeps_to_the_students_asked_about(world: World) -> None:
     assert get_summary(world, student_ids=[]) == reports.SummaryPage(0, Totals(), [])
 
 
-def test_more_students_than_fit_a_query_are_asked_about_in_pieces(
+def test_more_students_than_fit_a_query_are_asked_about_in_several(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(students, "IDS_PER_QUERY", 2)
@@ -232,12 +234,12 @@ def test_a_period_counts_what_happened_in_it(
 def test_a_period_is_counted_in_few_spans() -> None:
     start, end = datetime(2025, 1, 2, 5, tzinfo=timezone.utc), datetime(2026, 1, 2, 7, tzinfo=timezone.utc)
 
-    pieces = split_period((start, end), 0, 100_000)
+    split = split_period((start, end), 0, 100_000)
 
-    days = [day for span, firsts in pieces.spans.items() for first in firsts for day in range(first, first + span)]
+    days = [day for span, firsts in split.spans.items() for first in firsts for day in range(first, first + span)]
     assert sorted(days) == list(range(20_091, 20_455)), "each whole day once"
-    assert sum(map(len, pieces.spans.values())) <= 2 * 14 + 365 // 64
-    assert pieces.rest == [
+    assert sum(map(len, split.spans.values())) <= 2 * 14 + 365 // 64
+    assert split.rest == [
         (start, datetime(2025, 1, 3, tzinfo=timezone.utc)),
         (datetime(2026, 1, 2, tzinfo=timezone.utc), end),
     ]
@@ -259,9 +261,7 @@ def test_the_last_event_of_each_student_is_the_latest_and_of_two_at_once_the_lat
 
     found = reports.get_last_events([JOHN.student_id, JANE.student_id])
 
-    assert {student_id: event.event_id for student_id, event in found.items()} == {
-        JOHN.student_id: last.event_id
-    }
+    assert {student_id: event.event_id for student_id, event in found.items()} == {JOHN.student_id: last.event_id}
 
 
 def test_stored_students_are_known_by_their_latest_name(world: World) -> None:
@@ -292,15 +292,15 @@ def test_attempts_are_newest_first_with_all_tries(world: World) -> None:
     assert ids(None, NOW - 8 * DAY) == [0]
 
 
-def test_a_standing_holds_the_sum_of_the_percentages_of_exams(world: World) -> None:
+def test_the_totals_hold_the_sum_of_the_percentages_of_exams(world: World) -> None:
     for kind in (ActivityType.EXAM_FAILED, ActivityType.EXAM_PASSED, ActivityType.CONTENT_WATCHED):
         world.add_event(JOHN, kind)
     world.context.counters.catch_up()
 
-    standings = reports.get_totals_of_students([JOHN.student_id, JANE.student_id])
+    totals = reports.get_totals_of_students([JOHN.student_id, JANE.student_id])
 
-    assert list(standings) == [JOHN.student_id]
-    assert (standings[JOHN.student_id].scored, standings[JOHN.student_id].percentage_total) == (2, 170)
+    assert list(totals) == [JOHN.student_id]
+    assert (totals[JOHN.student_id].scored, totals[JOHN.student_id].percentage_total) == (2, 170)
 
 
 def test_titles_are_found_by_any_part_of_them_in_any_case_with_the_whole_one_first(world: World) -> None:
@@ -423,7 +423,7 @@ def test_no_question_and_no_sender_scans_what_is_stored(world: World, monkeypatc
 
     def note(sql: str, params: Any = None) -> Any:
         asked.append((sql, params))
-        return execute(sql, params)
+        return execute(sql, params)  # type: ignore[no-untyped-call]
 
     monkeypatch.setattr(database, "execute_sql", note)
     world.context.counters.catch_up()
@@ -449,7 +449,7 @@ def test_no_question_and_no_sender_scans_what_is_stored(world: World, monkeypatc
     outbox.claim_unknown(NOW, timedelta(0))
     deliveries.revive(None, NOW)
     asked = [(sql, params) for sql, params in asked if sql.startswith(("SELECT", "WITH", "UPDATE"))]
-    steps = [(sql, row[3]) for sql, params in asked for row in execute("EXPLAIN QUERY PLAN " + sql, params)]
+    steps = [(sql, row[3]) for sql, params in asked for row in execute("EXPLAIN QUERY PLAN " + sql, params)]  # type: ignore[no-untyped-call]
 
     tables = ("lms_activity_events", "lms_student_counts", "lms_attempts", "lms_standings", "tried", "t1", "t2")
     scans = [(sql, step) for sql, step in steps if step.startswith("SCAN") and step.split()[1] in tables]

@@ -8,12 +8,10 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
-from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg2
 import pytest
@@ -26,6 +24,10 @@ from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
 from lms_bot.sandbox.lms.school import School
 from lms_bot.sandbox.reaper import Reaper
 from tests.worlds.watching import Watching, add_attempts, fill, run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 SECRET = "s3cr3t-passw0rd"
 
@@ -119,7 +121,7 @@ def test_all_threads_share_one_connection(school: School, tmp_path: Path) -> Non
     def use() -> None:
         try:
             for _ in range(5):
-                watching.app.people.fetch_mentors()
+                watching.app.reader.fetch_mentors()
                 watching.app.monitor.process_activities()
         except BaseException as error:
             failures.append(error)

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime, timezone
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from lms_bot.lms import source
-from lms_bot.lms.people import PeopleReader
-from lms_bot.lms.source import Source
+from lms_bot.lms import horizon, poll
 from lms_bot.sandbox.lms.school import School
 from lms_bot.store.database import rows
 from lms_bot.store.messages import Delivery
 from lms_bot.store.models import LMSActivityEvent
 from tests.worlds import second_lms
 from tests.worlds.watching import Found, Watching, run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 TEACHER, PUPIL = uuid.uuid4(), uuid.uuid4()
 
@@ -32,18 +33,17 @@ def lms(new_database: Callable[..., str]) -> Iterator[School]:
         yield school
 
 
+@pytest.fixture(autouse=True)
+def app_reads_second_lms(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lms_bot.app.STREAMS", second_lms.STREAMS)
+    monkeypatch.setattr("lms_bot.app.PEOPLE", second_lms.PEOPLE)
+
+
 @pytest.fixture
 def watching(lms: School, store_url: str) -> Iterator[Watching]:
     one = Watching(lms.url, store_url)
-    watch_second_lms(one)
     yield one
     one.close()
-
-
-def watch_second_lms(watching: Watching) -> None:
-    app = watching.app
-    app.source = Source(app.source.connection, second_lms.STREAMS, app.settings.lms_sweep_budget / 1000)
-    app.people = PeopleReader(app.source.connection, second_lms.PEOPLE)
 
 
 VISIT = "INSERT INTO lesson_visit (pupil_id, lesson, progress, visited) VALUES (%s, %s, %s, %s) RETURNING id"
@@ -112,15 +112,15 @@ def test_open_rows_are_followed_while_the_sweep_is_slow(
     lms: School, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("FIRST_SLICE_BLOCKS", "SMALLEST_SLICE_BLOCKS", "LARGEST_SLICE_BLOCKS"):
-        monkeypatch.setattr(source, name, 1)
+        monkeypatch.setattr(poll, name, 1)
+    monkeypatch.setattr(horizon, "SLICE_BLOCKS", 1)
     many = "INSERT INTO lesson_visit (pupil_id, progress, visited) SELECT %s, 100, '15.01.2026 14:30'"
     run(lms, f"{many} FROM generate_series(1, 1000)", str(PUPIL))
     running = visit(lms, 10)
     watching = Watching(lms.url, f"sqlite:///{tmp_path / 'store.db'}")
-    watch_second_lms(watching)
-    watching.app.source.budget_seconds = 60.0
+    watching.app.source.memory.budget_seconds = 60.0
     watching.poll(2)
-    watching.app.source.budget_seconds = 1e-9
+    watching.app.source.memory.budget_seconds = 1e-9
     run(lms, "UPDATE lesson_visit SET progress = 100 WHERE id = %s", running)
     assert watching.poll() == completed(running)
     fresh = visit(lms, 100)
@@ -129,7 +129,7 @@ def test_open_rows_are_followed_while_the_sweep_is_slow(
 
 
 def test_people_are_found_by_the_same_integers(lms: School, watching: Watching) -> None:
-    people = watching.app.people
+    people = watching.app.reader
     (mentor,) = people.fetch_mentors()
     (student,) = people.fetch_students_of_mentors([mentor.key])[mentor.key]
     assert student == people.fetch_all_students()[0] == people.fetch_students([student.student_id])[0]

@@ -7,18 +7,22 @@ import subprocess
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from datetime import datetime, timezone
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg2
 import pytest
 
-from lms_bot.lms import source
-from lms_bot.lms.source import Moment, written_since
+from lms_bot.lms import horizon, poll, source
+from lms_bot.lms.horizon import Moment, written_since
 from lms_bot.lms.standard import STREAMS
 from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
 from lms_bot.sandbox.lms.school import School
-from lms_bot.watch.recorder import Recipients
 from tests.worlds.watching import Found, Watching, add_attempts, fill, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lms_bot.people.recipients import Recipients
 
 ATTEMPTS = STREAMS[0]
 ROWS_IN_BLOCKS = 900  # some ten blocks of 8 kB
@@ -65,24 +69,25 @@ _numbers = itertools.count(1)
 @pytest.fixture(autouse=True)
 def no_crash_margin(monkeypatch: pytest.MonkeyPatch) -> None:
     """No server crashes here. With the margin, every new connection would look at these small tables whole."""
-    monkeypatch.setattr(source, "CRASH_MARGIN", 0)
+    monkeypatch.setattr(poll, "CRASH_MARGIN", 0)
 
 
 @pytest.fixture
 def one_block_a_poll(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sweep takes one block per poll, as if the table were a thousand times as large."""
     for name in ("FIRST_SLICE_BLOCKS", "SMALLEST_SLICE_BLOCKS", "LARGEST_SLICE_BLOCKS"):
-        monkeypatch.setattr(source, name, 1)
+        monkeypatch.setattr(poll, name, 1)
+    monkeypatch.setattr(horizon, "SLICE_BLOCKS", 1)
 
 
 def slow_watch(watch: Watch, school: School) -> Watching:
     """Watches `school`, whose first rows are known and whose first pass is over, one block a poll from now on."""
     watching = watch(school)
     watching.poll()
-    watching.app.source.budget_seconds = 10.0
+    watching.app.source.memory.budget_seconds = 10.0
     watching.poll()
     assert watching.position().pass_horizon is None
-    watching.app.source.budget_seconds = 1e-9
+    watching.app.source.memory.budget_seconds = 1e-9
     return watching
 
 
@@ -120,9 +125,7 @@ def test_a_sweep_over_many_polls_finds_every_change_once(
     assert found == failed(*changed)
 
 
-def test_the_horizon_moves_only_when_a_pass_is_complete(
-    school: School, watch: Watch, one_block_a_poll: None
-) -> None:
+def test_the_horizon_moves_only_when_a_pass_is_complete(school: School, watch: Watch, one_block_a_poll: None) -> None:
     add_attempts(school, 1, ROWS_IN_BLOCKS)
     watching = slow_watch(watch, school)
     before = watching.position()
@@ -165,15 +168,15 @@ def test_a_table_rewritten_in_the_middle_of_a_pass_is_swept_anew(
     assert found == failed(*changed)
 
 
-@pytest.mark.parametrize("page_rows", [300, source.PAGE_ROWS])  # always more than a block can hold
+@pytest.mark.parametrize("page_rows", [300, poll.PAGE_ROWS])  # always more than a block can hold
 def test_more_changes_in_one_slice_than_a_page_holds_are_all_found(
     school: School, watch: Watch, monkeypatch: pytest.MonkeyPatch, page_rows: int
 ) -> None:
-    monkeypatch.setattr(source, "PAGE_ROWS", page_rows)
+    monkeypatch.setattr(poll, "PAGE_ROWS", page_rows)
     count = 2 * page_rows + 300
     add_attempts(school, 1, count)
     watching = watch(school)
-    watching.app.source.budget_seconds = 60.0
+    watching.app.source.memory.budget_seconds = 60.0
     assert watching.poll() == set()
     run(school, "UPDATE attempts SET result = 'fail'")
     assert watching.poll() == failed(*range(1, count + 1))
@@ -182,7 +185,7 @@ def test_more_changes_in_one_slice_than_a_page_holds_are_all_found(
 def test_a_backlog_comes_in_pages_each_recorded_with_its_position(
     school: School, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(source, "PAGE_ROWS", 50)
+    monkeypatch.setattr(poll, "PAGE_ROWS", 50)
     watching = watch(school)
     watching.poll()
     add_attempts(school, 1, 420)
@@ -199,24 +202,24 @@ def test_a_backlog_comes_in_pages_each_recorded_with_its_position(
 def test_a_new_row_changed_while_the_others_are_read_is_found(
     school: School, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(source, "PAGE_ROWS", 300)
+    monkeypatch.setattr(poll, "PAGE_ROWS", 300)
     watching = watch(school)
     watching.poll()
     add_attempts(school, 1, 700)
     events, changes = watching.app.events, iter(["UPDATE attempts SET result = 'fail' WHERE id IN (5, 650)"])
 
-    def get_recipients(student_ids: Collection[int]) -> dict[int, Recipients]:
+    def find_recipients(student_ids: Collection[int]) -> dict[int, Recipients]:
         for change in changes:  # after the first page was read, before it is recorded
             run(school, change)
-        return type(events).get_recipients(events, student_ids)
+        return events.get_recipients(student_ids)
 
-    monkeypatch.setattr(events, "get_recipients", get_recipients)
+    watching.replace_parts(monkeypatch, find_recipients=find_recipients)
     found = watching.poll(2)
     assert found == passed(*(set(range(1, 701)) - {650})) | failed(5, 650)
 
 
 def test_the_first_look_comes_in_pages(school: School, watch: Watch) -> None:
-    add_attempts(school, 1, 2 * source.PAGE_ROWS + 1)
+    add_attempts(school, 1, 2 * poll.PAGE_ROWS + 1)
     watching = watch(school)
     first = watching.app.source.fetch_first_position(ATTEMPTS)
     pages = watching.app.source.fetch_baseline(ATTEMPTS, first)
@@ -225,7 +228,7 @@ def test_the_first_look_comes_in_pages(school: School, watch: Watch) -> None:
     ((query,),) = run(school, asked)
     assert query.startswith("FETCH FORWARD")  # the rest waits on the server
     sizes += [len(one.readings) for one in pages]
-    assert sizes == [source.PAGE_ROWS, source.PAGE_ROWS, 1, 0]
+    assert sizes == [poll.PAGE_ROWS, poll.PAGE_ROWS, 1, 0]
 
 
 def test_a_failed_page_leaves_no_transaction_open_in_the_lms(school: School, watch: Watch) -> None:
@@ -302,9 +305,11 @@ def test_a_table_touched_all_over_is_no_news(any_school: School, watch: Watch) -
 def test_rows_committed_after_younger_ones_were_read_are_found(any_school: School, watch: Watch) -> None:
     watching = watch(any_school)
     watching.poll()
-    with closing(any_school.connect()) as old, closing(any_school.connect()) as nested, closing(
-        any_school.connect()
-    ) as prepared:
+    with (
+        closing(any_school.connect()) as old,
+        closing(any_school.connect()) as nested,
+        closing(any_school.connect()) as prepared,
+    ):
         for number, late in enumerate((old, nested, prepared), start=1):
             with late.cursor() as sql:
                 if late is prepared:
@@ -475,7 +480,7 @@ def test_no_row_version_is_taken_for_older_than_it_is(school: School, epoch: int
 
 def test_what_was_written_before_the_horizon_is_not_looked_at(school: School) -> None:
     with closing(psycopg2.connect(school.url)) as reader, reader.cursor() as sql:
-        sql.execute(source.MOMENT_SQL)
+        sql.execute(horizon.MOMENT_SQL)
         moment = Moment(*sql.fetchone() or ())
         sql.execute(f"SELECT count(*) FROM exams WHERE {written_since(moment.xmax, moment)}")
         assert sql.fetchone() == (0,)
@@ -602,8 +607,7 @@ def test_clocks_may_differ_by_an_hour(school: School, watch: Watch, skew: str) -
     )
     school.close()
     written = (
-        "INSERT INTO attempts (id, date, user_id, state)"
-        " VALUES (%s, now() AT TIME ZONE 'utc' - %s::interval, 1, %s)"
+        "INSERT INTO attempts (id, date, user_id, state) VALUES (%s, now() AT TIME ZONE 'utc' - %s::interval, 1, %s)"
     )
     run(school, written, 1, "20 minutes", "started")
     run(school, written, 2, "1 minute", "started")

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg2
 import pytest
 
 from lms_bot.core.activities import UNKNOWN_STATE, UNREADABLE, ActivityType
 from lms_bot.core.errors import LMSBotError
-from lms_bot.lms.connection import Unreadable
 from lms_bot.lms.standard import (
     CONTENT_COLUMNS,
     EXAM_COLUMNS,
@@ -24,11 +21,17 @@ from lms_bot.lms.standard import (
     read_content_attempt,
     read_exam_attempt,
 )
-from lms_bot.lms.stream import Reading
-from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
+from lms_bot.lms.values import Unreadable
 from lms_bot.sandbox.lms.school import School
 from lms_bot.store.models import LMSActivityEvent
 from tests.worlds.watching import Watching, add_attempts, fill, run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from lms_bot.lms.stream import Reading
+    from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=timezone.utc)
 
@@ -203,7 +206,7 @@ def test_broken_bytes_in_a_database_that_checks_nothing_cost_only_their_row(
         assert set(watching.rejected()) == {"2", "3"}
         assert "not valid UTF-8" in watching.rejected()["2"]
         run(school, "UPDATE students SET first_name = E'\\xff\\xfe' WHERE id = 1")
-        assert [one.first_name for one in watching.app.people.fetch_students([1])] == [None]
+        assert [one.first_name for one in watching.app.reader.fetch_students([1])] == [None]
         run(school, "UPDATE students SET first_name = 'One'; UPDATE attempts SET state = 'ended', username = 'one'")
         assert watching.poll() == {("2", "exam_failed"), ("3", "exam_failed")}
         watching.close()
@@ -306,7 +309,7 @@ def read_all(url: str, folder: Path) -> Watching:
             position = watching.position(stream.name)
             list(source.fetch_changes(stream, position, ["1"]))
             list(source.fetch_history(stream, NOW, position))
-        people = app.people
+        people = app.reader
         people.fetch_mentors(), people.fetch_mentors_of_students([1]), people.fetch_students([1])
         people.fetch_students_of_mentors([1]), people.fetch_all_students()
         people.fetch_shared_student_emails(["x"]), people.fetch_students_called(["x"], ["x"])
@@ -320,7 +323,7 @@ def read_all(url: str, folder: Path) -> Watching:
 def test_a_student_without_a_display_name_is_called_by_first_and_last_name(school: School, tmp_path: Path) -> None:
     run(school, "UPDATE students SET display_name = ' ', first_name = 'Ada', last_name = 'Ng' WHERE id = 1")
     watching = Watching(school.url, f"sqlite:///{tmp_path / 'store.db'}")
-    assert [one.display_name for one in watching.app.people.fetch_students([1])] == ["Ada Ng"]
+    assert [one.display_name for one in watching.app.reader.fetch_students([1])] == ["Ada Ng"]
     watching.close()
 
 
@@ -350,7 +353,7 @@ def test_every_granted_column_is_needed(school: School, guest: str, tmp_path: Pa
             read_all(guest, tmp_path)
             unneeded.append((table, column))
         except LMSBotError as error:
-            assert "lets us in but not read" in str(error)
+            assert "lets us in but not read" in str(error)  # which columns pass is what is asserted  # noqa: PT017  # which columns pass is what is asserted
         run(school, f"GRANT SELECT ({column}) ON {table} TO lms_guest")
     assert unneeded == []
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from lms_bot.app import App, build_app
 from lms_bot.core.activities import Activity, ActivityType
 from lms_bot.core.clock import utc_now
-from lms_bot.sandbox.zulip import SandboxPerson, SandboxZulip
+from lms_bot.people.recipients import Owed, Recipients
 from lms_bot.settings.settings import Settings
-from lms_bot.watch.recorder import Owed, Recipients, Recorder
+from lms_bot.watch.recorder import Recorder
 from lms_bot.zulip.gateway import Credentials
 from tests.worlds.outbox_world import get_notifier
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lms_bot.sandbox.zulip import SandboxPerson, SandboxZulip
 
 
 class World:

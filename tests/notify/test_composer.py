@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import count
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -18,11 +16,16 @@ from lms_bot.notify import composer as composer_module
 from lms_bot.notify.composer import UNWANTED, Composer
 from lms_bot.notify.formatter import MessageFormatter
 from lms_bot.notify.preferences import FOR_EVER
-from lms_bot.sandbox.zulip import SandboxZulip
 from lms_bot.settings.settings import Settings
 from lms_bot.store.messages import Delivery, DeliveryState, Lane, Message, MessageState
 from lms_bot.store.models import LMSActivityEvent, LMSEventLog
 from lms_bot.zulip.gateway import Credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from lms_bot.sandbox.zulip import SandboxZulip
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOON = to_utc(datetime(2026, 3, 18, 12, 0, tzinfo=BERLIN))  # a Wednesday

@@ -9,12 +9,10 @@ from __future__ import annotations
 import shutil
 import socket
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing, suppress
 from datetime import datetime, timedelta
 from itertools import count
-from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -22,12 +20,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from lms_bot.core.errors import LMSBotError, StoreUnavailable
-from lms_bot.notify.notifier import Notifier
-from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
 from lms_bot.sandbox.zulip import Fault, SandboxZulip
 from lms_bot.store.database import open_store
 from lms_bot.store.messages import Delivery, DeliveryState, Message
 from tests.worlds.outbox_world import OutboxWorld, Owing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from lms_bot.notify.notifier import Notifier
+    from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
 
 RATE_LIMITED_SECONDS = 40.0
 FAULTS = (

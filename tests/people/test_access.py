@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,8 +19,8 @@ from lms_bot.core import cache
 from lms_bot.core.clock import utc_now
 from lms_bot.lms.connection import LMSConnection
 from lms_bot.lms.people import PeopleReader
-from lms_bot.lms.standard import PEOPLE
 from lms_bot.people.access import Asker, Audience, write_audit_entry
+from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
 from lms_bot.sandbox.lms.school import School
 from lms_bot.sandbox.zulip import SandboxZulip
 from lms_bot.store.conversation import AuditEntry, Choice
@@ -60,7 +61,7 @@ def a_minute_passes(monkeypatch: pytest.MonkeyPatch) -> Passing:
     """What is remembered is a minute older each time it is called."""
 
     def passes() -> None:
-        now = cache.monotonic
+        now = monotonic
         monkeypatch.setattr(cache, "monotonic", lambda: now() + A_MINUTE)
 
     return passes
@@ -321,8 +322,8 @@ def test_the_log_says_where_an_answer_failed_but_nothing_of_whom(
 
 
 def test_an_admin_is_known_while_the_lms_is_away_and_a_stranger_learns_nothing_of_it(world: AccessWorld) -> None:
-    there = world.app.people
-    world.app.people = PeopleReader(LMSConnection("host=127.0.0.1 port=1 dbname=nowhere"), PEOPLE)
+    reader = world.app.reader
+    there, reader._connection = reader._connection, LMSConnection("host=127.0.0.1 port=1 dbname=nowhere")
     try:
         assert "amber_a" in students_in(world.ask("admin", "history amber_a"))
         assert world.ask("stranger", "help") == world.ask("student", "help")
@@ -331,7 +332,7 @@ def test_an_admin_is_known_while_the_lms_is_away_and_a_stranger_learns_nothing_o
         told = world.ask("mentor", "students").text
         assert "The LMS does not answer" in told.split("\n")[0] and "amber_a" in told
     finally:
-        world.app.people = there
+        reader._connection = there
 
 
 def test_a_supervisor_of_fifty_mentors_is_known_in_no_time(world: AccessWorld) -> None:

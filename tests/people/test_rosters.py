@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -19,10 +16,15 @@ from lms_bot.lms.connection import LMSConnection
 from lms_bot.lms.people import Mentor, PeopleReader
 from lms_bot.lms.standard import PEOPLE
 from lms_bot.people.rosters import KNOWN_SERVE, Rosters, find_below
-from lms_bot.sandbox.lms.school import School
 from lms_bot.settings.settings import load_settings
 from lms_bot.store.models import KeyValue, KnownStudents
 from tests.worlds.watching import run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lms_bot.sandbox.lms.school import School
 
 SUPERVISORS = {"chief": None, "carla": None, "head": "chief", "anna": "head", "bob": "head"}
 
@@ -44,53 +46,53 @@ def app(lms: School, tmp_path: Path) -> Iterator[App]:
 
 
 @pytest.fixture
-def pairs(app: App) -> Rosters:
-    return Rosters(app)
+def rosters(app: App) -> Rosters:
+    return Rosters(app.reader, app.store)
 
 
-def mentor(pairs: Rosters, username: str) -> Mentor:
-    return next(one for one in pairs.get_mentors() if one.username == username)
+def mentor(rosters: Rosters, username: str) -> Mentor:
+    return next(one for one in rosters.get_mentors() if one.username == username)
 
 
-def names(pairs: Rosters, *mentors: str) -> list[str]:
-    roster = pairs.get_roster([mentor(pairs, one) for one in mentors])
+def names(rosters: Rosters, *mentors: str) -> list[str]:
+    roster = rosters.get_roster([mentor(rosters, one) for one in mentors])
     return [one.username for one in roster.students.values()]
 
 
-@contextmanager
-def lms_away(app: App) -> Iterator[None]:
-    there = app.people
-    app.people = PeopleReader(LMSConnection("host=127.0.0.1 port=1 dbname=nowhere"), PEOPLE)
-    yield
-    app.people = there
+AWAY = PeopleReader(LMSConnection("host=127.0.0.1 port=1 dbname=nowhere"), PEOPLE)
 
 
-def test_a_supervisor_has_the_students_of_all_mentors_below(pairs: Rosters) -> None:
-    assert set(names(pairs, "chief")) == {"ha", "al", "ali", "bo"}
-    assert names(pairs, "head")[0] == "ha", "their own come first"
-    assert set(names(pairs, "anna")) == {"al", "ali"}
-    assert names(pairs, "carla") == ["cy"]
-    assert set(names(pairs, "anna", "carla")) == {"al", "ali", "cy"}
+def while_away(app: App) -> Rosters:
+    """As another process makes them while the LMS is away."""
+    return Rosters(AWAY, app.store)
 
 
-def test_a_roster_tells_those_below_from_ones_own(pairs: Rosters) -> None:
-    roster = pairs.get_roster([mentor(pairs, "head")])
+def test_a_supervisor_has_the_students_of_all_mentors_below(rosters: Rosters) -> None:
+    assert set(names(rosters, "chief")) == {"ha", "al", "ali", "bo"}
+    assert names(rosters, "head")[0] == "ha", "their own come first"
+    assert set(names(rosters, "anna")) == {"al", "ali"}
+    assert names(rosters, "carla") == ["cy"]
+    assert set(names(rosters, "anna", "carla")) == {"al", "ali", "cy"}
+
+
+def test_a_roster_tells_those_below_from_ones_own(rosters: Rosters) -> None:
+    roster = rosters.get_roster([mentor(rosters, "head")])
     assert {roster.students[one].username for one in roster.below} == {"al", "ali", "bo"}
-    assert not pairs.get_roster([mentor(pairs, "bob")]).below
+    assert not rosters.get_roster([mentor(rosters, "bob")]).below
 
 
-def test_only_a_students_own_mentors_are_told_of(app: App, pairs: Rosters) -> None:
-    ali = next(one for one in app.people.fetch_all_students() if one.username == "ali")
-    assert [one.username for one in pairs.get_student_and_mentors(ali.student_id).mentors] == ["anna", "bob"]
+def test_only_a_students_own_mentors_are_told_of(app: App, rosters: Rosters) -> None:
+    ali = next(one for one in app.reader.fetch_all_students() if one.username == "ali")
+    assert [one.username for one in rosters.get_student_and_mentors(ali.student_id).mentors] == ["anna", "bob"]
 
 
-def test_supervisors_that_go_round_in_circles_do_not_hang(lms: School, pairs: Rosters) -> None:
-    bob = mentor(pairs, "bob").key
+def test_supervisors_that_go_round_in_circles_do_not_hang(lms: School, rosters: Rosters) -> None:
+    bob = mentor(rosters, "bob").key
     run(lms, "UPDATE mentors SET supervisor_id = %s WHERE username = 'chief'", bob)
-    pairs.forget()
+    rosters.forget()
     run(lms, "UPDATE mentors SET supervisor_id = id WHERE username = 'carla'")
-    assert set(names(pairs, "bob")) == {"ha", "al", "ali", "bo"}
-    assert names(pairs, "carla") == ["cy"]
+    assert set(names(rosters, "bob")) == {"ha", "al", "ali", "bo"}
+    assert names(rosters, "carla") == ["cy"]
 
 
 @settings(max_examples=50)
@@ -109,14 +111,16 @@ def test_below_is_whoever_reaches_them_by_supervisors(supervisors: list[int | No
     assert set(find_below([asker], mentors)) == {one.key for one in mentors if reaches(one.key)}
 
 
-def test_many_mentors_cost_one_select(lms: School, app: App, pairs: Rosters, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_mentors_cost_one_select(
+    lms: School, app: App, rosters: Rosters, monkeypatch: pytest.MonkeyPatch
+) -> None:
     selects = count_selects(app, monkeypatch)
-    names(pairs, "chief")
+    names(rosters, "chief")
     assert len(selects) == 2, "the mentors, and the students of four of them"
-    names(pairs, "chief"), names(pairs, "anna")
+    names(rosters, "chief"), names(rosters, "anna")
     assert len(selects) == 2, "which are remembered"
-    pairs.forget(mentor_id=mentor(pairs, "bob").mentor_id)
-    names(pairs, "chief")
+    rosters.forget(mentor_id=mentor(rosters, "bob").mentor_id)
+    names(rosters, "chief")
     assert len(selects) == 4
 
 
@@ -133,88 +137,84 @@ def count_selects(app: App, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_a_roster_is_dropped_when_a_fresh_read_shows_that_a_student_left(
-    lms: School, app: App, pairs: Rosters
+    lms: School, app: App, rosters: Rosters
 ) -> None:
-    assert "ali" in names(pairs, "anna") and "ali" in names(pairs, "chief")
-    ali = next(one for one in app.people.fetch_all_students() if one.username == "ali").student_id
+    assert "ali" in names(rosters, "anna") and "ali" in names(rosters, "chief")
+    ali = next(one for one in app.reader.fetch_all_students() if one.username == "ali").student_id
     lms.unpair("anna", "ali")
     lms.unpair("bob", "ali")
-    assert "ali" in names(pairs, "anna"), "remembered"
-    pairs.prefetch([ali])
-    assert names(pairs, "anna") == ["al"] and "ali" not in names(pairs, "chief")
+    assert "ali" in names(rosters, "anna"), "remembered"
+    rosters.prefetch([ali])
+    assert names(rosters, "anna") == ["al"] and "ali" not in names(rosters, "chief")
 
 
 def test_a_roster_is_dropped_when_a_fresh_read_shows_that_a_student_came(
-    lms: School, app: App, pairs: Rosters
+    lms: School, app: App, rosters: Rosters
 ) -> None:
-    assert names(pairs, "carla") == ["cy"]
-    students = {one.username: one.student_id for one in app.people.fetch_all_students()}
+    assert names(rosters, "carla") == ["cy"]
+    students = {one.username: one.student_id for one in app.reader.fetch_all_students()}
     lms.pair("carla", "al")
-    pairs.prefetch([students["bo"]])
-    assert names(pairs, "carla") == ["cy"], "what was read says nothing of it"
-    pairs.prefetch([students["al"]])
-    assert set(names(pairs, "carla")) == {"cy", "al"}
+    rosters.prefetch([students["bo"]])
+    assert names(rosters, "carla") == ["cy"], "what was read says nothing of it"
+    rosters.prefetch([students["al"]])
+    assert set(names(rosters, "carla")) == {"cy", "al"}
 
 
-def test_who_is_told_is_dropped_when_a_fresh_roster_says_otherwise(lms: School, app: App, pairs: Rosters) -> None:
-    al = next(one for one in app.people.fetch_all_students() if one.username == "al").student_id
-    assert [one.username for one in pairs.get_student_and_mentors(al).mentors] == ["anna"]
+def test_who_is_told_is_dropped_when_a_fresh_roster_says_otherwise(lms: School, app: App, rosters: Rosters) -> None:
+    al = next(one for one in app.reader.fetch_all_students() if one.username == "al").student_id
+    assert [one.username for one in rosters.get_student_and_mentors(al).mentors] == ["anna"]
     lms.pair("carla", "al")
     lms.unpair("anna", "al")
-    assert [one.username for one in pairs.get_student_and_mentors(al).mentors] == ["anna"], "remembered"
-    names(pairs, "anna")
-    assert [one.username for one in pairs.get_student_and_mentors(al).mentors] == ["carla"]
+    assert [one.username for one in rosters.get_student_and_mentors(al).mentors] == ["anna"], "remembered"
+    names(rosters, "anna")
+    assert [one.username for one in rosters.get_student_and_mentors(al).mentors] == ["carla"]
 
 
 def test_the_mentors_are_asked_for_again_when_a_fresh_read_shows_another_one(
-    lms: School, app: App, pairs: Rosters
+    lms: School, app: App, rosters: Rosters
 ) -> None:
-    assert mentor(pairs, "anna").email == "anna@school.example.com"
+    assert mentor(rosters, "anna").email == "anna@school.example.com"
     run(lms, "UPDATE mentors SET email = 'anna@elsewhere.example.com', supervisor_id = NULL WHERE username = 'anna'")
-    assert "al" in names(pairs, "chief"), "remembered"
-    al = next(one for one in app.people.fetch_all_students() if one.username == "al").student_id
-    pairs.prefetch([al])
-    assert mentor(pairs, "anna").email == "anna@elsewhere.example.com"
-    assert "al" not in names(pairs, "chief")
+    assert "al" in names(rosters, "chief"), "remembered"
+    al = next(one for one in app.reader.fetch_all_students() if one.username == "al").student_id
+    rosters.prefetch([al])
+    assert mentor(rosters, "anna").email == "anna@elsewhere.example.com"
+    assert "al" not in names(rosters, "chief")
 
 
-def test_while_the_lms_is_away_the_last_known_serve_for_a_day(app: App, pairs: Rosters) -> None:
-    everybody = names(pairs, "chief")
-    with lms_away(app):
-        later = Rosters(app)
-        roster = later.get_roster([mentor(later, "chief")])
-        assert [one.username for one in roster.students.values()] == everybody
-        assert roster.is_stale and roster.as_of is not None and utc_now() - roster.as_of < timedelta(minutes=1)
-        with pytest.raises(LMSUnavailable):
-            later.get_roster([mentor(later, "carla")])  # whose students nobody ever asked for
-        with app.store.transaction():
-            KnownStudents.update(fetched_at=utc_now() - KNOWN_SERVE - timedelta(minutes=1)).execute()
-        with pytest.raises(LMSUnavailable):
-            Rosters(app).get_roster([mentor(later, "chief")])
-
-
-def test_who_was_seen_to_have_left_is_not_among_the_last_known(lms: School, app: App, pairs: Rosters) -> None:
-    assert set(names(pairs, "anna")) == {"al", "ali"} and set(names(pairs, "bob")) == {"ali", "bo", "ha"}
-    ali = next(one for one in app.people.fetch_all_students() if one.username == "ali").student_id
-    lms.unpair("anna", "ali")
-    Rosters(app).prefetch([ali])  # of another process, it may be
-    with lms_away(app):
-        assert names(Rosters(app), "anna") == ["al"]
-        assert set(names(Rosters(app), "bob")) == {"ali", "bo", "ha"}
-
-
-def test_who_came_below_and_was_never_asked_for_does_not_hide_the_others(app: App, pairs: Rosters) -> None:
-    names(pairs, "chief")
+def test_while_the_lms_is_away_the_last_known_serve_for_a_day(app: App, rosters: Rosters) -> None:
+    everybody = names(rosters, "chief")
+    later = while_away(app)
+    roster = later.get_roster([mentor(later, "chief")])
+    assert [one.username for one in roster.students.values()] == everybody
+    assert roster.is_stale and roster.as_of is not None and utc_now() - roster.as_of < timedelta(minutes=1)
+    with pytest.raises(LMSUnavailable):
+        later.get_roster([mentor(later, "carla")])  # whose students nobody ever asked for
     with app.store.transaction():
-        KnownStudents.delete().where(KnownStudents.mentor_key == mentor(pairs, "bob").key).execute()
-    with lms_away(app):
-        assert set(names(Rosters(app), "chief")) == {"al", "ali", "ha"}
+        KnownStudents.update(fetched_at=utc_now() - KNOWN_SERVE - timedelta(minutes=1)).execute()
+    with pytest.raises(LMSUnavailable):
+        while_away(app).get_roster([mentor(later, "chief")])
 
 
-def test_mentors_kept_by_an_older_version_have_no_supervisor(app: App, pairs: Rosters) -> None:
-    pairs.get_mentors()
+def test_who_was_seen_to_have_left_is_not_among_the_last_known(lms: School, app: App, rosters: Rosters) -> None:
+    assert set(names(rosters, "anna")) == {"al", "ali"} and set(names(rosters, "bob")) == {"ali", "bo", "ha"}
+    ali = next(one for one in app.reader.fetch_all_students() if one.username == "ali").student_id
+    lms.unpair("anna", "ali")
+    Rosters(app.reader, app.store).prefetch([ali])  # of another process, it may be
+    assert names(while_away(app), "anna") == ["al"]
+    assert set(names(while_away(app), "bob")) == {"ali", "bo", "ha"}
+
+
+def test_who_came_below_and_was_never_asked_for_does_not_hide_the_others(app: App, rosters: Rosters) -> None:
+    names(rosters, "chief")
+    with app.store.transaction():
+        KnownStudents.delete().where(KnownStudents.mentor_key == mentor(rosters, "bob").key).execute()
+    assert set(names(while_away(app), "chief")) == {"al", "ali", "ha"}
+
+
+def test_mentors_kept_by_an_older_version_have_no_supervisor(app: App, rosters: Rosters) -> None:
+    rosters.get_mentors()
     with app.store.transaction():
         kept = KeyValue.find("mentors")
         KeyValue.put("mentors", [{name: one[name] for name in one if name != "supervisor_key"} for one in kept])
-    with lms_away(app):
-        assert [one.supervisor_key for one in Rosters(app).get_mentors()] == [None] * 5
+    assert [one.supervisor_key for one in while_away(app).get_mentors()] == [None] * 5

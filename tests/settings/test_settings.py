@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from psycopg2.extensions import parse_dsn
@@ -16,6 +15,9 @@ from lms_bot.core.errors import ConfigError
 from lms_bot.settings.documents import EXAMPLE_FILE, TABLE, example_config, rewrite, setting_rows, settings_markdown
 from lms_bot.settings.settings import Settings, UserMapRow, load_settings, load_user_map, resolve
 from tests.places import REPOSITORY
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -27,9 +29,7 @@ LMS = {"LMS_DB_NAME": "lms", "LMS_DB_USER": "reader"}
 SECRET = "t0p%Secret"
 
 
-def load(
-    section: dict[str, str] | Path | None = None, dotenv: Path | None = None, **environ: str
-) -> Settings:
+def load(section: dict[str, str] | Path | None = None, dotenv: Path | None = None, **environ: str) -> Settings:
     return load_settings(section, environ=LMS | environ, dotenv=dotenv)
 
 
@@ -69,9 +69,7 @@ def test_defaults_are_those_of_the_documentation() -> None:
     assert settings.user_map_rows == []
 
 
-def test_the_environment_wins_over_dotenv_over_the_config_file_over_the_default(
-    conf: Path, dotenv: Path
-) -> None:
+def test_the_environment_wins_over_dotenv_over_the_config_file_over_the_default(conf: Path, dotenv: Path) -> None:
     written(conf, "[lms_bot]\nlms_db_host = c\nlms_db_port = 1\nlms_sweep_budget = 1\n")
     written(dotenv, "LMS_DB_HOST=b\nLMS_DB_PORT=2\n")
     settings = load(conf, dotenv, LMS_DB_HOST="a")
@@ -196,9 +194,7 @@ def test_lists_are_separated_by_commas_and_may_span_lines(conf: Path) -> None:
     assert settings.admins == {"head@school.example", 12}
 
 
-@pytest.mark.parametrize(
-    "url", ["sqlite:///a.db", "sqlite:////var/a.db", "postgresql://u:p@h/db", "postgres:///db"]
-)
+@pytest.mark.parametrize("url", ["sqlite:///a.db", "sqlite:////var/a.db", "postgresql://u:p@h/db", "postgres:///db"])
 def test_each_kind_of_store_is_taken(url: str) -> None:
     assert load(LMS_BOT_STORE=url).store_url == url
 
@@ -297,9 +293,7 @@ def test_a_garbled_config_file_is_told_by_line_without_quoting_it(text: str, sai
     assert problem.startswith(str(conf)) and said in problem and SECRET not in problem
 
 
-def test_a_config_file_that_is_a_folder_or_not_text_is_told_in_plain_words(
-    tmp_path: Path, conf: Path
-) -> None:
+def test_a_config_file_that_is_a_folder_or_not_text_is_told_in_plain_words(tmp_path: Path, conf: Path) -> None:
     assert problems_of(tmp_path) == [f"{tmp_path} cannot be read: Is a directory"]
     conf.write_bytes(b"[lms_bot]\nlms_db_name = \xff\n")
     assert problems_of(conf) == [f"{conf} cannot be read: it is not UTF-8 text"]
@@ -406,9 +400,7 @@ def test_the_example_file_works_as_it_is_and_with_every_line_in_use(conf: Path, 
     as_it_is = load_settings(written(conf, example_config()), environ={}, dotenv=None)
     assert as_it_is.has_lms
     written(tmp_path / "user_map.csv", HEADER)
-    text = re.sub(r"(?m)^#(?=\w)", "", example_config()).replace(
-        "user_map.csv", str(tmp_path / "user_map.csv")
-    )
+    text = re.sub(r"(?m)^#(?=\w)", "", example_config()).replace("user_map.csv", str(tmp_path / "user_map.csv"))
     in_use = load_settings(written(conf, text), environ={}, dotenv=None)
     assert in_use.model_fields_set == set(Settings.model_fields)
 
@@ -425,9 +417,7 @@ def test_make_docs_rewrites_the_table_and_the_example_and_nothing_else(tmp_path:
     rewrite(tmp_path)
     rewrite(tmp_path)
     table = settings_markdown()
-    assert (
-        readme.read_text(encoding="utf-8") == f"before\n<!-- settings -->\n{table}<!-- /settings -->\nafter\n"
-    )
+    assert readme.read_text(encoding="utf-8") == f"before\n<!-- settings -->\n{table}<!-- /settings -->\nafter\n"
     assert (tmp_path / EXAMPLE_FILE).read_text(encoding="utf-8") == example_config()
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta
 from time import monotonic, perf_counter, sleep
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -23,6 +22,7 @@ from lms_bot.core.clock import UTC
 from lms_bot.core.normalize import normalize
 from lms_bot.outbox.draft import Draft
 from lms_bot.outbox.outbox import Outbox
+from lms_bot.people.recipients import Owed, Recipients
 from lms_bot.settings.settings import load_settings
 from lms_bot.store.counters import Counters
 from lms_bot.store.database import MIGRATIONS, Store, open_store, rows
@@ -30,7 +30,10 @@ from lms_bot.store.deliveries import Deliveries
 from lms_bot.store.messages import Lane
 from lms_bot.store.models import KeyValue, LMSActivityEvent
 from lms_bot.store.totals import Attempt, StudentCount, StudentTotals, Title
-from lms_bot.watch.recorder import Owed, Recipients, Recorder
+from lms_bot.watch.recorder import Recorder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 NOON = datetime(2026, 3, 18, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -137,7 +140,7 @@ def get_kept() -> dict[str, Any]:
             )
             for one in Attempt.select()
         },
-        "standings": {
+        "totals": {
             one.student_id: (
                 one.username, one.display_name, one.last_at, one.last_event_id, one.scored,
                 round(one.percentage_total, 6) + 0.0,
@@ -169,8 +172,8 @@ def recount() -> dict[str, Any]:
     attempts = {key: recount_attempt(those) for key, those in by_attempt.items()}
     return {
         "attempts": attempts,
-        "standings": {
-            student_id: recount_standing(student_id, those, attempts) for student_id, those in by_student.items()
+        "totals": {
+            student_id: recount_totals(student_id, those, attempts) for student_id, those in by_student.items()
         },
         "counts": dict(counts),
         "titles": titles,
@@ -193,7 +196,7 @@ def recount_attempt(events: list[LMSActivityEvent]) -> tuple[Any, ...]:
     )
 
 
-def recount_standing(student_id: int, events: list[LMSActivityEvent], attempts: dict[Any, Any]) -> tuple[Any, ...]:
+def recount_totals(student_id: int, events: list[LMSActivityEvent], attempts: dict[Any, Any]) -> tuple[Any, ...]:
     last = max(events, key=lambda one: (one.timestamp, one.event_id))
     own_exams = (row for (student, is_exam, _), row in attempts.items() if student == student_id and is_exam)
     percentages = [row[5] for row in own_exams if row[5] is not None]
@@ -251,7 +254,7 @@ def test_nothing_new_costs_one_look(store: Store, monkeypatch: pytest.MonkeyPatc
 
     def note(sql: str, *rest: Any) -> Any:
         asked.append(sql)
-        return execute(sql, *rest)
+        return execute(sql, *rest)  # type: ignore[no-untyped-call]
 
     monkeypatch.setattr(store.database, "execute_sql", note)
 
@@ -420,7 +423,7 @@ def test_totals_are_of_events_counted_or_not_and_of_those_somebody_was_told_of(s
     assert counters.get_totals() == (4, 2)
 
 
-def test_events_recorded_before_there_was_a_ledger_are_counted(store_url: str) -> None:
+def test_events_recorded_before_there_were_counters_are_counted(store_url: str) -> None:
     old = Store(store_url)
     with old.transaction() as db:
         Runner(db, str(MIGRATIONS), table_name="lms_schema_migrations").up("0001_initial")
@@ -469,4 +472,3 @@ def test_a_long_backlog_is_counted_without_keeping_others_from_writing(store: St
 
     assert len(waits) > 3
     assert max(waits) < 2
-

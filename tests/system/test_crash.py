@@ -7,19 +7,22 @@ import random
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from multiprocessing.connection import Connection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pytest
-
-from lms_bot.lms import source
-from lms_bot.sandbox.lms.school import School
+from lms_bot.lms import poll
 from lms_bot.store.database import rows
 from lms_bot.store.messages import Delivery
 from lms_bot.store.models import Cursor
 from tests.worlds.watching import Found, Watching, add_attempts, fill
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from multiprocessing.connection import Connection
+
+    import pytest
+
+    from lms_bot.sandbox.lms.school import School
 
 ROUNDS = 25  # each kills two bots that poll side by side
 LONGEST_LIFE_SECONDS = 0.3
@@ -31,7 +34,7 @@ nursery.set_forkserver_preload(["lms_bot.app", __name__])  # what is imported on
 
 
 def poll_without_pause(lms_url: str, store_url: str, parent: Connection) -> None:
-    source.CRASH_MARGIN = 0  # the server does not crash; with it, every life would begin with a look at everything
+    poll.CRASH_MARGIN = 0  # the server does not crash; with it, every life would begin with a look at everything
     watching = Watching(lms_url, store_url)
     parent.send("polls now")
     while True:
@@ -137,7 +140,7 @@ def test_kill_9_at_any_instant_loses_and_doubles_nothing(
     writer.join()
     assert writer.failure is None
 
-    monkeypatch.setattr(source, "CRASH_MARGIN", 0)
+    monkeypatch.setattr(poll, "CRASH_MARGIN", 0)
     watching = Watching(lms.url, store_url)
     watching.poll(2)
     stored = watching.events()

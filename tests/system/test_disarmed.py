@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
@@ -29,10 +27,15 @@ from lms_bot.people.rosters import Roster
 from lms_bot.people.users import UnmappedMentor
 from lms_bot.store.conversation import Note
 from lms_bot.store.models import LMSActivityEvent, RejectedRow
-from lms_bot.zulip.gateway import ZulipUser
 from tests.places import RECORDINGS
 from tests.worlds.chat_world import ADMIN, MARIA, NOW, People, World, close_world, make_user, open_world
 from tests.worlds.zulip_rules import TRICKS, as_seen, constructs, hostile_texts, marks, render_widely, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from lms_bot.zulip.gateway import ZulipUser
 
 RENDERED = RECORDINGS / "rendered.json"
 RECORDED = [each["text"] for each in json.loads(RENDERED.read_text("utf-8"))] if RENDERED.exists() else []

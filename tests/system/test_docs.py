@@ -7,11 +7,10 @@ import json
 import os
 import re
 import shlex
-from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 import pytest
@@ -29,7 +28,6 @@ from lms_bot.lms.standard import STATES
 from lms_bot.notify.preferences import DAILY_AT
 from lms_bot.outbox.sender import MOST_TRIES, RESERVED_REQUESTS, Patience
 from lms_bot.sandbox.lms.school import School
-from lms_bot.sandbox.zulip import SandboxZulip
 from lms_bot.settings.settings import Settings, load_settings
 from lms_bot.store.conversation import AuditEntry, Note, SeenEvent
 from lms_bot.store.database import open_store
@@ -39,7 +37,13 @@ from lms_bot.store.totals import Attempt, StudentCount, StudentTotals
 from lms_bot.version import __version__
 from lms_bot.zulip.gateway import DEFAULT_LIMIT, Credentials
 from lms_bot.zulip.outage import BACKOFF_SECONDS
-from tests.worlds.written_docs import FIRST_NEWS, PUBLIC_METHODS, REPOSITORY, WRITTEN, between, message_sample, read
+from tests.places import REPOSITORY
+from tests.worlds.written_docs import FIRST_NEWS, PUBLIC_METHODS, WRITTEN, between, message_sample, read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from lms_bot.sandbox.zulip import SandboxZulip
 
 DOCUMENTS = ("README.md", "doc.md", "CHANGELOG.md", "benchmarks/README.md")
 

@@ -8,11 +8,9 @@ events stored must equal those of a model that simply looks at all rows.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timezone
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import psycopg2
 import pytest
@@ -23,12 +21,17 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from lms_bot.app import App, build_app
 from lms_bot.core.errors import LMSUnavailable
 from lms_bot.notify.events import LMSActivityEventHandler
-from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
-from lms_bot.sandbox.lms.school import School
 from lms_bot.settings.settings import Settings
 from lms_bot.store.database import rows
 from lms_bot.store.models import LMSActivityEvent
-from lms_bot.watch.recorder import Recipients
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lms_bot.people.recipients import Recipients
+    from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
+    from lms_bot.sandbox.lms.school import School
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=timezone.utc).replace(tzinfo=None)
 

@@ -7,27 +7,30 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import peewee
 import pytest
 
-from lms_bot.app import App
 from lms_bot.core.errors import StoreUnavailable
 from lms_bot.notify.formatter import MessageFormatter
 from lms_bot.outbox.outbox import LEASE
-from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
 from lms_bot.sandbox.zulip import Fault, SandboxZulip
 from lms_bot.store.leases import own_name
 from lms_bot.store.messages import Delivery, Message, MessageState
-from lms_bot.store.models import LMSActivityEvent
 from lms_bot.zulip.gateway import Pace
 from lms_bot.zulip.outage import BACKOFF_SECONDS
 from tests.worlds.outbox_world import PATIENCE, TIMEOUT_SECONDS, OutboxWorld, Owing, get_notifier
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from lms_bot.app import App
+    from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
+    from lms_bot.store.models import LMSActivityEvent
 
 NOBODY_USER_ID = 999_999
 
@@ -467,7 +470,7 @@ def test_a_connection_lost_within_a_transaction_is_made_anew(
 ) -> None:
     world = new_world(new_database())
     world.owe(world.anna)
-    with pytest.raises(StoreUnavailable), world.app.store.transaction() as database:
+    with pytest.raises(StoreUnavailable), world.app.store.transaction() as database:  # noqa: PT012
         with suppress(peewee.PeeweeException):
             database.execute_sql("SELECT pg_terminate_backend(pg_backend_pid())")
         Message.get_or_none()

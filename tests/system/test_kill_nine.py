@@ -7,15 +7,19 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from lms_bot.sandbox.lms.school import School
 from lms_bot.sandbox.zulip import Fault, SandboxZulip
 from tests.worlds.running_bot import BotProcess, Town, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from lms_bot.sandbox.lms.school import School
 
 KILLS = 50
 PAUSE_SECONDS = (0.01, 0.06)  # between two acts of the students
@@ -84,7 +88,7 @@ def wait_until_sending(town: Town) -> None:
 def count_open(town: Town) -> int:
     """Events nobody has been told of yet, and messages not settled."""
     events = town.store.value("SELECT count(*) FROM lms_activity_events WHERE NOT (has_deliveries AND is_settled)")
-    return events + town.store.value("SELECT count(*) FROM lms_messages WHERE state != 'sent'")
+    return int(events + town.store.value("SELECT count(*) FROM lms_messages WHERE state != 'sent'"))
 
 
 def count_look_ups(town: Town) -> int:

@@ -7,11 +7,10 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg2
 import pytest
@@ -19,11 +18,15 @@ from psycopg2.extensions import parse_dsn
 from psycopg2.sql import SQL, Identifier, Literal
 
 from lms_bot.lms.standard import grant_statements
-from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
 from lms_bot.sandbox.lms.school import School, utc
 from lms_bot.sandbox.zulip import Fault, SandboxZulip
 from tests.places import PACKAGE
 from tests.worlds.running_bot import SCRIPTS, BotProcess, Town, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
 
 STARTED, PASSED = "📝 **Student Activity Alert**", "🎉 **Exam Passed!**"
 FAILED, WATCHED = "❌ **Exam Failed**", "👀 **Content Viewed**"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 from unittest import mock
 
 import pytest
@@ -13,10 +12,15 @@ from zulip_bots import test_lib
 from lms_bot.bot import LMSBotHandler
 from lms_bot.chat.inbox import POINTER
 from lms_bot.chat.respond import REFUSAL
-from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
 from lms_bot.sandbox.lms.school import School
 from lms_bot.sandbox.zulip import Fault, SandboxZulip
 from tests.worlds.running_bot import Town, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
 
 STARTED = "📝 **Student Activity Alert**"
 UNKNOWN_STUDENT = "You have no student of that name. `students` shows yours."

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from lms_bot.app import App, build_app
 from lms_bot.core.clock import utc_now
-from lms_bot.sandbox.lms.school import School
-from lms_bot.sandbox.zulip import SandboxZulip
 from lms_bot.settings.settings import Settings
 from lms_bot.store.messages import Delivery
 from lms_bot.store.models import LMSActivityEvent
 from lms_bot.watch.backfill import Progress, run_backfill
 from lms_bot.zulip.gateway import Credentials, Gateway
 from tests.worlds.outbox_world import get_notifier
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lms_bot.sandbox.lms.school import School
+    from lms_bot.sandbox.zulip import SandboxZulip
 
 NOW = utc_now()
 MONTH_AGO, WEEK_AGO, LONG_AGO = (NOW - timedelta(days=days) for days in (30, 7, 400))
@@ -43,7 +47,7 @@ def test_history_is_stored_and_nobody_is_told(app: App, lms: School) -> None:
     attempts = [sit_exam(lms, at) for at in (LONG_AGO, MONTH_AGO, WEEK_AGO)]
     app.monitor.process_activities()
 
-    assert run_backfill(app, MONTH_AGO - timedelta(days=1), NOW) == 2
+    assert run_backfill(app.source, app.monitor, MONTH_AGO - timedelta(days=1), NOW) == 2
 
     stored = list(LMSActivityEvent.select().order_by(LMSActivityEvent.timestamp))
     assert [one.activity_id for one in stored] == attempts[1:]
@@ -54,9 +58,9 @@ def test_history_is_stored_and_nobody_is_told(app: App, lms: School) -> None:
 def test_it_may_be_repeated_and_widened(app: App, lms: School) -> None:
     for at in (LONG_AGO, MONTH_AGO, WEEK_AGO):
         sit_exam(lms, at)
-    assert run_backfill(app, MONTH_AGO - timedelta(days=1), NOW) == 2
-    assert run_backfill(app, MONTH_AGO - timedelta(days=1), NOW) == 0
-    assert run_backfill(app, LONG_AGO - timedelta(days=1), MONTH_AGO - timedelta(days=1)) == 1
+    assert run_backfill(app.source, app.monitor, MONTH_AGO - timedelta(days=1), NOW) == 2
+    assert run_backfill(app.source, app.monitor, MONTH_AGO - timedelta(days=1), NOW) == 0
+    assert run_backfill(app.source, app.monitor, LONG_AGO - timedelta(days=1), MONTH_AGO - timedelta(days=1)) == 1
 
 
 def test_what_it_stored_before_an_interruption_stays(app: App, lms: School) -> None:
@@ -67,16 +71,16 @@ def test_what_it_stored_before_an_interruption_stays(app: App, lms: School) -> N
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_backfill(app, MONTH_AGO, NOW, on_progress=interrupt)
+        run_backfill(app.source, app.monitor, MONTH_AGO, NOW, on_progress=interrupt)
     assert LMSActivityEvent.select().count() == 8
-    assert run_backfill(app, MONTH_AGO, NOW) == 0
+    assert run_backfill(app.source, app.monitor, MONTH_AGO, NOW) == 0
 
 
 def test_news_the_polls_have_not_seen_are_left_to_them(app: App, lms: School) -> None:
     app.monitor.process_activities()
     sit_exam(lms, WEEK_AGO)  # brought in late: old, but news
 
-    assert run_backfill(app, MONTH_AGO, NOW) == 0
+    assert run_backfill(app.source, app.monitor, MONTH_AGO, NOW) == 0
     assert app.monitor.process_activities() == 1
     assert Delivery.select().count() == 1
 
@@ -84,7 +88,7 @@ def test_news_the_polls_have_not_seen_are_left_to_them(app: App, lms: School) ->
 def test_the_polls_go_on_as_if_nothing_had_been(app: App, lms: School) -> None:
     attempt = lms.start_exam("john_doe", "maths", at=WEEK_AGO)
     app.monitor.process_activities()
-    run_backfill(app, MONTH_AGO, NOW)
+    run_backfill(app.source, app.monitor, MONTH_AGO, NOW)
     assert app.monitor.process_activities() == 0
     lms.finish_exam(attempt, "fail", percentage=20)
     assert app.monitor.process_activities() == 1
@@ -93,7 +97,7 @@ def test_the_polls_go_on_as_if_nothing_had_been(app: App, lms: School) -> None:
 def test_progress_ends_at_one_with_what_was_done(app: App, lms: School) -> None:
     sit_exam(lms, WEEK_AGO)
     seen: list[Progress] = []
-    run_backfill(app, MONTH_AGO, NOW, on_progress=seen.append)
+    run_backfill(app.source, app.monitor, MONTH_AGO, NOW, on_progress=seen.append)
     assert seen[-1] == Progress(1.0, 1, 1)
     assert [one.part for one in seen] == sorted(one.part for one in seen)
 
@@ -111,7 +115,7 @@ def test_with_notify_a_mentor_gets_one_catch_up_message(lms: School, zulip: Sand
     for minute in range(300):
         sit_exam(lms, WEEK_AGO + timedelta(minutes=minute))
 
-    assert run_backfill(app, MONTH_AGO, NOW, notify=True) == 300
+    assert run_backfill(app.source, app.monitor, MONTH_AGO, NOW, notify=True) == 300
     get_notifier(app).send_all_due()
 
     texts = [message.content for message in zulip.messages(to=anna)]

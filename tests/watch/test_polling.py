@@ -5,10 +5,9 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,6 +19,10 @@ from lms_bot.store.models import KeyValue
 from lms_bot.watch.monitor import LAST_GOOD_POLL, LAST_POLL_ERROR
 from lms_bot.watch.polling import LONGEST_BACKOFF_SECONDS, POLL_DUTY, SHORTEST_LEASE_SECONDS, Polling
 from tests.worlds.watching import Watching, add_attempts, fill, run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=timezone.utc)
 INTERVAL = 60.0
@@ -73,7 +76,8 @@ def has_polled(watching: Watching, polling: Polling, now: datetime) -> bool:
 
 def trouble(watching: Watching) -> str | None:
     with watching.app.store.session():
-        return KeyValue.find(LAST_POLL_ERROR)
+        told: str | None = KeyValue.find(LAST_POLL_ERROR)
+        return told
 
 
 def health(watching: Watching, name: str = "last good poll") -> tuple[bool, str]:
@@ -93,7 +97,7 @@ def mend_lms(school: School) -> None:
 
 
 def test_an_lms_that_answers_with_errors_is_asked_ever_less(watching: Watching, school: School) -> None:
-    polling = Polling(watching.app)
+    polling = watching.new_polling()
     break_lms(school)
     tries = [second for second in range(0, 7200, 10) if has_polled(watching, polling, later(second))]
     gaps = [after - before for before, after in itertools.pairwise(tries)]
@@ -105,7 +109,7 @@ def test_an_lms_that_answers_with_errors_is_asked_ever_less(watching: Watching, 
 
 
 def test_it_polls_at_once_after_the_backoff_and_then_at_each_interval(watching: Watching, school: School) -> None:
-    polling = Polling(watching.app)
+    polling = watching.new_polling()
     break_lms(school)
     for second in range(0, 3600, 60):
         polling.step(later(second))
@@ -118,7 +122,7 @@ def test_it_polls_at_once_after_the_backoff_and_then_at_each_interval(watching: 
 def test_an_lms_out_of_reach_is_polled_within_an_interval_of_its_return(
     own_server: EmbeddedPostgres, away: Watching
 ) -> None:
-    polling = Polling(away.app)
+    polling = away.new_polling()
     polling.step(NOON)
     with own_server.away():
         for second in range(60, 7200, 60):
@@ -131,7 +135,7 @@ def test_an_lms_out_of_reach_is_polled_within_an_interval_of_its_return(
 def test_after_an_outage_the_backoff_begins_anew(
     own_server: EmbeddedPostgres, own_lms: School, away: Watching
 ) -> None:
-    polling = Polling(away.app)
+    polling = away.new_polling()
     polling.step(NOON)
     with own_server.away():
         for second in range(60, 7200, 60):
@@ -146,7 +150,7 @@ def test_after_an_outage_the_backoff_begins_anew(
 
 def test_a_store_that_is_away_does_not_slow_the_polls_down(watching: Watching, school: School) -> None:
     """The LMS is not asked meanwhile, and the first poll after it is on time."""
-    polling = Polling(watching.app)
+    polling = watching.new_polling()
     polling.step(NOON)
     store = watching.app.store
     database = store.database.database
@@ -160,10 +164,9 @@ def test_a_store_that_is_away_does_not_slow_the_polls_down(watching: Watching, s
 def test_a_mistake_of_ours_is_told_in_health_and_does_not_press_the_lms(
     watching: Watching, school: School, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    polling = Polling(watching.app)
+    polling = watching.new_polling()
     add_attempts(school, 1, 1)
-    monkeypatch.setattr(watching.app.events, "get_recipients", None)
-    watching.app.settings = watching.settings.model_copy(update={"lms_initial_lookback": 10**9})
+    watching.replace_parts(monkeypatch, find_recipients=None, initial_lookback_seconds=10**9)
     with pytest.raises(TypeError):
         polling.step(NOON)
     assert "TypeError" in health(watching)[1]
@@ -177,7 +180,7 @@ def test_a_mistake_of_ours_is_told_in_health_and_does_not_press_the_lms(
 
 
 def test_health_tells_of_the_trouble_and_of_its_end(watching: Watching, school: School) -> None:
-    polling = Polling(watching.app)
+    polling = watching.new_polling()
     assert health(watching) == (False, "none yet")
     polling.step(NOON)
     assert health(watching)[0]
@@ -192,17 +195,15 @@ def test_health_tells_of_the_trouble_and_of_its_end(watching: Watching, school: 
 
 def test_a_trouble_of_before_a_restart_is_over_with_the_first_good_poll(watching: Watching, school: School) -> None:
     break_lms(school)
-    Polling(watching.app).step(NOON)
+    watching.new_polling().step(NOON)
     mend_lms(school)
-    Polling(watching.app).step(later(60))
+    watching.new_polling().step(later(60))
     assert trouble(watching) is None
     assert health(watching)[0]
 
 
-def test_one_trouble_is_logged_once(
-    watching: Watching, school: School, caplog: pytest.LogCaptureFixture
-) -> None:
-    polling = Polling(watching.app)
+def test_one_trouble_is_logged_once(watching: Watching, school: School, caplog: pytest.LogCaptureFixture) -> None:
+    polling = watching.new_polling()
     break_lms(school)
     for second in range(0, 7200, 60):
         polling.step(later(second))
@@ -241,7 +242,7 @@ def test_dropped_and_restarted_are_told_apart_afterwards(own_server: EmbeddedPos
 def test_only_one_of_two_processes_polls(watching: Watching) -> None:
     other = Leases(watching.app.store, "other-machine:1")
     assert other.acquire(POLL_DUTY, 3 * INTERVAL, NOON)
-    polling = Polling(watching.app)
+    polling = watching.new_polling()
     assert not has_polled(watching, polling, NOON)
     assert not has_polled(watching, polling, later(3 * INTERVAL - 1))
     assert has_polled(watching, polling, later(3 * INTERVAL + 1))
@@ -249,7 +250,7 @@ def test_only_one_of_two_processes_polls(watching: Watching) -> None:
 
 
 def test_a_lease_is_renewed_by_every_poll(watching: Watching) -> None:
-    polling = Polling(watching.app)
+    polling = watching.new_polling()
     other = Leases(watching.app.store, "other-machine:1")
     for second in range(0, 1200, 60):
         polling.step(later(second))
@@ -257,7 +258,7 @@ def test_a_lease_is_renewed_by_every_poll(watching: Watching) -> None:
 
 
 def test_a_process_that_stops_gives_the_duty_back(watching: Watching) -> None:
-    polling = Polling(watching.app)
+    polling = watching.new_polling()
     polling.step(NOON)
     other = Leases(watching.app.store, "other-machine:1")
     assert not other.acquire(POLL_DUTY, 60, NOON)
@@ -280,12 +281,12 @@ os.kill(os.getpid(), 9)
 def test_the_duty_of_a_process_that_died_is_taken_over_at_once(watching: Watching) -> None:
     ended = subprocess.run([sys.executable, "-c", TAKE_AND_DIE, watching.settings.store_url], check=False)
     assert ended.returncode == -9
-    assert has_polled(watching, Polling(watching.app), later(1))
+    assert has_polled(watching, watching.new_polling(), later(1))
 
 
 def test_the_lease_outlasts_a_few_short_intervals(school: School, tmp_path: Path) -> None:
     quick = Watching(school.url, f"sqlite:///{tmp_path / 'quick.db'}", lms_activity_poll_interval=0.2)
-    Polling(quick.app).step(NOON)
+    quick.new_polling().step(NOON)
     other = Leases(quick.app.store, "other-machine:1")
     assert not other.acquire(POLL_DUTY, 60, later(SHORTEST_LEASE_SECONDS - 1))
     assert other.acquire(POLL_DUTY, 60, later(SHORTEST_LEASE_SECONDS + 1))
@@ -293,7 +294,7 @@ def test_the_lease_outlasts_a_few_short_intervals(school: School, tmp_path: Path
 
 
 def test_a_poll_that_creates_events_wakes_who_sends_and_who_counts(watching: Watching, school: School) -> None:
-    polling = Polling(watching.app)
+    polling = watching.new_polling()
     polling.step(NOON)
     awake = (watching.app.composer.awake, watching.app.counters.awake)
     for one in awake:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from lms_bot.app import App, build_app
 from lms_bot.core.clock import utc_now
-from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
 from lms_bot.sandbox.lms.school import School, utc
 from lms_bot.sandbox.zulip import Fault, SandboxPerson, SandboxZulip
 from lms_bot.settings.settings import Settings, load_settings
@@ -21,6 +18,12 @@ from lms_bot.store.models import LMSActivityEvent, LMSEventLog
 from lms_bot.zulip.gateway import Credentials
 from tests.worlds.outbox_world import get_notifier
 from tests.worlds.running_bot import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
 
 NOON = datetime(2026, 1, 15, 12, 0, tzinfo=timezone.utc)
 ONE = timedelta(hours=1)
@@ -340,7 +343,7 @@ def test_a_row_of_nulls_becomes_an_event_without_the_word_none(lms: School, tmp_
     assert set(events) == {bare, done}
     for event in events.values():
         assert event.activity_title is None
-        assert event.mentor_id is event.mentor_username is None
+        assert event.mentor_id is None and event.mentor_username is None
         assert utc_now() - event.timestamp < timedelta(minutes=1)
         assert list(event.activity_metadata) == EXAM_KEYS
     for event in watch.events():
@@ -497,7 +500,7 @@ def test_while_zulips_list_of_people_is_slow_the_last_one_serves(told: Watch, zu
 def test_who_was_not_found_since_zulip_was_away_from_the_start_is_told_soon_after_it_is_back(
     told: Watch, zulip: SandboxZulip, bot: SandboxPerson, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("app", "users"):
+    for module in ("app", "people.zulip_people"):
         monkeypatch.setattr(f"lms_bot.{module}.ZULIP_AWAY_SECONDS", 0.05)
     zulip.faults.add(Fault("error_before", method="GET", path="users", times=None))
     told.lms.start_exam(told.john, told.exam)

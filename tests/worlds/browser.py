@@ -85,7 +85,7 @@ class Browser:
 
     def get_complaints(self) -> list[str]:
         """What the browser wrote into its log since it was asked last."""
-        return [entry["message"] for entry in self.driver.get_log("browser")]
+        return [entry["message"] for entry in self.driver.get_log("browser")]  # type: ignore[no-untyped-call]
 
 
 @contextmanager

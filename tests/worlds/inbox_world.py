@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import contextmanager
 from time import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lms_bot.app import App, build_app
 from lms_bot.chat.inbox.habits import Habits
-from lms_bot.chat.inbox.inbox import Inbox
 from lms_bot.outbox.sender import Patience
-from lms_bot.sandbox.zulip import SandboxMessage, SandboxPerson, SandboxZulip
 from lms_bot.settings.settings import load_settings
 from lms_bot.zulip.gateway import Credentials
 from tests.worlds.running_bot import StoreReader, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lms_bot.chat.inbox.inbox import Inbox
+    from lms_bot.sandbox.zulip import SandboxMessage, SandboxPerson, SandboxZulip
 
 QUICK = Habits(
     per_minute=6000,

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
+from typing import TYPE_CHECKING
 
 from peewee import SqliteDatabase
 
 from lms_bot.app import App, build_app
 from lms_bot.core.clock import utc_now
-from lms_bot.notify.notifier import Notifier
 from lms_bot.outbox.sender import Patience
-from lms_bot.sandbox.zulip import SandboxMessage, SandboxPerson, SandboxZulip
 from lms_bot.settings.settings import Settings
-from lms_bot.store.database import Store
 from lms_bot.store.messages import Delivery, DeliveryState, Message, MessageState
 from lms_bot.store.models import LMSActivityEvent, LMSEventLog
 from lms_bot.zulip.gateway import Credentials, Gateway
 from lms_bot.zulip.outage import Outage
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
+    from lms_bot.notify.notifier import Notifier
+    from lms_bot.sandbox.zulip import SandboxMessage, SandboxPerson, SandboxZulip
+    from lms_bot.store.database import Store
 
 TIMEOUT_SECONDS = 0.4
 PATIENCE = Patience(lost=4.0, failed=2.0, between_lookups=1.0)
@@ -66,7 +70,7 @@ class OutboxWorld:
     def new_gateway(self) -> Gateway:
         credentials = Credentials(self.bot.delivery_email, self.bot.api_key, self.zulip.site)
         gateway = Gateway(credentials, timeout_seconds=TIMEOUT_SECONDS)
-        gateway.outage = Outage(now=lambda: self.now.timestamp())
+        gateway.outage = Outage(now=lambda: self.now.timestamp())  # noqa: PLW0108  (the time moves)
         return gateway
 
     def new_notifier(self) -> Notifier:
@@ -173,7 +177,7 @@ class OutboxWorld:
             dead = Delivery.select().where(Delivery.state == DeliveryState.DEAD)
             return {Owing(one.event_id, one.zulip_user_id or 0): one.reason or "" for one in dead}
 
-    def check(self, *, dead: Set[Owing] = frozenset()) -> None:
+    def check(self, *, dead: AbstractSet[Owing] = frozenset()) -> None:
         """Everybody was told of everything exactly once, but for what is dead; and the books agree with that."""
         counts = {owing: len(self.told(owing)) for owing in self.owed}
         assert counts == {owing: int(owing not in dead) for owing in self.owed}
@@ -182,7 +186,7 @@ class OutboxWorld:
         self._check_log(dead)
         self._check_stats(dead)
 
-    def _check_log(self, dead: Set[Owing]) -> None:
+    def _check_log(self, dead: AbstractSet[Owing]) -> None:
         with self.app.store.session():
             logs = {one.event.event_id: one for one in LMSEventLog.select()}
         assert logs.keys() == {owing.event_id for owing in self.owed}
@@ -193,7 +197,7 @@ class OutboxWorld:
             assert log.notification_message_id in sent_ids or (log.notification_message_id is None and not sent_ids)
             assert (log.error_message is not None) == bool(of_event & dead)
 
-    def _check_stats(self, dead: Set[Owing]) -> None:
+    def _check_stats(self, dead: AbstractSet[Owing]) -> None:
         assert self.app.events.get_event_stats() == {
             "total_events": _count_events(self.owed),
             "processed_events": _count_events(self.owed),
@@ -208,5 +212,5 @@ def get_notifier(app: App) -> Notifier:
     return app.notifier
 
 
-def _count_events(owings: Set[Owing]) -> int:
+def _count_events(owings: AbstractSet[Owing]) -> int:
     return len({one.event_id for one in owings})

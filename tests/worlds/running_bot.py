@@ -8,16 +8,18 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg2
 
-from lms_bot.sandbox.lms.school import School
-from lms_bot.sandbox.zulip import SandboxPerson, SandboxZulip
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from lms_bot.sandbox.lms.school import School
+    from lms_bot.sandbox.zulip import SandboxPerson, SandboxZulip
 
 Found = TypeVar("Found")
 
@@ -117,7 +119,8 @@ class StoreReader:
         try:
             with closing(self._connect()) as store, closing(store.cursor()) as cursor:
                 cursor.execute(query)
-                return cursor.fetchall()
+                found: list[tuple[Any, ...]] = cursor.fetchall()
+                return found
         except (sqlite3.OperationalError, psycopg2.errors.UndefinedTable):
             return []
 

@@ -7,13 +7,15 @@ complete look finds new rows. The bot's ids of people and activities are integer
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
-from uuid import UUID
+from typing import TYPE_CHECKING, Any
 
 from lms_bot.core.activities import UNKNOWN_STATE, UNREADABLE, Activity, ActivityType, Rejection
 from lms_bot.core.clock import to_utc
 from lms_bot.lms.people import PeopleSelects
 from lms_bot.lms.stream import Reading, Stream
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 SCHEMA = """
 CREATE TABLE teacher (id uuid PRIMARY KEY, login text NOT NULL, mail text);
@@ -40,7 +42,7 @@ def read_visit(values: tuple[Any, ...], lms_now: datetime) -> Reading:
     row_id, pupil_id, login, full_name, lesson, progress, visited = values
     key = str(row_id)
     try:
-        visited_at = to_utc(datetime.strptime(visited or "", "%d.%m.%Y %H:%M"))
+        visited_at = to_utc(datetime.strptime(visited or "", "%d.%m.%Y %H:%M"))  # to_utc takes it as UTC  # noqa: DTZ007  # to_utc takes it as UTC
     except ValueError:
         return _rejected(key, UNREADABLE, f"visited: “{visited}” is no time")
     if progress is None:

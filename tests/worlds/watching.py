@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from lms_bot.app import build_app
 from lms_bot.lms.stream import Position
-from lms_bot.sandbox.lms.school import School
 from lms_bot.settings.settings import load_settings
 from lms_bot.store.database import rows
 from lms_bot.store.models import Cursor, LMSActivityEvent, RejectedRow
+from lms_bot.watch.polling import Polling
+
+if TYPE_CHECKING:
+    import pytest
+
+    from lms_bot.sandbox.lms.school import School
 
 Found = set[tuple[str, str]]  # (row key, event type)
 
@@ -74,6 +80,16 @@ class Watching:
         self._seen |= fresh
         assert created == len(fresh)
         return fresh
+
+    def new_polling(self) -> Polling:
+        """As after a start: it knows of no trouble yet."""
+        app = self.app
+        return Polling(app.store, app.monitor, app.source.connection, app.handle_news)
+
+    def replace_parts(self, monkeypatch: pytest.MonkeyPatch, **parts: Any) -> None:
+        """Makes the monitor go by other parts for the test."""
+        monitor = self.app.monitor
+        monkeypatch.setattr(monitor, "_parts", replace(monitor._parts, **parts))
 
     def events(self) -> Found:
         with self.app.store.session():

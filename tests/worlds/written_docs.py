@@ -5,10 +5,9 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-from collections.abc import Callable
 from datetime import datetime
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from peewee import Model
 
@@ -24,6 +23,9 @@ from lms_bot.settings.documents import settings_markdown
 from lms_bot.store import conversation, models
 from lms_bot.store import totals as standing
 from tests.places import REPOSITORY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROLE = "lms_bot_reader"
 
@@ -151,7 +153,8 @@ def _class_stub(cls: type, methods: tuple[str, ...]) -> str:
 
 def _stub(function: Callable[..., Any], indent: str, is_of_class: bool = False) -> str:
     signature = inspect.signature(function)
-    shown = signature.replace(parameters=[one for one in signature.parameters.values() if one.name != "app"])
+    parameters = [one for one in signature.parameters.values() if one.name != "parts"]
+    shown = signature.replace(parameters=parameters)
     text = re.sub(r"(: |-> )'([^']*)'", r"\1\2", str(shown))  # annotations are texts, and shown as such
     if is_of_class:
         text = f"(cls, {text[1:]}".replace("(cls, )", "(cls)")

@@ -20,13 +20,14 @@ from lms_bot.chat.language.arguments import read_student
 from lms_bot.chat.language.calendar_units import Interval, get_calendar_units, get_week
 from lms_bot.chat.language.dates import MONTH_NAMES, format_day
 from lms_bot.chat.language.periods import UNCLEAR_TIME, Period
-from lms_bot.chat.language.question import Command, File, Question, WithFiles, WrongArguments
+from lms_bot.chat.language.question import Command, Question, WithFiles, WrongArguments
 from lms_bot.chat.language.student_index import word_for
 from lms_bot.chat.language.words import strip_fillers
 from lms_bot.core.activities import ActivityType
 from lms_bot.core.markdown import code, table_head, table_row, time_tag
 from lms_bot.insight import charts, reports
 from lms_bot.notify.formatter import EMOJI
+from lms_bot.outbox.draft import File
 from lms_bot.people.access import Audience
 
 if TYPE_CHECKING:

@@ -9,10 +9,11 @@ from lms_bot.chat.commands.rendering import NO_ACTIVITY, NO_STUDENTS, count, nam
 from lms_bot.chat.language.arguments import read_student
 from lms_bot.chat.language.command_finder import ALL
 from lms_bot.chat.language.periods import UNCLEAR_PERIOD, UNCLEAR_TIME, Period
-from lms_bot.chat.language.question import Command, File, Question, WithFiles, WrongArguments
+from lms_bot.chat.language.question import Command, Question, WithFiles, WrongArguments
 from lms_bot.chat.language.student_index import word_for
 from lms_bot.chat.language.words import strip_fillers
 from lms_bot.insight.export import CSV_HEADER, Wanted, format_csv, write_events
+from lms_bot.outbox.draft import File
 from lms_bot.people.access import Audience
 
 if TYPE_CHECKING:

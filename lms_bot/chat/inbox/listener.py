@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
 from contextlib import suppress
 from time import monotonic
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lms_bot.chat.inbox.incoming import IncomingMessage, Me, is_check_mark, read_incoming
 from lms_bot.core.errors import LMSBotError, ZulipRefused, without_words
-from lms_bot.zulip.gateway import EventQueue, Gateway
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from lms_bot.zulip.gateway import EventQueue, Gateway
 
 logger = logging.getLogger(__name__)
 

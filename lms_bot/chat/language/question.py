@@ -11,7 +11,6 @@ from lms_bot.chat.language.student_index import PLAIN_USERNAME
 from lms_bot.chat.language.words import get_said, strip_fillers
 from lms_bot.core.clock import UTC, find_zone
 from lms_bot.core.markdown import code
-from lms_bot.outbox.draft import File
 from lms_bot.people.access import Asker, Audience, write_audit_entry
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from lms_bot.chat.language.context import Context
     from lms_bot.lms.people import Student
+    from lms_bot.outbox.draft import File
 
 
 class WrongArguments(Exception):

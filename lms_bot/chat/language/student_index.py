@@ -10,9 +10,10 @@ from functools import cached_property
 from itertools import chain, takewhile
 from typing import TYPE_CHECKING
 
-from cachetools import LRUCache, TTLCache
+from cachetools import LRUCache
 from rapidfuzz import fuzz, process
 
+from lms_bot.core.cache import ExpiringCache
 from lms_bot.core.normalize import normalize
 
 if TYPE_CHECKING:
@@ -139,18 +140,12 @@ class StudentIndexes:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._kept: LRUCache[Hashable, tuple[tuple[Student, ...], StudentIndex]] = LRUCache(INDEXES_KEPT)
-        self._everybody: TTLCache[None, Mapping[int, Student]] = TTLCache(1, EVERYBODY_SECONDS)
+        self._everybody: ExpiringCache[str, Mapping[int, Student]] = ExpiringCache()
 
     def get_everybody(self, fetch: Callable[[], Mapping[int, Student]], *, is_fresh: bool) -> Mapping[int, Student]:
         """All students there are, by id: what `fetch` gave lately, or where it shall be fresh gives now."""
-        with self._lock:
-            known = None if is_fresh else self._everybody.get(None)
-        if known is not None:
-            return known
-        fetched = fetch()
-        with self._lock:
-            self._everybody[None] = fetched
-        return fetched
+        known = None if is_fresh else self._everybody.get("all")
+        return self._everybody.put("all", fetch(), EVERYBODY_SECONDS) if known is None else known
 
     def get(self, whose: Hashable, students: Iterable[Student]) -> StudentIndex:
         """The index of these students, who are what `whose` has now."""

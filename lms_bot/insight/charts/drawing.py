@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lms_bot.core.activities import ActivityType
 from lms_bot.insight.charts.sheet import GRID, INK, QUIET, SMALL, WIDTH, sheet
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 MOST_BARS = 20
 """So many students get a bar each; of more it is shown how many reached what."""
@@ -126,7 +128,8 @@ def _draw_distribution(titles: Sequence[str], takers: Sequence[Scores]) -> bytes
         for look in (FAILED, PASSED, COMPLETED):
             tens = [min(9, max(0, int(best // 10))) for best, its_look in known if its_look is look]
             heights = [tens.count(each) for each in range(10)]
-            _add_layer(axes, look, f"exam {look.label}", range(5, 105, 10), heights, below, [9] * 10)
+            label = f"exam {look.label}"
+            _add_layer(axes, look, label, at=range(5, 105, 10), heights=heights, below=below, widths=[9] * 10)
         axes.set_xticks(range(0, 101, 10), [f"{each}%" for each in range(0, 101, 10)])
         _finish_counts(axes, below)
         return paper.to_png()
@@ -171,7 +174,7 @@ def _draw_counts(axes: Any, spans: Sequence[Span]) -> None:
     for look, types in KINDS.items():
         label = look.label if look in (STARTED, CONTENTS) else f"exams {look.label}"
         heights = [sum(one.counts.get(each, 0) for each in types) for one in spans]
-        _add_layer(axes, look, label, list(map(_middle, spans)), heights, below, widths)
+        _add_layer(axes, look, label, at=list(map(_middle, spans)), heights=heights, below=below, widths=widths)
     _finish_counts(axes, below)
 
 
@@ -179,6 +182,7 @@ def _add_layer(
     axes: Any,
     look: Style,
     label: str,
+    *,
     at: Sequence[Any],
     heights: Sequence[int],
     below: list[int],

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from lms_bot.core.markdown import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.ft2font import FT2Font
 
 FIRST_FAMILY = "DejaVu Sans"  # comes with matplotlib: Latin, Greek, Cyrillic, Hebrew, Arabic and more
@@ -57,10 +59,8 @@ def _get_families() -> list[str]:
 
     known = {entry.fname for entry in fontManager.ttflist}
     for path in set(findSystemFonts()) - known:
-        try:
+        with suppress(OSError, RuntimeError):  # a file that is no font, or one it cannot read
             fontManager.addfont(path)
-        except (OSError, RuntimeError):  # a file that is no font, or one it cannot read
-            continue
     upright = {entry.name for entry in fontManager.ttflist if entry.style == "normal" and not _is_odd(entry.name)}
     return [FIRST_FAMILY, *sorted(upright - {FIRST_FAMILY}, key=_suitability)]
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lms_bot.insight.charts.lettering import FIRST_FAMILY, clean, find_family, pick_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 WIDTH = 1000  # pixels
 DOTS_PER_INCH = 100
@@ -29,7 +31,7 @@ class Sheet:
         self.height = height
         size = (WIDTH / DOTS_PER_INCH, height / DOTS_PER_INCH)
         self._figure = Figure(size, DOTS_PER_INCH, facecolor="white")
-        self._renderer = FigureCanvasAgg(self._figure).get_renderer()
+        self._renderer = FigureCanvasAgg(self._figure).get_renderer()  # type: ignore[no-untyped-call]
 
     def write_heading(self, names: Sequence[str], what: str) -> None:
         """Whom or which it is about, see `pick_text`, and what is shown."""

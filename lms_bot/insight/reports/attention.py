@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from lms_bot.insight.reports.counting import choose
 from lms_bot.store.database import database
 from lms_bot.store.statements import Statements, from_stored, to_stored
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 LEFT_AFTER = timedelta(days=1)
 SILENT_AFTER = timedelta(days=7)
@@ -46,11 +49,11 @@ class Attention:
 _NOW_SQL = """
 SELECT student_id, last_at,
   (SELECT activity_id FROM lms_attempts AS ended
-   WHERE ended.student_id = standing.student_id AND is_exam AND outcome <> 'started'
+   WHERE ended.student_id = totals.student_id AND is_exam AND outcome <> 'started'
    ORDER BY ended.last_at DESC, activity_id DESC LIMIT 1),
   EXISTS (SELECT 1 FROM lms_attempts AS opened
-   WHERE opened.student_id = standing.student_id AND is_exam AND outcome = 'started' AND started_at < ?)
-FROM lms_standings AS standing WHERE 1 = 1{condition}
+   WHERE opened.student_id = totals.student_id AND is_exam AND outcome = 'started' AND started_at < ?)
+FROM lms_standings AS totals WHERE 1 = 1{condition}
 """
 _RESULT_KEY = {"student_id": "integer", "is_exam": "boolean", "activity_id": "integer"}
 _RESULT_COLUMNS = ("student_id", "activity_id", "title", "outcome", "percentage")

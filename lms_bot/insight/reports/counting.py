@@ -6,15 +6,17 @@ at either end is counted from the events. Each answer is one statement: what is 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lms_bot.core.clock import UTC, to_utc
 from lms_bot.store.counter_changes import ALL_TIME, COUNT_COLUMNS, COUNTED_TYPES, SPANS
 from lms_bot.store.database import database
 from lms_bot.store.statements import COUNTED_TO, Condition, Statements, from_stored, to_stored
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
 
 Period = tuple[datetime | None, datetime | None]
 """From the first moment on and before the second; None is without limit."""
@@ -75,15 +77,15 @@ class SummaryPage:
 
 
 @dataclass(frozen=True)
-class Pieces:
-    """A period in pieces: first days of whole spans, by span, and what is left of days."""
+class SplitPeriod:
+    """A period taken apart: first days of whole spans, by span, and what is left of days."""
 
     spans: dict[int, list[int]]
     rest: list[tuple[datetime, datetime]]
 
 
-def split_period(period: Period, first_day: int, end_day: int) -> Pieces:
-    """The pieces of a period, of those between two days; days are since 1970-01-01 in UTC."""
+def split_period(period: Period, first_day: int, end_day: int) -> SplitPeriod:
+    """A period taken apart, as far as it is between two days; days are since 1970-01-01 in UTC."""
     start, end = first_day * _DAY, end_day * _DAY
     if period[0] is not None:
         start = max(start, _to_microseconds(period[0]))
@@ -93,7 +95,7 @@ def split_period(period: Period, first_day: int, end_day: int) -> Pieces:
     is_within_a_day = first > last
     bounds = [(start, end)] if is_within_a_day else [(start, first * _DAY), (last * _DAY, end)]
     rest = [(_to_moment(begin), _to_moment(stop)) for begin, stop in bounds if begin < stop]
-    return Pieces(_split_days(first, last), rest)
+    return SplitPeriod(_split_days(first, last), rest)
 
 
 def _split_days(first: int, end: int) -> dict[int, list[int]]:
@@ -167,7 +169,7 @@ _ORDER = "failed DESC, left_open DESC, passed DESC, events DESC, student_id"
 _SUMMARY_SQL = f"""
 WITH done AS (
   SELECT student_id, sum(exam_failed) AS failed, sum(exam_passed) AS passed, sum(exam_completed) AS completed,
-         sum(content_completed) + sum(content_watched) AS contents, sum({' + '.join(COUNT_COLUMNS)}) AS events
+         sum(content_completed) + sum(content_watched) AS contents, sum({" + ".join(COUNT_COLUMNS)}) AS events
   FROM ({{source}}) AS counted GROUP BY student_id
 ), left_by AS (
   SELECT student_id, count(*) AS left_open FROM lms_attempts
@@ -184,7 +186,7 @@ WITH done AS (
 SELECT totals.*, page.student_id, page.failed, page.left_open, page.passed, page.completed, page.contents,
   (SELECT timestamp FROM lms_activity_events WHERE student_id = page.student_id AND timestamp >= ? AND timestamp < ?
    AND {IS_COUNTED} ORDER BY timestamp DESC LIMIT 1)
-FROM totals LEFT JOIN page ON 1 = 1 ORDER BY {', '.join(f'page.{each.strip()}' for each in _ORDER.split(','))}
+FROM totals LEFT JOIN page ON 1 = 1 ORDER BY {", ".join(f"page.{each.strip()}" for each in _ORDER.split(","))}
 """
 
 
@@ -198,23 +200,23 @@ def choose(statements: Statements, student_ids: Collection[int] | None) -> Condi
 
 def _count_source(statements: Statements, period: Period, chosen: Condition) -> tuple[str, list[Any]]:
     """SQL for rows of student_id and COUNT_COLUMNS which make up the period when added, and its parameters."""
-    pieces = Pieces({ALL_TIME: [0]}, []) if period == (None, None) else _split(statements, period)
+    split = SplitPeriod({ALL_TIME: [0]}, []) if period == (None, None) else _split(statements, period)
     condition, ids = chosen
     parts: list[str] = []
     parameters: list[Any] = []
-    for span, days in pieces.spans.items():
+    for span, days in split.spans.items():
         is_one, listed = statements.among("day", days)
         parts.append(_KEPT_SQL.format(span=span) + is_one + condition)
         parameters += [*listed, *ids]
-    for begin, stop in pieces.rest:
+    for begin, stop in split.rest:
         parts.append(_EVENTS_SQL + condition)
         parameters += [to_stored(begin), to_stored(stop), *ids]
     nothing = _KEPT_SQL.format(span=ALL_TIME) + "1 = 0"
     return " UNION ALL ".join(parts or [nothing]), parameters
 
 
-def _split(statements: Statements, period: Period) -> Pieces:
-    """The pieces of a period as far as anything is counted."""
+def _split(statements: Statements, period: Period) -> SplitPeriod:
+    """A period taken apart as far as anything is counted."""
     largest = f"FROM lms_student_counts WHERE span = {SPANS[0]}"
     ((first, last),) = statements.execute(f"SELECT (SELECT min(day) {largest}), (SELECT max(day) {largest})")
     return split_period(period, first or 0, 0 if last is None else last + SPANS[0])

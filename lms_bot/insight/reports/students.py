@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from peewee import SQL, fn
 
@@ -14,6 +12,10 @@ from lms_bot.core.clock import to_utc
 from lms_bot.store.database import rows
 from lms_bot.store.models import LMSActivityEvent
 from lms_bot.store.totals import Attempt, StudentTotals
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+    from datetime import datetime
 
 IDS_PER_QUERY = 500
 
@@ -128,7 +130,7 @@ def _in_period(query: Any, moment: Any, start: datetime | None, end: datetime | 
 
 
 def in_chunks(ids: Collection[int]) -> Iterator[list[int]]:
-    """The ids in pieces that fit a query."""
+    """The ids in lists short enough for a query."""
     in_order = sorted(ids)
     for first in range(0, len(in_order), IDS_PER_QUERY):
         yield in_order[first : first + IDS_PER_QUERY]

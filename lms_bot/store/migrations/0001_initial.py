@@ -105,9 +105,7 @@ def up(migrator: object, db: Any) -> None:
         recipient = TextField()
         zulip_user_id = IntegerField(null=True)
         state = CharField(max_length=12)
-        message = ForeignKeyField(
-            Message, null=True, column_name="message_id", on_delete="SET NULL", index=False
-        )
+        message = ForeignKeyField(Message, null=True, column_name="message_id", on_delete="SET NULL", index=False)
         reason = TextField(null=True)
         created_at = MomentField()
         updated_at = MomentField()

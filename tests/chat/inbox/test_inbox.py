@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from peewee import SqliteDatabase
@@ -16,7 +15,6 @@ from peewee import SqliteDatabase
 from lms_bot.chat.inbox import POINTER
 from lms_bot.chat.inbox.answerer import AWAY, TOO_MUCH
 from lms_bot.core.clock import utc_now
-from lms_bot.sandbox.lms.school import School
 from lms_bot.sandbox.zulip import Fault, SandboxZulip
 from lms_bot.store.conversation import SeenEvent
 from lms_bot.store.database import Store, open_store
@@ -24,6 +22,12 @@ from lms_bot.store.messages import Delivery, DeliveryState, Message, MessageStat
 from lms_bot.store.models import LMSActivityEvent
 from tests.worlds.inbox_world import HELP, HOUR, QUICK, UNSENT, Clock, InboxWorld, get_inbox
 from tests.worlds.running_bot import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lms_bot.sandbox.lms.school import School
 
 KEPT_TEXTS = "SELECT count(*) FROM lms_messages WHERE lane = 0 AND content <> ''"
 
