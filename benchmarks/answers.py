@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Iterator, Sequence
 from math import ceil
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -20,8 +21,6 @@ from lms_bot.core.clock import utc_now
 from lms_bot.people.access import Audience
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from benchmarks.world import StoreKind, World
     from lms_bot.app import App
     from lms_bot.chat.language.question import Command

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -26,8 +27,6 @@ from lms_bot.zulip.gateway import Credentials, Pace
 from lms_bot.zulip.outage import Outage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from lms_bot.app import App
 
 DELIVERIES, DELIVERIES_SMOKE = 10_000, 150

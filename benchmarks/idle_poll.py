@@ -8,6 +8,7 @@ the poll shows.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,6 @@ from benchmarks.world import BenchmarkLMS, StoreKind, World, running_app
 from lms_bot.store.models import Cursor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from lms_bot.app import App
     from lms_bot.lms.stream import Position, Stream
 

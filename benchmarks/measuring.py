@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import statistics
 import sys
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+from typing import Any
 
 _BEGAN = perf_counter()
 

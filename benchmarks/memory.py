@@ -9,16 +9,14 @@ import json
 import resource
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from benchmarks.measuring import Report, at_most, doing, rounded
 from benchmarks.world import BenchmarkLMS, StoreKind, World, running_app
 from lms_bot.zulip.gateway import Credentials
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 STATUS = Path("/proc/self/status")
 MOST_MEGABYTES = 150

@@ -5,6 +5,7 @@ The store plays no part in it: this is the LMS's time, and ours to ask for it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,6 @@ from benchmarks.idle_poll import position_at_end
 from benchmarks.measuring import Report, at_most, doing, rounded, seconds_of, spread
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from benchmarks.world import BenchmarkLMS, StoreKind, World
     from lms_bot.app import App
     from lms_bot.lms.stream import Position, Stream

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 import tempfile
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from benchmarks.measuring import doing
 from lms_bot.app import App, build_app
@@ -16,9 +17,6 @@ from lms_bot.sandbox.lms.school import School
 from lms_bot.sandbox.zulip import SandboxZulip
 from lms_bot.settings.settings import Settings
 from lms_bot.zulip.gateway import Credentials
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 StoreKind = Literal["sqlite", "postgresql"]
 

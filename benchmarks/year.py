@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.measuring import doing
+from lms_bot.outbox.draft import name_conversation
+from lms_bot.store.messages import Lane
 from lms_bot.store.statements import Statements, to_stored
 from lms_bot.watch.recorder import DELIVERY_COLUMNS, EVENT_COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from lms_bot.app import App
 
 EVENTS_PER_STUDENT, STUDENTS_PER_MENTOR = 1000, 40
@@ -41,8 +42,8 @@ INSERT INTO "_MentorToStudent" SELECT 1 + (i - 1) / %(each)s, i FROM generate_se
 
 LOG_COLUMNS = ("event_id", "notification_sent", "notification_message_id", "error_message", "processed_at")
 MESSAGE_COLUMNS = (
-    "message_id", "zulip_user_id", "content", "state", "priority", "tries", "not_before", "zulip_message_id",
-    "created_at", "sent_at", "is_gathered",
+    "message_id", "zulip_user_id", "conversation", "content", "state", "lane", "tries", "not_before",
+    "zulip_message_id", "created_at", "sent_at", "is_gathered",
 )  # fmt: skip
 SEEN_COLUMNS = ("event_id", "zulip_user_id", "seen_at", "by_reaction")
 TOLD_SQL = """
@@ -152,7 +153,8 @@ def _write_page(
         deliveries.append((event_id, f"zulip:{person}", person, "sent", None, moment, moment, message_id))
         logs.append((event_id, True, message_id, "user is deactivated" if event_id % 200 == 0 else None, moment))
         if event_id % EVENTS_IN_A_MESSAGE == 0 or event_id == first:
-            messages.append((message_id, person, "…", "sent", 1, 0, moment, message_id, moment, moment, True))
+            told = (person, name_conversation((person,)), "…", "sent", Lane.ROUTINE.value, 0, moment)
+            messages.append((message_id, *told, message_id, moment, moment, True))
         if event_id % 2:
             seen.append((event_id, person, moment, False))
     statements.insert("lms_activity_events", EVENT_COLUMNS, events)

@@ -7,8 +7,9 @@ import logging
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from zulip_bots.custom_exceptions import ConfigValidationError
 from zulip_bots.simple_lib import TerminalBotHandler
@@ -19,9 +20,6 @@ from lms_bot.core.errors import ConfigError, LMSBotError, without_words
 from lms_bot.outbox.files import without_files
 from lms_bot.settings.settings import load_settings
 from lms_bot.zulip.gateway import OWNER, Credentials, ZulipUser
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 logger = logging.getLogger(__name__)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,6 @@ from lms_bot.sandbox.lms.sample import fill
 from lms_bot.sandbox.lms.school import School
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from lms_bot.sandbox.zulip import SandboxZulip
     from tests.worlds.chat_world import World
 

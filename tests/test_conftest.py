@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from playhouse.db_url import connect as open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from lms_bot.sandbox.lms.school import School
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from lms_bot.chat.commands.offering import format_out_of_range, offer_several, offer_similar
@@ -25,9 +27,6 @@ from lms_bot.core.errors import LMSBotError, LMSRefused, LMSUnavailable, StoreUn
 from lms_bot.core.markdown import code
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from datetime import datetime
-
     from lms_bot.chat.language.context import Context
     from lms_bot.outbox.draft import File
     from lms_bot.people.access import Asker

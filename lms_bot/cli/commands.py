@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+from datetime import datetime
 from time import monotonic
 from typing import TYPE_CHECKING, NoReturn
 
@@ -26,8 +27,6 @@ from lms_bot.core.errors import ConfigError, LMSBotError
 from lms_bot.version import __version__
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from lms_bot.app import App
     from lms_bot.settings.settings import Settings
     from lms_bot.store.database import Store

@@ -7,6 +7,7 @@ import math
 import re
 import signal
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,8 +20,6 @@ from lms_bot.core.clock import to_utc, utc_now
 from lms_bot.core.errors import LMSBotError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from lms_bot.app import App
     from lms_bot.settings.settings import Settings
 

@@ -9,12 +9,9 @@ same and means nothing.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from itertools import accumulate, takewhile
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 MAX_MESSAGE_LENGTH = 10_000
 """What Zulip keeps of a message, in code points; it drops the rest without an error."""

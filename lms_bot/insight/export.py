@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any
@@ -17,8 +18,6 @@ from lms_bot.core.markdown import one_line
 from lms_bot.store.models import LMSActivityEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
-
     from lms_bot.store.database import Store
 
 PAGE_EVENTS = 500

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from peewee import JOIN, Case, fn
@@ -17,9 +19,6 @@ from lms_bot.store.models import LMSActivityEvent
 from lms_bot.store.totals import Attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
-    from datetime import datetime
-
     from lms_bot.people.access import Access, Asker
     from lms_bot.store.database import Store
 

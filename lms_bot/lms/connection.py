@@ -6,8 +6,10 @@ import logging
 import os
 import socket
 import threading
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Any
 
 import psycopg2
 from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ, TRANSACTION_STATUS_IDLE, connection, cursor
@@ -15,10 +17,6 @@ from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ, TRANSACTION_STA
 from lms_bot.core.errors import LMSRefused, LMSUnavailable
 from lms_bot.lms.errors import BROKEN, to_lms_error
 from lms_bot.lms.values import register_patient_types
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from datetime import datetime
 
 logger = logging.getLogger(__name__)
 

@@ -15,6 +15,7 @@ Looks overlap and repeat; what was recorded before is told apart by the store.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from lms_bot.lms.horizon import TABLE_SQL, fetch_moment, fetch_writers, was_there, written_since
@@ -22,8 +23,6 @@ from lms_bot.lms.poll import PAGE_ROWS, Poll, PollMemory, read_by_keys
 from lms_bot.lms.stream import Changes, History, Position, Stream
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from lms_bot.lms.connection import LMSConnection, Snapshot
 
 PagesOfChanges = Generator[Changes, None, None]

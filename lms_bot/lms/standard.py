@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lms_bot.core.activities import UNKNOWN_STATE, UNREADABLE, Activity, ActivityType, Rejection
 from lms_bot.core.clock import to_utc
 from lms_bot.lms.people import PeopleSelects, display_name
 from lms_bot.lms.stream import Reading, Stream
 from lms_bot.lms.values import Unreadable
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 STARTED, COMPLETED, WATCHED = "started", "completed", "watched"
 STATES = {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,6 @@ from lms_bot.outbox.outbox import Outbox, Recent
 from lms_bot.store.messages import Delivery, DeliveryState, Lane
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-
     from lms_bot.notify.formatter import MessageFormatter
     from lms_bot.notify.preferences import PreferenceBook
     from lms_bot.people.users import UserMapper

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lms_bot.core.activities import ActivityType
 from lms_bot.core.markdown import disarm, event_ref, fit_lines, one_line, table_head, table_row, time_tag
@@ -27,9 +28,6 @@ from lms_bot.notify.wording import (
     title_of,
     value_of,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
 
 __all__ = ["EMOJI", "LABELS", "UNKNOWN_TYPE_EMOJI", "WORST_FIRST", "MessageFormatter"]
 

@@ -7,17 +7,15 @@ rows than anybody reads, totals by student come first and the rows wait in a spo
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lms_bot.core.activities import ActivityType
 from lms_bot.core.markdown import MAX_MESSAGE_LENGTH, disarm, event_ref, spoiler, table_head, table_row, time_tag
 from lms_bot.notify.wording import emoji_of, kind_of, percentage_of, title_of, value_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
 
 READABLE_ROWS = 60
 """With more rows than this, totals come first and the rows go into a spoiler."""

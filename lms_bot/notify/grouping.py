@@ -7,6 +7,7 @@ since Zulip is away) all that comes is gathered for the next, so that nobody get
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -15,8 +16,6 @@ from lms_bot.core.activities import ActivityType
 from lms_bot.core.clock import UTC
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from lms_bot.outbox.outbox import Recent
 
 ROUTINE_EVERY = timedelta(minutes=5)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -11,9 +13,6 @@ from lms_bot.core.clock import UTC
 from lms_bot.notify.preferences import FAR_FUTURE, PreferenceBook, Preferences
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from datetime import datetime, tzinfo
-
     from lms_bot.insight.reports import Unwritten
 
 

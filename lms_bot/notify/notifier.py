@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from lms_bot.core.clock import utc_now
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from lms_bot.notify.admin_alerts import AdminAlerts
     from lms_bot.notify.composer import Composer
     from lms_bot.outbox.sender import Sender

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, time, timedelta, tzinfo
@@ -13,8 +14,6 @@ from lms_bot.core.clock import UTC, to_utc, utc_now
 from lms_bot.store.models import Preference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     from lms_bot.store.database import Store
 
 DAILY_AT = time(18, 0)  # local time of the daily message: when the day's work is done

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from time import monotonic
-from typing import TYPE_CHECKING
 
 import schedule
 
 from lms_bot.core.errors import LMSBotError, without_words
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 logger = logging.getLogger(__name__)
 

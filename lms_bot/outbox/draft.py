@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from lms_bot.zulip.gateway import Channel, Place
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from lms_bot.store.messages import Lane, Message
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Sequence
 from time import sleep
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,6 @@ from lms_bot.core.markdown import disarm
 from lms_bot.store.messages import Lane, Message, MessageFile
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from lms_bot.outbox.draft import File
     from lms_bot.outbox.outbox import Outbox
     from lms_bot.zulip.gateway import Gateway

@@ -6,6 +6,7 @@ Every change of state is a conditional update whose row count decides, so that a
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -28,8 +29,6 @@ from lms_bot.store.messages import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-
     from lms_bot.store.deliveries import Deliveries
 
 LEASE = timedelta(seconds=60)  # longer than a send may take; after it the sender counts as dead

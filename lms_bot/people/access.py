@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -10,9 +12,6 @@ from lms_bot.core.errors import LMSBotError
 from lms_bot.store.conversation import AuditEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
-
     from lms_bot.lms.people import Mentor, Student
     from lms_bot.people.users import UserMapper
     from lms_bot.store.database import Store

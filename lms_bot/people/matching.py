@@ -6,12 +6,11 @@ An address two people share matches nobody. Pure: it is given both lists.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from lms_bot.settings.settings import UserMapRow
     from lms_bot.zulip.gateway import ZulipUser
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,8 +18,6 @@ from lms_bot.lms.people import Mentor, PeopleReader, Student
 from lms_bot.store.models import KeyValue, KnownStudents
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
-
     from lms_bot.store.database import Store
 
 PEOPLE_SECONDS = 50.0  # how old an answer may be: a minute at most, and asking takes time too

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,6 @@ from lms_bot.people.rosters import PEOPLE_SECONDS, Roster, Rosters, StudentAndMe
 from lms_bot.people.zulip_people import ZULIP_UNREAD, ZulipPeople
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
-
     from lms_bot.lms.people import Mentor, PeopleReader, Student
     from lms_bot.people.recipients import Recipients
     from lms_bot.settings.settings import UserMapRow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lms_bot.core.cache import ExpiringCache
@@ -10,8 +11,6 @@ from lms_bot.core.errors import LMSBotError
 from lms_bot.people.matching import Matcher
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from lms_bot.settings.settings import UserMapRow
     from lms_bot.zulip.gateway import Gateway, ZulipUser
 

@@ -6,13 +6,12 @@ import os
 import signal
 import sqlite3
 import sys
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from lms_bot.sandbox.reaper import Reaper
 
 PACKAGE_FOLDER = Path(__file__).resolve().parents[2]

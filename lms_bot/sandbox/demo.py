@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import webbrowser
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, TextIO
 
@@ -29,7 +30,6 @@ from lms_bot.sandbox.scenario import QUIET_SECONDS, Act, Scenario
 from lms_bot.sandbox.transcript import Transcript, indent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
     from types import FrameType
 
 SECONDS_PER_ACT = 1.7  # time to read; less when the whole is to take less

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,6 @@ from lms_bot.sandbox.reaper import Reaper
 from lms_bot.sandbox.zulip import SandboxPerson, SandboxZulip
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from contextlib import ExitStack
 
 START_PATIENCE_SECONDS = 60.0

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lms_bot.sandbox.environment import LOOK_SECONDS, BotDied, IsOver, get_full_name, invite
 from lms_bot.sandbox.lms.sample import EXAMS, MENTORS, STUDENTS, SUPERVISOR
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
     from lms_bot.sandbox.environment import DemoEnvironment
     from lms_bot.sandbox.transcript import Transcript
     from lms_bot.sandbox.zulip import SandboxMessage

@@ -6,17 +6,14 @@ import configparser
 import csv
 import io
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dotenv.parser import parse_stream
 
 from lms_bot.core.errors import ConfigError
 from lms_bot.settings.checks import zulip_person
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 SECTION = "lms_bot"
 USER_MAP_HEADER = ["lms_kind", "lms_username", "zulip_user"]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib
 import os
 import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from psycopg2.extensions import make_dsn, parse_dsn
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -33,9 +34,6 @@ from lms_bot.settings.checks import (
     suggestion,
 )
 from lms_bot.settings.files import USER_MAP_HEADER, UserMapRow, config_section, dotenv_pairs, load_user_map
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 T = TypeVar("T")
 
@@ -289,6 +287,6 @@ def resolve(dotted: str, expected_base: type[T], setting_name: str) -> type[T]:
     if found is None:
         raise ConfigError([f"{label}: module {module_name} has no {class_name}"])
     if not (isinstance(found, type) and issubclass(found, expected_base)):
-        base = f"{expected_base.__module__}.{expected_base.__qualname__}"
+        base = f"{expected_base.__module__.partition('.')[0]}.{expected_base.__qualname__}"  # as it is exported
         raise ConfigError([f"{label}: must be a subclass of {base}"])
     return found

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection
+from datetime import datetime
 
 from peewee import (
     AutoField,
@@ -18,10 +19,6 @@ from peewee import (
 from lms_bot.core.clock import utc_now
 from lms_bot.store.database import UTCDateTimeField, rows
 from lms_bot.store.models import BaseModel, LMSActivityEvent
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-    from datetime import datetime
 
 
 class AnsweredQuestion(BaseModel):

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from lms_bot.core.activities import ActivityType
 from lms_bot.core.clock import UTC
 from lms_bot.core.normalize import normalize
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 COUNTED_TYPES = tuple(kind.value for kind in ActivityType)
 OTHER = "other"

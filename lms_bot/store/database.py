@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote
 
 import peewee
@@ -15,9 +16,6 @@ from playhouse.migrations import Runner
 from lms_bot.core.clock import to_utc
 from lms_bot.core.configured import get_configured
 from lms_bot.core.errors import StoreUnavailable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 MIGRATION_LOCK = 0x6C6D73  # any number, the same in every process of the bot

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
 
 from peewee import fn
 
@@ -11,10 +13,6 @@ from lms_bot.store.database import Store, rows
 from lms_bot.store.messages import HAS_FAILED, Delivery, DeliveryState, Message
 from lms_bot.store.models import LMSActivityEvent, LMSEventLog
 from lms_bot.store.totals import StudentCount
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-    from datetime import datetime
 
 _UNWRITTEN = (Delivery.state == DeliveryState.PENDING) & Delivery.message.is_null()
 

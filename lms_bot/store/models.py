@@ -6,7 +6,9 @@ deliveries into `Message`s (see `messages`); `LMSEventLog` says what became of t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
 
 from peewee import (
     AutoField,
@@ -24,10 +26,6 @@ from peewee import (
 
 from lms_bot.core.clock import to_utc, utc_now
 from lms_bot.store.database import UTCDateTimeField, database, rows
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from datetime import datetime
 
 
 class BaseModel(Model):

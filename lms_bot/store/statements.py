@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import peewee
 from peewee import __exception_wrapper__ as in_peewee_terms  # type: ignore[attr-defined]
 
 from lms_bot.core.clock import to_utc
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
 
 COUNTED_TO = "CAST((SELECT CAST(value AS TEXT) FROM lms_facts WHERE name = 'counted_to') AS INTEGER)"
 """The id up to which `Counters` has counted the events, null at first; SQL for either kind of store."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lms_bot.core.activities import Activity, ActivityType
 from lms_bot.core.clock import to_utc
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from lms_bot.people.recipients import Recipients
 
 EVENT_FIELDS = (

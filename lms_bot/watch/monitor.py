@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,8 +21,6 @@ from lms_bot.watch.event_data import to_activity, to_event_data
 from lms_bot.watch.recorder import Recorder
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Mapping
-
     from lms_bot.core.activities import Activity, Rejection
     from lms_bot.lms.source import Source
     from lms_bot.people.users import UserMapper

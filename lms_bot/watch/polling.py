@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,6 @@ from lms_bot.store.models import KeyValue
 from lms_bot.watch.monitor import LAST_POLL_ERROR, ActivityMonitor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from lms_bot.lms.connection import LMSConnection
     from lms_bot.store.database import Store
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from lms_bot.people.recipients import Owed, Recipients
@@ -10,9 +12,6 @@ from lms_bot.store.database import EVENT_IDS, Store
 from lms_bot.store.statements import COUNTED_TO, Statements, to_stored
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from datetime import datetime
-
     from lms_bot.core.activities import Activity, Rejection
 
 EVENT_COLUMNS = (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from time import monotonic
 from typing import IO, TYPE_CHECKING, Any
@@ -27,8 +28,6 @@ from lms_bot.core.errors import (
 from lms_bot.zulip.outage import Outage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
     from lms_bot.zulip.credentials import Credentials
 
 SEND_TIMEOUT_SECONDS = 15.0

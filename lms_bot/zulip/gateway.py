@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from lms_bot.zulip.client import DEFAULT_LIMIT, EVENTS, SEND_TIMEOUT_SECONDS, Pace, ZulipClient
 from lms_bot.zulip.credentials import Credentials
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
 
 __all__ = ["DEFAULT_LIMIT", "Channel", "Credentials", "EventQueue", "Gateway", "Pace", "Place", "ZulipUser"]
 

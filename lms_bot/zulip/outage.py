@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Callable
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from lms_bot.core.errors import LMSBotError, ZulipForbidden, ZulipRateLimited
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 BACKOFF_SECONDS = (1, 2, 5, 10, 15)  # between tries while Zulip is away
 FORBIDDEN_SECONDS = 60
@@ -31,6 +28,7 @@ class Outage:
         self._failures = 0
         self._began_at = 0.0
         self._until = 0.0
+        self._told_until = 0.0
         self._is_being_tried = False
         self._at_end: list[Callable[[], None]] = []
 
@@ -47,18 +45,21 @@ class Outage:
         with self._lock:
             if not self._until or began_at < self._began_at:
                 return
-            self._failures, self._until, self._is_being_tried = 0, 0.0, False
-        for wake in self._at_end:
+            is_told_to_wait = self._told_until > self._now()
+            self._failures, self._is_being_tried = 0, False
+            self._until = self._told_until if is_told_to_wait else 0.0
+        for wake in () if is_told_to_wait else self._at_end:
             wake()
 
     def note_failure(self, error: LMSBotError) -> float:
-        """Begins a pause, or makes it longer. Returns its seconds."""
+        """Begins a pause, or makes it longer. Returns its seconds. What Zulip itself asks for is waited out."""
         with self._lock:
             now, seconds = self._now(), self._get_seconds(error)
-            told_before = self._until if isinstance(error, ZulipRateLimited) and not self._is_being_tried else 0.0
             self._failures += 1
             self._is_being_tried = False
-            self._began_at, self._until = now, max(told_before, now + seconds)
+            if isinstance(error, ZulipRateLimited):
+                self._told_until = max(self._told_until, now + seconds)
+            self._began_at, self._until = now, max(self._told_until, now + seconds)
             return self._until - now
 
     def take_turn(self) -> float:

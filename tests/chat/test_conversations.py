@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -10,9 +10,6 @@ from lms_bot.chat.commands.table import COMMANDS, find_command
 from lms_bot.chat.language.words import split_words
 from lms_bot.people.access import Audience
 from tests.worlds.conversations import CONVERSATIONS, WHO, Conversation, hold, read_answers, seeded_world
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -26,8 +27,6 @@ from lms_bot.store.models import LMSActivityEvent
 from lms_bot.watch.monitor import ActivityMonitor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
     from lms_bot.sandbox.lms.school import School
     from lms_bot.sandbox.zulip import SandboxPerson, SandboxZulip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +13,6 @@ from lms_bot import LMSActivityEventHandler, MessageFormatter, UserMapper
 from lms_bot.core.errors import ConfigError
 from lms_bot.core.former_names import FORMER_NAMES
 from lms_bot.settings.settings import Settings, resolve
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FORMER = {
     "lms_bot.formatter.MessageFormatter": MessageFormatter,

@@ -10,9 +10,10 @@ import subprocess
 import sys
 import time
 import warnings
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -26,10 +27,6 @@ matplotlib = pytest.importorskip("matplotlib")
 
 from lms_bot.insight.charts.drawing import KINDS, Style  # noqa: E402
 from lms_bot.insight.charts.lettering import MOST_MARKS, clean, find_family, pick_text  # noqa: E402
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 UTC = timezone.utc
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -19,9 +20,6 @@ from lms_bot.store.deliveries import Deliveries
 from lms_bot.store.messages import DeliveryState, MessageState
 from lms_bot.store.models import KeyValue, LMSActivityEvent, RejectedRow
 from tests.worlds.chat_world import JANE, JOHN, JOSE, NOW, ZOE, World, close_world, open_world
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
 
 DAY = timedelta(days=1)
 START, END = NOW - DAY, NOW

@@ -8,10 +8,12 @@ import signal
 import socket
 import subprocess
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg2
 import pytest
@@ -24,10 +26,6 @@ from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
 from lms_bot.sandbox.lms.school import School
 from lms_bot.sandbox.reaper import Reaper
 from tests.worlds.watching import Watching, add_attempts, fill, run
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 SECRET = "s3cr3t-passw0rd"
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -16,10 +17,6 @@ from lms_bot.store.messages import Delivery
 from lms_bot.store.models import LMSActivityEvent
 from tests.worlds import second_lms
 from tests.worlds.watching import Found, Watching, run
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 TEACHER, PUPIL = uuid.uuid4(), uuid.uuid4()
 

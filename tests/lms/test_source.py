@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg2
@@ -20,8 +21,6 @@ from lms_bot.sandbox.lms.school import School
 from tests.worlds.watching import Found, Watching, add_attempts, fill, run
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from lms_bot.people.recipients import Recipients
 
 ATTEMPTS = STREAMS[0]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
@@ -27,9 +29,6 @@ from lms_bot.store.models import LMSActivityEvent
 from tests.worlds.watching import Watching, add_attempts, fill, run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
     from lms_bot.lms.stream import Reading
     from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,9 +18,6 @@ from lms_bot.zulip.gateway import Credentials
 from tests.worlds.outbox_world import get_notifier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from lms_bot.sandbox.zulip import SandboxPerson, SandboxZulip
 
 
@@ -41,9 +40,7 @@ class World:
         )
         recipients = {1: Recipients((Owed(f"zulip:{person.user_id}", person.user_id),))}
         with self.app.store.transaction():
-            (event_id,) = Recorder(self.app.store).insert_events(
-                [activity], recipients, now=utc_now(), is_told=True
-            )
+            (event_id,) = Recorder(self.app.store).insert_events([activity], recipients, now=utc_now(), is_told=True)
         return event_id
 
     def send_all(self) -> None:

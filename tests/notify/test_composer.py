@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -22,9 +24,6 @@ from lms_bot.store.models import LMSActivityEvent, LMSEventLog
 from lms_bot.zulip.gateway import Credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
     from lms_bot.sandbox.zulip import SandboxZulip
 
 BERLIN = ZoneInfo("Europe/Berlin")

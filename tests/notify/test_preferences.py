@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, time, timedelta, timezone, tzinfo
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,9 +16,6 @@ from lms_bot.core.clock import UTC, find_zone, to_utc
 from lms_bot.notify.preferences import FAR_FUTURE, FOR_EVER, WEEKDAYS, PreferenceBook, Preferences
 from lms_bot.store.database import Store, open_store
 from lms_bot.store.models import Preference
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 BERLIN = ZoneInfo("Europe/Berlin")
 JOHN, JANE = 11, 12

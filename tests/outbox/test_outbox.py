@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from itertools import count
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,9 +18,6 @@ from lms_bot.store.deliveries import Deliveries
 from lms_bot.store.messages import Delivery, DeliveryState, Lane, Message, MessageState
 from lms_bot.store.models import LMSActivityEvent, LMSEventLog
 from lms_bot.zulip.gateway import Channel, Place
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 NOW = datetime(2026, 1, 15, 14, 30, tzinfo=timezone.utc)
 GRACE = timedelta(seconds=30)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import shutil
 import socket
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing, suppress
 from datetime import datetime, timedelta
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import pytest
@@ -26,9 +28,6 @@ from lms_bot.store.messages import Delivery, DeliveryState, Message
 from tests.worlds.outbox_world import OutboxWorld, Owing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     from lms_bot.notify.notifier import Notifier
     from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,8 +28,6 @@ from tests.worlds.access_world import (
 from tests.worlds.running_bot import Town, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
 
 NOBODY = "nemo_xyz"

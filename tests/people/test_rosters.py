@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,9 +23,6 @@ from lms_bot.store.models import KeyValue, KnownStudents
 from tests.worlds.watching import run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from lms_bot.sandbox.lms.school import School
 
 SUPERVISORS = {"chief": None, "carla": None, "head": "chief", "anna": "head", "bob": "head"}

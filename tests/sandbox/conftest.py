@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,6 @@ from lms_bot.sandbox.environment import start_environment, wait_for_bot
 from tests.worlds.browser import Browser, open_browser
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from lms_bot.sandbox.page.server import PageServer
 
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -20,8 +21,6 @@ from tests.places import REPOSITORY
 from tests.worlds.processes import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from lms_bot.sandbox.page.server import PageServer
 
 

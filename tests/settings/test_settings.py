@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from psycopg2.extensions import parse_dsn
@@ -15,9 +16,6 @@ from lms_bot.core.errors import ConfigError
 from lms_bot.settings.documents import EXAMPLE_FILE, TABLE, example_config, rewrite, setting_rows, settings_markdown
 from lms_bot.settings.settings import Settings, UserMapRow, load_settings, load_user_map, resolve
 from tests.places import REPOSITORY
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import defaultdict
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta
 from time import monotonic, perf_counter, sleep
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -31,9 +32,6 @@ from lms_bot.store.messages import Lane
 from lms_bot.store.models import KeyValue, LMSActivityEvent
 from lms_bot.store.totals import Attempt, StudentCount, StudentTotals, Title
 from lms_bot.watch.recorder import Recorder
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 NOON = datetime(2026, 3, 18, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -32,9 +34,6 @@ from tests.worlds.chat_world import ADMIN, MARIA, NOW, People, World, close_worl
 from tests.worlds.zulip_rules import TRICKS, as_seen, constructs, hostile_texts, marks, render_widely, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
-
     from lms_bot.zulip.gateway import ZulipUser
 
 RENDERED = RECORDINGS / "rendered.json"

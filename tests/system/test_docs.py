@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shlex
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
@@ -41,8 +42,6 @@ from tests.places import REPOSITORY
 from tests.worlds.written_docs import FIRST_NEWS, PUBLIC_METHODS, WRITTEN, between, message_sample, read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from lms_bot.sandbox.zulip import SandboxZulip
 
 DOCUMENTS = ("README.md", "doc.md", "CHANGELOG.md", "benchmarks/README.md")

@@ -8,8 +8,10 @@ events stored must equal those of a model that simply looks at all rows.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import psycopg2
@@ -26,9 +28,6 @@ from lms_bot.store.database import rows
 from lms_bot.store.models import LMSActivityEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from lms_bot.people.recipients import Recipients
     from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
     from lms_bot.sandbox.lms.school import School
@@ -198,9 +197,7 @@ class LMSMachine(RuleBasedStateMachine):
             change = "UPDATE attempts SET state = %s, result = %s WHERE id = %s"
             self.sql(self.lms, change, (row["state"], row["result"], row_id))
         else:
-            self.sql(
-                self.lms, "UPDATE content_attempts SET state = %s WHERE id = %s", (row["content_state"], row_id)
-            )
+            self.sql(self.lms, "UPDATE content_attempts SET state = %s WHERE id = %s", (row["content_state"], row_id))
 
     @rule(table=table)
     def touch_all_unchanged(self, table: str) -> None:

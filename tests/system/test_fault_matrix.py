@@ -7,8 +7,10 @@ import logging
 import sqlite3
 import threading
 import time
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import peewee
@@ -25,9 +27,6 @@ from lms_bot.zulip.outage import BACKOFF_SECONDS
 from tests.worlds.outbox_world import PATIENCE, TIMEOUT_SECONDS, OutboxWorld, Owing, get_notifier
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
     from lms_bot.app import App
     from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
     from lms_bot.store.models import LMSActivityEvent

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,9 +14,7 @@ from lms_bot.sandbox.zulip import SandboxZulip
 from tests.worlds.running_bot import BotProcess, Town, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from lms_bot.sandbox.lms.school import School
 

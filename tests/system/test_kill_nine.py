@@ -7,7 +7,9 @@ import signal
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,9 +18,6 @@ from lms_bot.sandbox.zulip import Fault, SandboxZulip
 from tests.worlds.running_bot import BotProcess, Town, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
     from lms_bot.sandbox.lms.school import School
 
 KILLS = 50

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
@@ -22,9 +24,6 @@ from lms_bot.app import get_app, set_app
 from lms_bot.sandbox.lms.school import School, utc
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
     from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
     from lms_bot.sandbox.zulip import SandboxPerson, SandboxZulip
     from lms_bot.zulip.gateway import ZulipUser

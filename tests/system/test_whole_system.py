@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest import mock
 
@@ -17,9 +19,6 @@ from lms_bot.sandbox.zulip import Fault, SandboxZulip
 from tests.worlds.running_bot import Town, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
     from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
 
 STARTED = "📝 **Student Activity Alert**"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,9 +19,6 @@ from lms_bot.zulip.gateway import Credentials, Gateway
 from tests.worlds.outbox_world import get_notifier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from lms_bot.sandbox.lms.school import School
     from lms_bot.sandbox.zulip import SandboxZulip
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -19,10 +20,6 @@ from lms_bot.store.models import KeyValue
 from lms_bot.watch.monitor import LAST_GOOD_POLL, LAST_POLL_ERROR
 from lms_bot.watch.polling import LONGEST_BACKOFF_SECONDS, POLL_DUTY, SHORTEST_LEASE_SECONDS, Polling
 from tests.worlds.watching import Watching, add_attempts, fill, run
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=timezone.utc)
 INTERVAL = 60.0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +22,6 @@ from tests.worlds.outbox_world import get_notifier
 from tests.worlds.running_bot import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
     from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
 
 NOON = datetime(2026, 1, 15, 12, 0, tzinfo=timezone.utc)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lms_bot.app import App, build_app
@@ -15,9 +17,6 @@ from lms_bot.store.database import rows
 from lms_bot.zulip.gateway import Credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from lms_bot.sandbox.lms.school import School
     from lms_bot.sandbox.zulip import SandboxPerson, SandboxZulip
 

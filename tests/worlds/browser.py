@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import resources
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,8 +16,6 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from selenium.webdriver.remote.webelement import WebElement
 
 Found = TypeVar("Found")

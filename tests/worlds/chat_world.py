@@ -6,6 +6,7 @@ The people stand in for Zulip's and the LMS's answers, at the border where `User
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Any, cast
@@ -30,8 +31,6 @@ from lms_bot.store.models import LMSActivityEvent, LMSEventLog
 from lms_bot.zulip.gateway import ZulipUser
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from lms_bot.core.errors import LMSBotError
 
 NOW = datetime(2026, 3, 18, 12, 0, tzinfo=timezone.utc)  # a Wednesday

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lms_bot.chat.commands.notes import write_note
 from lms_bot.core.activities import ActivityType
@@ -37,9 +38,6 @@ from tests.worlds.chat_world import (
     close_world,
     open_world,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ANSWERS = Path(__file__).with_name("conversations.md")
 HEAD = "# Conversations\n\nWritten by `python -m tests.worlds.conversations`, which says who is who.\n"

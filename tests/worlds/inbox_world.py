@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from time import time
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,6 @@ from lms_bot.zulip.gateway import Credentials
 from tests.worlds.running_bot import StoreReader, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from lms_bot.chat.inbox.inbox import Inbox
     from lms_bot.sandbox.zulip import SandboxMessage, SandboxPerson, SandboxZulip
 

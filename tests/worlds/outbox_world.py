@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
@@ -19,8 +20,6 @@ from lms_bot.zulip.gateway import Credentials, Gateway
 from lms_bot.zulip.outage import Outage
 
 if TYPE_CHECKING:
-    from collections.abc import Set as AbstractSet
-
     from lms_bot.notify.notifier import Notifier
     from lms_bot.sandbox.zulip import SandboxMessage, SandboxPerson, SandboxZulip
     from lms_bot.store.database import Store

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +17,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import psycopg2
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
     from lms_bot.sandbox.lms.school import School
     from lms_bot.sandbox.zulip import SandboxPerson, SandboxZulip
 

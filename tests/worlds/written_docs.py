@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+from collections.abc import Callable
 from datetime import datetime
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from peewee import Model
 
@@ -23,9 +24,6 @@ from lms_bot.settings.documents import settings_markdown
 from lms_bot.store import conversation, models
 from lms_bot.store import totals as standing
 from tests.places import REPOSITORY
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 ROLE = "lms_bot_reader"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
 
 import pytest
 import requests
@@ -23,9 +23,6 @@ from lms_bot.core.errors import (
 )
 from lms_bot.sandbox.zulip import Fault, SandboxPerson, SandboxZulip
 from lms_bot.zulip.gateway import MESSAGE_LENGTH, Channel, Credentials, Gateway
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 TIMEOUT_SECONDS = 0.4
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -23,8 +24,6 @@ from lms_bot.people.access import Audience
 from lms_bot.store.conversation import AuditEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-
     from lms_bot.lms.people import Mentor, Student
 
 ALL_STUDENTS = "all students"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING
 
@@ -31,8 +32,6 @@ from lms_bot.outbox.draft import File
 from lms_bot.people.access import Audience
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
-
     from lms_bot.core.results import Attempt
     from lms_bot.insight.reports import FoundTitle, StoredStudent, Taker
     from lms_bot.lms.people import Student

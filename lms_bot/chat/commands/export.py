@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from io import BytesIO
-from typing import TYPE_CHECKING
 
 from lms_bot.chat.commands.rendering import NO_ACTIVITY, NO_STUDENTS, count, name_of
 from lms_bot.chat.language.arguments import read_student
@@ -15,9 +15,6 @@ from lms_bot.chat.language.words import strip_fillers
 from lms_bot.insight.export import CSV_HEADER, Wanted, format_csv, write_events
 from lms_bot.outbox.draft import File
 from lms_bot.people.access import Audience
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
 
 LARGEST_FILE = 25 * 2**20
 """What Zulip takes, unless its administrator changed it: bytes."""

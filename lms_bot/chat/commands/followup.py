@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -28,8 +29,6 @@ from lms_bot.insight import seen
 from lms_bot.people.access import Audience
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
-
     from lms_bot.store.models import LMSActivityEvent
 
 OPEN_DAYS = 30

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from lms_bot.chat.commands.rendering import (
@@ -24,8 +25,6 @@ from lms_bot.insight import reports
 from lms_bot.people.access import Audience
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from lms_bot.insight.reports import History
     from lms_bot.lms.people import Student
 

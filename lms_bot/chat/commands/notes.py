@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from lms_bot.chat.commands.rendering import NAME_LENGTH, PAGE_ROWS, check_page, count, format_page, name_of, page_note
@@ -15,9 +17,6 @@ from lms_bot.people.access import Audience
 from lms_bot.store.conversation import Note
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from datetime import datetime
-
     from lms_bot.lms.people import Student
 
 LONGEST_NOTE = 2000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lms_bot.chat.commands.rendering import ANSWER_WITH_NUMBER, name_of
@@ -9,8 +10,6 @@ from lms_bot.chat.language.choices import MOST_OFFERED, offer_students
 from lms_bot.core.markdown import code, event_ref
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from lms_bot.chat.language.arguments import SeveralStudents, UnknownStudent
     from lms_bot.chat.language.question import Question
     from lms_bot.lms.people import Student

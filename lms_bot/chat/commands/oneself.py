@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -22,8 +23,6 @@ from lms_bot.people.access import Audience
 from lms_bot.store.models import LMSActivityEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-
     from lms_bot.lms.people import Mentor
     from lms_bot.zulip.gateway import ZulipUser
 

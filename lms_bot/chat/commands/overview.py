@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import astuple
 from typing import TYPE_CHECKING
 
@@ -31,8 +32,6 @@ from lms_bot.insight.reports import Attention, Flag, LastResult, StudentSummary,
 from lms_bot.people.access import Audience
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-
     from lms_bot.lms.people import Student
 
 CONTENT = "content"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from lms_bot.chat.language.question import Question, WrongArguments
@@ -12,9 +14,6 @@ from lms_bot.notify.formatter import EMOJI, UNKNOWN_TYPE_EMOJI
 from lms_bot.notify.wording import percentage_of, value_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-    from datetime import datetime
-
     from lms_bot.core.results import Attempt
     from lms_bot.lms.people import Student
 

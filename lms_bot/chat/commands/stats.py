@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from lms_bot.chat.commands.rendering import NO_ACTIVITY, NO_STUDENTS, count
 from lms_bot.chat.language.question import Command, Question
@@ -12,10 +12,6 @@ from lms_bot.core.markdown import disarm, table_head, table_row
 from lms_bot.insight import reports
 from lms_bot.notify.formatter import EMOJI, LABELS, UNKNOWN_TYPE_EMOJI
 from lms_bot.people.access import Audience
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-
 
 WEEK = timedelta(days=7)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +29,6 @@ from lms_bot.insight import reports
 from lms_bot.people.access import Audience
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from lms_bot.lms.people import Student
     from lms_bot.store.conversation import Note
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from lms_bot.chat.commands.rendering import MAX_LENGTH, NAME_LENGTH, count
@@ -17,9 +19,6 @@ from lms_bot.people.access import Audience
 from lms_bot.store.messages import DeliveryState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from datetime import datetime
-
     from lms_bot.insight.reports import ErrorGroup, RejectedGroup, Waiting
 
 REASON_LENGTH = 300

@@ -144,7 +144,7 @@ class Answerer:
 
 
 def make_reply(
-    context: Context, text: str, sender_id: int, *, message_id: int | None = None, zulip_user: ZulipUser | None = None
+    context: Context, text: str, sender_id: int, message_id: int | None = None, *, zulip_user: ZulipUser | None = None
 ) -> Reply:
     """What is answered; never raises."""
     try:

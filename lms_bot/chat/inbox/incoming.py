@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lms_bot.store.conversation import AnsweredQuestion
 from lms_bot.zulip.gateway import Channel, Place
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
 
 CHECK_MARKS = ("2705", "2714")  # ✅ and ✔️, by Zulip's emoji codes
 DELETED = "(deleted)"  # is what Zulip makes of a message that somebody empties

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,8 +16,6 @@ from lms_bot.chat.inbox.incoming import IncomingMessage, Me, is_check_mark, read
 from lms_bot.core.errors import LMSBotError, ZulipRefused, without_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from lms_bot.zulip.gateway import EventQueue, Gateway
 
 logger = logging.getLogger(__name__)

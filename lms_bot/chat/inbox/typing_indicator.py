@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -10,8 +11,6 @@ from typing import TYPE_CHECKING
 from lms_bot.core.errors import LMSBotError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from lms_bot.zulip.gateway import Gateway
 
 SHOWN_SECONDS = 10.0  # Zulip's clients forget it after fifteen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -15,8 +16,6 @@ from lms_bot.insight import reports
 from lms_bot.lms.people import Student
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
     from lms_bot.chat.language.periods import Period
     from lms_bot.people.access import Asker
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from lms_bot.core.clock import to_utc
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 Interval = tuple[datetime, datetime]
 """From the one moment on and before the other, both aware UTC."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,6 @@ from lms_bot.chat.language.words import Word, strip_fillers
 from lms_bot.store.conversation import Choice
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from lms_bot.lms.people import Student
 
 CHOICE_LASTS = timedelta(minutes=10)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rapidfuzz import fuzz, process
@@ -10,8 +11,6 @@ from rapidfuzz import fuzz, process
 from lms_bot.chat.language.words import read_owner, strip_fillers, strip_leading_fillers, strip_trailing_fillers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
     from lms_bot.chat.language.question import Command
     from lms_bot.people.access import Asker
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import tzinfo
 from typing import TYPE_CHECKING, Protocol
 
 from lms_bot.chat.language.student_index import StudentIndexes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from datetime import tzinfo
-
     from lms_bot.notify.events import LMSActivityEventHandler
     from lms_bot.notify.formatter import MessageFormatter
     from lms_bot.notify.preferences import PreferenceBook

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from lms_bot.chat.language.words import strip_fillers
 from lms_bot.core.markdown import event_ref
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 REFS_SHOWN = 50
 _NUMBERS = re.compile(r"#?[0-9]{1,9}(?:,#?[0-9]{1,9})*", re.ASCII)

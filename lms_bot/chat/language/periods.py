@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
-from typing import TYPE_CHECKING
 
 from lms_bot.chat.language.calendar_units import get_midnight
 from lms_bot.chat.language.dates import DAYS_OF_UNIT, NUMBER, ONE_DAY, Span, find_span, read_count
 from lms_bot.core.clock import to_utc
 from lms_bot.core.markdown import code
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 PERIOD_EXAMPLES = ("today", "last week", "since monday", "3 days", "march", "2026-01-10..2026-01-20")
 PERIODS_ARE = f"A period is for example {', '.join(map(code, PERIOD_EXAMPLES[:-1]))} or {code(PERIOD_EXAMPLES[-1])}."

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime, tzinfo
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -14,9 +16,6 @@ from lms_bot.core.markdown import code
 from lms_bot.people.access import Asker, Audience, write_audit_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
-    from datetime import datetime, tzinfo
-
     from lms_bot.chat.language.context import Context
     from lms_bot.lms.people import Student
     from lms_bot.outbox.draft import File

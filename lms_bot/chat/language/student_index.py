@@ -6,6 +6,7 @@ import re
 import threading
 from bisect import bisect_left
 from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import chain, takewhile
 from typing import TYPE_CHECKING
@@ -17,8 +18,6 @@ from lms_bot.core.cache import ExpiringCache
 from lms_bot.core.normalize import normalize
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-
     from lms_bot.lms.people import Student
 
 SHORTEST_BEGINNING = 2

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
 from lms_bot.core.markdown import one_line
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 _QUOTED = re.compile(
     r"^(?:@_\*\*[^*]+\*\* \[[^\]]*\]\([^)]*\):\s*)?(`{3,})quote\n.*?(?:^\1\s*$|\Z)", re.DOTALL | re.MULTILINE

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lms_bot.core.activities import ActivityType
 from lms_bot.insight.charts.sheet import GRID, INK, QUIET, SMALL, WIDTH, sheet
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 MOST_BARS = 20
 """So many students get a bar each; of more it is shown how many reached what."""

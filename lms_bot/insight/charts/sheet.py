@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lms_bot.insight.charts.lettering import FIRST_FAMILY, clean, find_family, pick_text
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 WIDTH = 1000  # pixels
 DOTS_PER_INCH = 100

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import TYPE_CHECKING
 
 from lms_bot.insight.reports.counting import choose
 from lms_bot.store.database import database
 from lms_bot.store.statements import Statements, from_stored, to_stored
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
 
 LEFT_AFTER = timedelta(days=1)
 SILENT_AFTER = timedelta(days=7)

@@ -6,17 +6,15 @@ at either end is counted from the events. Each answer is one statement: what is 
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lms_bot.core.clock import UTC, to_utc
 from lms_bot.store.counter_changes import ALL_TIME, COUNT_COLUMNS, COUNTED_TYPES, SPANS
 from lms_bot.store.database import database
 from lms_bot.store.statements import COUNTED_TO, Condition, Statements, from_stored, to_stored
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
 
 Period = tuple[datetime | None, datetime | None]
 """From the first moment on and before the second; None is without limit."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from peewee import Expression, fn
 
@@ -13,9 +14,6 @@ from lms_bot.insight.reports.students import in_chunks
 from lms_bot.store.database import rows
 from lms_bot.store.messages import HAS_FAILED, IS_UNSENT, Delivery, DeliveryState, Message
 from lms_bot.store.models import KeyValue, LMSActivityEvent, LMSEventLog, RejectedRow
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
 
 GROUPS_SHOWN = 50
 IDS_SHOWN = 10

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Any
 
 from peewee import SQL, fn
 
@@ -12,10 +14,6 @@ from lms_bot.core.clock import to_utc
 from lms_bot.store.database import rows
 from lms_bot.store.models import LMSActivityEvent
 from lms_bot.store.totals import Attempt, StudentTotals
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
-    from datetime import datetime
 
 IDS_PER_QUERY = 500
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Any
 
 from rapidfuzz import fuzz, process
 
@@ -12,10 +14,6 @@ from lms_bot.insight.reports.counting import choose
 from lms_bot.store.counter_changes import to_title_key
 from lms_bot.store.database import database
 from lms_bot.store.statements import Condition, Statements, from_stored
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-    from datetime import datetime
 
 LETTERS_RIGHT = 3
 """So many letters at the beginning or the end of a word with a typo in it are taken to be right."""

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -22,8 +23,6 @@ from psycopg2.sql import SQL, Identifier
 from lms_bot.sandbox.reaper import Reaper
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from psycopg2.extensions import connection
 
 Mode = Literal["fast", "immediate"]

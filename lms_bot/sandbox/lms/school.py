@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -13,8 +14,6 @@ import psycopg2
 from lms_bot.sandbox.lms import rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from psycopg2.extensions import connection, cursor
 
     from lms_bot.sandbox.lms.rows import Key

@@ -8,9 +8,10 @@ import queue
 import random
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg2
 
@@ -20,9 +21,6 @@ from lms_bot.sandbox.page import path as page_path
 from lms_bot.sandbox.page.path import Act, Path
 from lms_bot.sandbox.page.trouble import CannotNow, Trouble
 from lms_bot.sandbox.page.zulip_client import Conversation, ZulipClient
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 logger = logging.getLogger(__name__)
 

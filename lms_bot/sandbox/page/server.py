@@ -7,19 +7,17 @@ import json
 import queue
 import secrets
 import threading
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from lms_bot.sandbox.page.backend import OVER, PageBackend
 from lms_bot.sandbox.page.trouble import CannotNow
 from lms_bot.sandbox.page.zulip_client import ZulipAway, ZulipRefuses
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
 
 HOST = "127.0.0.1"
 PORTS = range(8765, 8865)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,6 @@ from lms_bot.sandbox.zulip.routes import routes
 from lms_bot.sandbox.zulip.uploads import PREFIX, Upload, Uploads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from lms_bot.sandbox.zulip.realm import Realm
 
 REQUESTS_REMEMBERED = 20_000

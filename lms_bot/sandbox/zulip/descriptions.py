@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from lms_bot.sandbox.zulip import shapes
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from lms_bot.sandbox.zulip.organization import Organization
     from lms_bot.sandbox.zulip.people import SandboxPerson
 

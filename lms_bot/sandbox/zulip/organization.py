@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from lms_bot.sandbox.zulip.refusals import invalid_message
 from lms_bot.sandbox.zulip.rendering import Known, render
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from lms_bot.sandbox.zulip.people import SandboxMessage, SandboxPerson, SandboxStream
 
 

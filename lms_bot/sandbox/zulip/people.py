@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import secrets
 import string
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 ADMINISTRATOR = 200
 _KEY_CHARACTERS = string.ascii_letters + string.digits

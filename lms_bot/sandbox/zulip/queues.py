@@ -7,12 +7,10 @@ import threading
 import time
 import uuid
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from lms_bot.sandbox.zulip.refusals import ConnectionLost, Refusal, bad_event_queue
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
 
 Event = dict[str, Any]
 # Real heartbeats come after 45 to 55 seconds, never twice at the same distance.

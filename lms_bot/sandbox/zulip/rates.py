@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict, deque
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Hashable
+from typing import Protocol
 
 from lms_bot.sandbox.zulip.refusals import Refusal
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
 
 WINDOW_SECONDS = 60.0
 

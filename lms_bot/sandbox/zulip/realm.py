@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lms_bot.sandbox.zulip import shapes
 from lms_bot.sandbox.zulip.organization import Organization
@@ -25,9 +26,6 @@ from lms_bot.sandbox.zulip.text import (
     find_mentions,
     get_emoji_code,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
 
 HOST = "zulip.example.com"
 FIRST_USER_ID = 8  # a real server keeps the first few for bots of its own

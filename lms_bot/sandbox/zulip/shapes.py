@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from lms_bot.sandbox.zulip.organization import Organization
     from lms_bot.sandbox.zulip.people import Reaction, SandboxMessage, SandboxPerson, SandboxStream
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from lms_bot.sandbox.zulip.refusals import Refusal
 from lms_bot.sandbox.zulip.rendering import Known, render
 from lms_bot.sandbox.zulip.rendering.emoji import EMOJI_CODES
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 MAX_MESSAGE_LENGTH = 10_000
 MAX_TOPIC_LENGTH = 60

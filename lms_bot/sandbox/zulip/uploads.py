@@ -6,6 +6,7 @@ import re
 import secrets
 import threading
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -14,8 +15,6 @@ from urllib.parse import quote
 from lms_bot.sandbox.zulip.refusals import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from lms_bot.sandbox.zulip.organization import Organization
     from lms_bot.sandbox.zulip.people import SandboxPerson
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -25,10 +26,6 @@ from tests.worlds.chat_world import (
     open_world,
     owe,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 HOSTILE = "@**all** | `x` [a](http://evil.example/)\n# **b**"
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,9 +26,6 @@ from tests.worlds.inbox_world import HELP, HOUR, QUICK, UNSENT, Clock, InboxWorl
 from tests.worlds.running_bot import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from lms_bot.sandbox.lms.school import School
 
 KEPT_TEXTS = "SELECT count(*) FROM lms_messages WHERE lane = 0 AND content <> ''"

@@ -7,9 +7,9 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psycopg2
 import pytest
@@ -17,11 +17,6 @@ import pytest
 from lms_bot.sandbox.lms.postgres import EmbeddedPostgres, find_binaries
 from lms_bot.sandbox.lms.school import School
 from tests.places import REPOSITORY
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
 from tests.worlds.processes import eventually, processes_using
 from tests.worlds.school_rows import rows
 

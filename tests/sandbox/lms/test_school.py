@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
 
 import psycopg2
 import pytest
@@ -12,11 +12,6 @@ import pytest
 from lms_bot.sandbox.lms import school as school_module
 from lms_bot.sandbox.lms.school import School, utc
 from tests.places import REPOSITORY
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-
 from tests.worlds.school_rows import rows
 
 ORIGINAL_SCHEMA = REPOSITORY.parent / "shared" / "lms" / "schema.sql"

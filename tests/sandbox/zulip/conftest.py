@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,6 @@ from lms_bot.sandbox.zulip import SandboxPerson, SandboxZulip
 from tests.worlds.zulip_clients import Clock, client_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from zulip import Client
 
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 import functools
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import jsonschema
 import pytest
@@ -20,9 +21,6 @@ import yaml
 from tests.places import RECORDINGS
 from tests.worlds.zulip_recorded_world import SETUPS, Exchange, World
 from tests.worlds.zulip_rules import without_colours
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 FOLDER = RECORDINGS
 if not (FOLDER / "recordings").is_dir():

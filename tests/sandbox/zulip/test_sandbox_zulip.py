@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +15,6 @@ from tests.worlds.zulip_clients import PATIENCE_SECONDS, client_of, contents, po
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
-    from pathlib import Path
 
 
 def test_the_file_of_credentials_is_enough_to_sign_in(

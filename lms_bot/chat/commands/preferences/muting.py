@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from lms_bot.chat.commands.preferences.chosen import (
@@ -23,8 +24,6 @@ from lms_bot.notify.preferences import FOR_EVER, get_end_of_mute
 from lms_bot.people.access import Audience
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from lms_bot.lms.people import Student
 
 UNCLEAR_END = "I know who you mean, but not until when."

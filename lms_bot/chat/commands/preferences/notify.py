@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from lms_bot.chat.commands.preferences.chosen import change, get_preferences, with_held_back
 from lms_bot.chat.language.question import Command, Question, WrongArguments
@@ -12,9 +12,6 @@ from lms_bot.core.markdown import code
 from lms_bot.notify.formatter import EMOJI, LABELS
 from lms_bot.notify.preferences import DAILY_AT, Preferences, When
 from lms_bot.people.access import Audience
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 TYPE_NAMES = ", ".join(code(kind.value) for kind in ActivityType)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Iterable, Iterator
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,6 @@ from markdown.preprocessors import Preprocessor
 from lms_bot.sandbox.zulip.rendering.inline import MENTION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
     from xml.etree.ElementTree import Element
 
     from markdown import Markdown

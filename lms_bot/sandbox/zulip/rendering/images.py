@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element, SubElement
 
 from markdown.treeprocessors import Treeprocessor
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _ENDINGS = (".bmp", ".gif", ".jpe", ".jpeg", ".jpg", ".png", ".webp")
 _MOST_LINKS = 24

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from lms_bot.sandbox.zulip.rendering.emoji import EMOJI_CODES
 from lms_bot.sandbox.zulip.rendering.links import DOMAIN_ENDINGS
-
-if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
 
 
 @dataclass(frozen=True)

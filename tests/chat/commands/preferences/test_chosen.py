@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from lms_bot.notify.preferences import Preferences
 from tests.worlds.chat_world import ADMIN, ARJUN, BOSS, JOHN, MARIA, World, close_world, make_user, open_world, owe
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture(scope="module")

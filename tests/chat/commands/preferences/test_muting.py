@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -12,10 +13,6 @@ from lms_bot.chat.language.arguments import UNKNOWN_STUDENT
 from lms_bot.core.errors import LMSUnavailable
 from lms_bot.notify.preferences import FOR_EVER, Preferences
 from tests.worlds.chat_world import JANE, MARIA, NOW, World, close_world, make_user, open_world
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture(scope="module")

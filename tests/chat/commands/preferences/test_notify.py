@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,9 +13,6 @@ from lms_bot.core.activities import ActivityType
 from tests.worlds.chat_world import MARIA, World, close_world, make_user, open_world
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from lms_bot.notify.preferences import Preferences
 
 ALL_TYPES = {kind.value for kind in ActivityType}
