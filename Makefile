@@ -17,6 +17,8 @@ check: test lint types bench-smoke
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/python -m tests.sizes
 
 types: $(VENV)/.installed-test
 	$(BIN)/mypy

@@ -7,14 +7,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-from lms_bot.chat.inbox.answerer import make_reply
-from lms_bot.chat.inbox.inbox import Inbox
+from lms_bot.chat.inbox import Habits, Inbox, make_reply
 from lms_bot.chat.language.choices import CHOICE_LASTS
 from lms_bot.chat.language.context import Context
 from lms_bot.core.clock import utc_now
-from lms_bot.core.errors import ConfigError, LMSBotError
+from lms_bot.core.errors import LMSBotError
 from lms_bot.insight.seen import note_reaction
 from lms_bot.lms.connection import LMSConnection
 from lms_bot.lms.people import PeopleReader
@@ -34,7 +33,8 @@ from lms_bot.people.access import Access
 from lms_bot.people.rosters import Rosters
 from lms_bot.people.users import MapperParts, UserMapper
 from lms_bot.people.zulip_people import ZULIP_AWAY_SECONDS
-from lms_bot.settings.settings import Settings, load_settings, resolve
+from lms_bot.settings.classes import resolve_all
+from lms_bot.settings.settings import Settings, load_settings
 from lms_bot.store.conversation import AnsweredQuestion, Choice
 from lms_bot.store.counters import Counters
 from lms_bot.store.database import Store, open_store
@@ -45,9 +45,6 @@ from lms_bot.watch.polling import Polling
 from lms_bot.zulip.credentials import Credentials, find_credentials
 from lms_bot.zulip.gateway import Gateway
 
-if TYPE_CHECKING:
-    from lms_bot.chat.inbox.habits import Habits
-
 T = TypeVar("T")
 
 MEND_SECONDS = 60.0
@@ -57,6 +54,13 @@ ANSWERS_KEPT = timedelta(days=30)
 SENDERS = 3  # for all messages, and as many again for answers alone, lest they wait for slow news
 STOP_SECONDS = 4.0
 GIVE_BACK_SECONDS = 0.4
+
+REPLACEABLE = {
+    "lms_message_formatter": MessageFormatter,
+    "lms_user_mapper": UserMapper,
+    "lms_event_handler": LMSActivityEventHandler,
+}
+"""The settings that name a class, and what it must be."""
 
 
 @dataclass
@@ -126,11 +130,6 @@ class App:
         self.composer.wake()
         self.counters.awake.set()
 
-    def handle_changed_preferences(self) -> None:
-        """Something else may be due now."""
-        self.composer.look_again()
-        self.composer.wake()
-
     def tidy(self) -> None:
         """Forgets what nobody needs any more."""
         now = utc_now()
@@ -173,7 +172,7 @@ def build_app(
     An opened `store`, a `gateway` in place of credentials, `patience` and `habits` are for who tests or measures.
     Raises ConfigError for a class that cannot be found, StoreUnavailable where the store cannot be opened.
     """
-    formatter, mapper, handler = _find_classes(settings)
+    formatter, mapper, handler = resolve_all(settings, REPLACEABLE)
     store = store or open_store(settings.store_url)
     connection = LMSConnection(settings.lms_dsn if settings.has_lms else None)
     deliveries = Deliveries(store)
@@ -198,12 +197,12 @@ def build_app(
 def _add_people(app: App, mapper: type[UserMapper]) -> None:
     settings = app.settings
     parts = MapperParts(
-        zulip=app.gateway,
-        reader=app.reader,
-        rosters=Rosters(app.reader, app.store),
-        admins=settings.admins,
-        fallback_recipients=settings.lms_fallback_recipients,
-        map_rows=settings.user_map_rows,
+        app.gateway,
+        app.reader,
+        Rosters(app.reader, app.store),
+        settings.admins,
+        settings.lms_fallback_recipients,
+        settings.user_map_rows,
     )
     app.users = mapper(parts)
     app.access = Access(app.users, settings.admins, settings.lms_students_may_ask)
@@ -261,7 +260,7 @@ def _add_answering(app: App, habits: Habits | None) -> None:
         access=app.access,
         preferences=app.preferences,
         get_zone=app.composer.get_zone,
-        on_preferences_changed=app.handle_changed_preferences,
+        on_preferences_changed=app.composer.look_again,
         formatter=app.formatter,
         events=app.events,
         get_checks=app.health.get_checks,
@@ -275,30 +274,6 @@ def _add_answering(app: App, habits: Habits | None) -> None:
         respond = partial(make_reply, app.context)
         tick = partial(note_reaction, app.store, app.access)
         app.inbox = Inbox(app.store, app.gateway, app.outbox, app.sender, app.users, respond, tick, habits)
-
-
-def _find_classes(
-    settings: Settings,
-) -> tuple[type[MessageFormatter], type[UserMapper], type[LMSActivityEventHandler]]:
-    """Those the settings name. Raises ConfigError with a line for each that cannot be used."""
-    problems: list[str] = []
-    found = (
-        _find_class("lms_message_formatter", settings.lms_message_formatter, MessageFormatter, problems),
-        _find_class("lms_user_mapper", settings.lms_user_mapper, UserMapper, problems),
-        _find_class("lms_event_handler", settings.lms_event_handler, LMSActivityEventHandler, problems),
-    )
-    if problems:
-        raise ConfigError(problems)
-    return found
-
-
-def _find_class(setting_name: str, dotted: str, base: type[T], problems: list[str]) -> type[T]:
-    """The class a setting names; `base`, and what is wrong in `problems`, where it names none."""
-    try:
-        return resolve(dotted, base, setting_name)
-    except ConfigError as error:
-        problems += error.problems
-        return base
 
 
 _lock = threading.Lock()

@@ -82,6 +82,7 @@ class Composer:
     def look_again(self) -> None:
         """Something changed that may change what is due, e.g. preferences."""
         self._seen.clear()
+        self.wake()
 
     def hurry(self, people: Collection[int] | None = None) -> None:
         """Somebody asks for it: what waits for these people, or for all, is not gathered any longer."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lms_bot.core.clock import utc_now
 from lms_bot.core.configured import get_configured
 from lms_bot.core.errors import LMSBotError, without_words
-from lms_bot.people.recipients import Owed, Recipients
+from lms_bot.notify.recipients import find_recipients
 from lms_bot.store.database import Store, rows
 from lms_bot.store.messages import HAS_FAILED, Delivery, DeliveryState
 from lms_bot.store.models import LMSActivityEvent, LMSEventLog
@@ -19,6 +19,7 @@ from lms_bot.store.models import LMSActivityEvent, LMSEventLog
 if TYPE_CHECKING:
     from lms_bot.notify.composer import Composer
     from lms_bot.notify.notifier import Notifier
+    from lms_bot.people.recipients import Owed, Recipients
     from lms_bot.people.users import UserMapper
     from lms_bot.store.counters import Counters
     from lms_bot.store.deliveries import Deliveries
@@ -198,29 +199,7 @@ class LMSActivityEventHandler:
 
     def get_recipients(self, student_ids: Collection[int]) -> dict[int, Recipients]:
         """Who is to be told of each of these students. Asks the LMS and Zulip. Raises LMSUnavailable, LMSRefused."""
-        users = self._users
-        users.prefetch(student_ids)
-        return {student_id: self._recipients_of(student_id) for student_id in student_ids}
-
-    def _recipients_of(self, student_id: int) -> Recipients:
-        """Remembered for a while, as a backlog has many events of each student; but not who could not be found."""
-        known = self._users.get_remembered_recipients(student_id)
-        if known is None:
-            known = self._find_recipients_of(student_id)
-            if all(one.zulip_user_id is not None for one in known.owed):
-                self._users.remember_recipients(student_id, known)
-        return known
-
-    def _find_recipients_of(self, student_id: int) -> Recipients:
-        users = self._users
-        told = [_user_id(one) for one in users.get_notification_recipients(student_id)]
-        missing = [Owed(recipient, None, why) for recipient, why in users.get_missing_recipients(student_id)]
-        if missing:  # somebody should know, until a mentor can be told
-            told += [one.user_id for one in users.get_fallback_recipients()]
-        found = [Owed(f"zulip:{one}", one) for one in dict.fromkeys(told)]
-        mentor_id, mentor_username = users.get_mentor_for_student(student_id) or (None, None)
-        student = users.get_zulip_user_for_student(student_id)
-        return Recipients((*found, *missing), mentor_id, mentor_username, student.user_id if student else None)
+        return find_recipients(self._users, student_ids)
 
     def _count_unsettled(self) -> int:
         with self._store.session():
@@ -304,10 +283,3 @@ class LMSActivityEventHandler:
 
 def _mark_decided(event_ids: list[int]) -> None:
     LMSActivityEvent.update(has_deliveries=True).where(LMSActivityEvent.event_id.in_(event_ids)).execute()
-
-
-def _user_id(recipient: Any) -> int:
-    """Recipients may be ZulipUser values, Zulip's own dicts, or plain user ids."""
-    if isinstance(recipient, int):
-        return recipient
-    return int(recipient["user_id"] if isinstance(recipient, Mapping) else recipient.user_id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -37,7 +36,7 @@ from lms_bot.settings.files import USER_MAP_HEADER, UserMapRow, config_section, 
 
 T = TypeVar("T")
 
-__all__ = ["Settings", "UserMapRow", "load_settings", "load_user_map", "resolve"]
+__all__ = ["Settings", "UserMapRow", "load_settings", "load_user_map"]
 
 
 def _row(default: Any, meaning: str, example: str | None = None) -> Any:
@@ -207,16 +206,16 @@ def load_settings(
     section: Mapping[str, str] = {}
     place = ""
     pairs: Mapping[str, str | None] = {}
-    with _collecting(problems):
+    with collecting(problems):
         section, place = config_section(bot_config)
-    with _collecting(problems):
+    with collecting(problems):
         pairs = dotenv_pairs(dotenv)
     is_all_read = not problems
     problems += _unknown_names(section, place)
     given = _given(section, place) | _given(pairs, str(dotenv)) | _given(environ, "environment")
     settings = _validated(given, problems)
     if settings.lms_user_map:
-        with _collecting(problems, prefix=f"{given['lms_user_map']}: "):
+        with collecting(problems, prefix=f"{given['lms_user_map']}: "):
             _ = settings.user_map_rows  # read now: a wrong file must stop the start
     is_lms_needed = require_lms and settings.lms_activity_monitor_enabled
     if is_lms_needed and is_all_read and not settings.has_lms and "lms_db_url" not in given:
@@ -227,7 +226,7 @@ def load_settings(
 
 
 @contextmanager
-def _collecting(problems: list[str], prefix: str = "") -> Iterator[None]:
+def collecting(problems: list[str], prefix: str = "") -> Iterator[None]:
     """Go on after a ConfigError, and keep its lines."""
     try:
         yield
@@ -274,19 +273,3 @@ def _unknown_names(section: Mapping[str, str], place: str) -> list[str]:
         for name in section
         if name.lower() not in known
     ]
-
-
-def resolve(dotted: str, expected_base: type[T], setting_name: str) -> type[T]:
-    """The class a dotted path names, `expected_base` or below it. ConfigError names the setting."""
-    module_name, _, class_name = dotted.rpartition(".")
-    label = f"{setting_name.upper()}: {dotted}"
-    try:
-        found = getattr(importlib.import_module(module_name), class_name, None)
-    except Exception as error:  # a foreign module may raise anything
-        raise ConfigError([f"{label}: cannot import: {error} (is it on PYTHONPATH?)"]) from error
-    if found is None:
-        raise ConfigError([f"{label}: module {module_name} has no {class_name}"])
-    if not (isinstance(found, type) and issubclass(found, expected_base)):
-        base = f"{expected_base.__module__.partition('.')[0]}.{expected_base.__qualname__}"  # as it is exported
-        raise ConfigError([f"{label}: must be a subclass of {base}"])
-    return found
