@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from functools import partial
 
-from benchmarks import answers, delivery, idle_poll, ingest, memory, sweep
+from benchmarks import answers, conversation, delivery, idle_poll, ingest, memory, sweep
 from benchmarks.measuring import doing
 from benchmarks.world import StoreKind, open_world
 
@@ -15,6 +15,7 @@ BENCHMARKS = {
     "sweep": sweep.run,
     "memory": memory.run,
     "delivery": delivery.run,
+    "conversation": conversation.run,
     "answers": answers.run,
 }
 STORES: dict[str, list[StoreKind]] = {

@@ -7,31 +7,34 @@ simulated clock, each request taking REQUEST_SECONDS of it. The last two are rea
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.measuring import Report, at_least, at_most, rounded
-from benchmarks.world import BenchmarkLMS, StoreKind, World, running_app
+from benchmarks.world import (
+    LIMIT_PER_MINUTE,
+    PEOPLE,
+    BenchmarkLMS,
+    StoreKind,
+    World,
+    running_app,
+    running_process,
+    zulip_of_mentors,
+)
 from lms_bot.core.activities import Activity, ActivityType
 from lms_bot.core.clock import UTC
 from lms_bot.people.recipients import Owed, Recipients
-from lms_bot.sandbox.zulip import SandboxMessage, SandboxPerson, SandboxZulip
 from lms_bot.watch.recorder import Recorder
-from lms_bot.zulip.gateway import Credentials, Pace
+from lms_bot.zulip.gateway import Pace
 from lms_bot.zulip.outage import Outage
 
 if TYPE_CHECKING:
     from lms_bot.app import App
+    from lms_bot.sandbox.zulip import SandboxMessage, SandboxPerson, SandboxZulip
 
 DELIVERIES, DELIVERIES_SMOKE = 10_000, 150
-PEOPLE = 50
-LIMIT_PER_MINUTE = 200  # Zulip's default
 REQUEST_SECONDS = 0.02
 STUDENTS_EACH = 40
 
@@ -84,21 +87,10 @@ def run(world: World, kinds: list[StoreKind], smoke: bool) -> Report:
     return report
 
 
-@contextmanager
-def _zulip(clock: SimulatedClock | None = None) -> Iterator[tuple[SandboxZulip, Credentials, list[SandboxPerson]]]:
-    with SandboxZulip(requests_per_minute=LIMIT_PER_MINUTE, now=clock or time.time) as zulip:
-        bot = zulip.add_person("LMS Bot", is_bot=True)
-        people = [
-            zulip.add_person(f"Mentor {number}", delivery_email=f"mentor{number}@school.example")
-            for number in range(1, PEOPLE + 1)
-        ]
-        yield zulip, Credentials(bot.delivery_email, bot.api_key, zulip.site), people
-
-
 def _empty_outbox(lms: BenchmarkLMS, store_url: str, deliveries: int, group_seconds: float) -> dict[str, float]:
     clock = SimulatedClock()
     with (
-        _zulip(clock) as (zulip, credentials, people),
+        zulip_of_mentors(clock) as (zulip, credentials, people),
         running_app(lms.url, store_url, credentials, lms_group_seconds=group_seconds) as app,
     ):
         assert app.gateway is not None
@@ -157,7 +149,10 @@ def _latencies(lms: BenchmarkLMS, store_url: str, smoke: bool) -> list[float]:
     """Seconds from the commit in the LMS to Zulip's acceptance, sorted, over the whole of the poll's interval."""
     interval, samples = (POLL_SECONDS_SMOKE, SAMPLES_SMOKE) if smoke else (POLL_SECONDS, SAMPLES)
     settings = {"lms_activity_poll_interval": interval, "lms_group_seconds": 0}
-    with _zulip() as (zulip, credentials, _), running_app(lms.url, store_url, credentials, **settings) as app:
+    with (
+        zulip_of_mentors() as (zulip, credentials, _),
+        running_app(lms.url, store_url, credentials, **settings) as app,
+    ):
         app.monitor.process_activities()
         app.start()
         time.sleep(interval)
@@ -178,27 +173,14 @@ def _latency(lms: BenchmarkLMS, zulip: SandboxZulip, pause: float) -> float:
 
 def _idle_cpu(lms: BenchmarkLMS, store_url: str, folder: Path, seconds: float) -> float:
     """The part of a core a bot process takes that polls every second while nothing happens."""
-    with _zulip() as (zulip, credentials, _):
-        zuliprc = folder / "zuliprc"
-        zuliprc.write_text(
-            f"[api]\nemail={credentials.email}\nkey={credentials.api_key}\nsite={zulip.site}\n", encoding="utf-8"
-        )
-        settings = {"LMS_DB_URL": lms.url, "LMS_BOT_STORE": store_url, "LMS_ACTIVITY_POLL_INTERVAL": "1"}
-        bot = subprocess.Popen(
-            [sys.executable, "-m", "zulip_bots.run", "lms_bot", "-q", "-c", str(zuliprc)],
-            env=os.environ | settings,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            zulip.wait_for_request(lambda request: request.path.endswith("/register"), timeout=30)
-            time.sleep(SETTLE_SECONDS)
-            before, began = _cpu_seconds(bot.pid), time.perf_counter()
-            time.sleep(seconds)
-            return (_cpu_seconds(bot.pid) - before) / (time.perf_counter() - began)
-        finally:
-            bot.terminate()
-            bot.wait(10)
+    with (
+        zulip_of_mentors() as (zulip, credentials, _),
+        running_process(zulip, credentials, folder, LMS_DB_URL=lms.url, LMS_BOT_STORE=store_url) as bot,
+    ):
+        time.sleep(SETTLE_SECONDS)
+        before, began = _cpu_seconds(bot.pid), time.perf_counter()
+        time.sleep(seconds)
+        return (_cpu_seconds(bot.pid) - before) / (time.perf_counter() - began)
 
 
 def _cpu_seconds(pid: int) -> float:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import os
+import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,13 +18,15 @@ from benchmarks.measuring import doing
 from lms_bot.app import App, build_app
 from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
 from lms_bot.sandbox.lms.school import School
-from lms_bot.sandbox.zulip import SandboxZulip
+from lms_bot.sandbox.zulip import SandboxPerson, SandboxZulip
 from lms_bot.settings.settings import Settings
 from lms_bot.zulip.gateway import Credentials
 
 StoreKind = Literal["sqlite", "postgresql"]
 
 MENTORS, STUDENTS, EXAMS = 200, 5000, 50
+PEOPLE = 50  # in a Zulip of its own
+LIMIT_PER_MINUTE = 200  # Zulip's default
 
 PEOPLE_SQL = f"""
 INSERT INTO mentors (id, username, user_id, email)
@@ -137,6 +143,44 @@ def running_app(lms_url: str, store_url: str, credentials: Credentials, **settin
         yield app
     finally:
         app.stop()
+
+
+@contextmanager
+def zulip_of_mentors(
+    now: Callable[[], float] | None = None,
+) -> Iterator[tuple[SandboxZulip, Credentials, list[SandboxPerson]]]:
+    """A Zulip of its own with its usual limits, and in it a bot and mentors; the first is an admin."""
+    with SandboxZulip(requests_per_minute=LIMIT_PER_MINUTE, now=now or time.time) as zulip:
+        bot = zulip.add_person("LMS Bot", is_bot=True)
+        people = [
+            zulip.add_person(
+                f"Mentor {number}", delivery_email=f"mentor{number}@school.example", role=200 if number == 1 else 400
+            )
+            for number in range(1, PEOPLE + 1)
+        ]
+        yield zulip, Credentials(bot.delivery_email, bot.api_key, zulip.site), people
+
+
+@contextmanager
+def running_process(
+    zulip: SandboxZulip, credentials: Credentials, folder: Path, **settings: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The bot as people start it, polling every second, once it listens."""
+    zuliprc = folder / "zuliprc"
+    lines = ("[api]", f"email={credentials.email}", f"key={credentials.api_key}", f"site={credentials.site}", "")
+    zuliprc.write_text("\n".join(lines), encoding="utf-8")
+    bot = subprocess.Popen(
+        [sys.executable, "-m", "zulip_bots.run", "lms_bot", "-q", "-c", str(zuliprc)],
+        env=os.environ | {"LMS_ACTIVITY_POLL_INTERVAL": "1"} | settings,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        zulip.wait_for_request(lambda request: request.path.endswith("/register"), timeout=30)
+        yield bot
+    finally:
+        bot.terminate()
+        bot.wait(10)
 
 
 @contextmanager

@@ -182,12 +182,12 @@ class Gateway(ZulipClient):
         answer = self._call("register", "POST", {**request, "all_public_streams": False})
         return EventQueue(str(answer["queue_id"]), int(answer["last_event_id"]))
 
-    def fetch_events(self, queue: EventQueue) -> list[dict[str, Any]]:
-        """What has happened since `queue.last_event_id`; waits up to a minute for something to happen.
+    def fetch_events(self, queue: EventQueue, *, is_waiting: bool = True) -> list[dict[str, Any]]:
+        """What has happened since `queue.last_event_id`; `is_waiting` up to a minute for something to happen.
 
         Raises ZulipRefused where the queue is gone.
         """
-        request = {"queue_id": queue.queue_id, "last_event_id": queue.last_event_id}
+        request = {"queue_id": queue.queue_id, "last_event_id": queue.last_event_id, "dont_block": not is_waiting}
         return list(self._call(EVENTS, "GET", request, timeout_seconds=POLL_TIMEOUT_SECONDS)["events"])
 
     def delete_queue(self, queue: EventQueue) -> None:

@@ -56,6 +56,7 @@ class Listener:
         self._stopping = threading.Event()
         self._queue: EventQueue | None = None
         self._heard_at = 0.0
+        self._has_failed = False
         self.me: Me | None = None
 
     def start(self) -> None:
@@ -80,8 +81,10 @@ class Listener:
             try:
                 self.hear()
                 failures, pause = 0, self._between_polls_seconds
+                self._has_failed = False
             except LMSBotError as error:
                 failures += 1
+                self._has_failed = True  # so that the first poll that works says so at once
                 pause = error.retry_after_seconds or FIRST_PAUSE_SECONDS * 2 ** min(failures, 10)
                 if not self._stopping.is_set():
                     logger.warning("nothing is heard from Zulip: %s", error)
@@ -98,7 +101,7 @@ class Listener:
             self._heard_at = self._now()
             self._hearer.note_listening()
         try:
-            events = self._gateway.fetch_events(self._queue)
+            events = self._gateway.fetch_events(self._queue, is_waiting=not self._has_failed)
         except ZulipRefused:  # the queue is gone, or Zulip and we do not agree on what was heard
             self._queue = None
             raise
