@@ -26,7 +26,7 @@ types: $(VENV)/.installed-test
 bench-smoke: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks --smoke
 
-docs: $(VENV)/.installed-test  ## README's table of settings and lms_bot.conf.example
+docs: $(VENV)/.installed-test  ## what the documents and lms_bot.conf.example take from the code
 	$(BIN)/python -m lms_bot.settings.documents
 	$(BIN)/python -m tests.worlds.written_docs
 

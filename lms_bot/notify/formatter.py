@@ -49,7 +49,7 @@ _DURATION = re.compile(r"(?:(\d{1,4}) days?,? )?(\d{1,4}):(\d{1,2}):(\d{1,2})(?:
 
 
 class MessageFormatter:
-    """FairQueue events into messages: one method per event type, each safe to override.
+    """Turns events into messages: one method per event type, each safe to override.
 
     An event is anything with the attributes of `LMSActivityEvent`; `student_display_name` may be absent.
     """

@@ -21,8 +21,7 @@ from lms_bot.insight.reports import History
 from lms_bot.lms.standard import grant_statements
 from lms_bot.notify.formatter import MessageFormatter
 from lms_bot.settings.documents import settings_markdown
-from lms_bot.store import conversation, models
-from lms_bot.store import totals as standing
+from lms_bot.store import conversation, messages, models, totals
 from tests.places import REPOSITORY
 
 ROLE = "lms_bot_reader"
@@ -132,7 +131,7 @@ def tables_table() -> str:
 
 
 def _store_models() -> list[type[Model]]:
-    modules = (models, standing, conversation)
+    modules = (models, messages, totals, conversation)
     classes = dict.fromkeys(one for module in modules for one in vars(module).values() if isinstance(one, type))
     return [one for one in classes if issubclass(one, models.BaseModel) and one is not models.BaseModel]
 
