@@ -27,7 +27,7 @@ class _Person:
 
 
 class FairQueue:
-    """Letters by person: one of each person is answered at a time, in order, people by queue.
+    """Incoming messages by person: one of each person is answered at a time, in order, and people take turns.
 
     A person has `at_once` answers in hand and gets new ones at `per_minute()`; what comes faster waits. The first
     beyond `most_waiting` is answered with a word that it is too much, and what comes until then is left out.
@@ -73,7 +73,7 @@ class FairQueue:
             return False
 
     def take(self) -> IncomingMessage | float | None:
-        """The incoming whose turn it is, which is `done` with afterwards; or in how many seconds there may be one;
+        """The message whose turn it is, which is `done` with afterwards; or in how many seconds there may be one;
         None where nobody waits for a turn."""
         with self._changed:
             soonest: float | None = None
