@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime, timezone
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,10 +18,11 @@ import click
 import pytest
 
 import lms_bot
-from lms_bot.app import App, build_app, set_app
+from lms_bot.app import SENDERS, App, build_app, set_app
 from lms_bot.cli import main, monitor_lms_activities
 from lms_bot.core import errors as exceptions
 from lms_bot.core.activities import ActivityType
+from lms_bot.core.former_names import FORMER_NAMES
 from lms_bot.core.markdown import MAX_MESSAGE_LENGTH
 from lms_bot.lms.connection import OLDEST_SERVER, LMSConnection
 from lms_bot.lms.people import PeopleReader
@@ -32,7 +34,7 @@ from lms_bot.sandbox.lms.school import School
 from lms_bot.settings.settings import Settings, load_settings
 from lms_bot.store.conversation import AuditEntry, Note, SeenEvent
 from lms_bot.store.database import open_store
-from lms_bot.store.messages import Delivery, DeliveryState, Message, MessageState
+from lms_bot.store.messages import Delivery, DeliveryState, Lane, Message, MessageState
 from lms_bot.store.models import LMSActivityEvent, LMSEventLog
 from lms_bot.store.totals import Attempt, StudentCount, StudentTotals
 from lms_bot.version import __version__
@@ -44,7 +46,7 @@ from tests.worlds.written_docs import FIRST_NEWS, PUBLIC_METHODS, WRITTEN, betwe
 if TYPE_CHECKING:
     from lms_bot.sandbox.zulip import SandboxZulip
 
-DOCUMENTS = ("README.md", "doc.md", "CHANGELOG.md", "benchmarks/README.md")
+DOCUMENTS = ("README.md", "doc.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md")
 
 
 @pytest.mark.parametrize(("document", "marker"), [(name, marker) for name in WRITTEN for marker in WRITTEN[name]])
@@ -124,34 +126,116 @@ def test_the_readme_begins_with_two_commands_that_make_knows() -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_links_and_files_lead_somewhere(document: str) -> None:
-    text = read(document)
+def test_links_lead_somewhere(document: str) -> None:
     folder = (REPOSITORY / document).parent
-    for target in re.findall(r"\]\(([^)#][^)]*)\)", text):
-        assert target.startswith("https://") or (folder / target).exists(), target
-    for path in re.findall(r"`((?:lms_bot|tests|benchmarks)/[\w./]*)`", text):
-        assert (REPOSITORY / path).exists(), path
-    headings = {_anchor(heading) for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE)}
-    assert {*re.findall(r"\]\(#([^)]+)\)", text)} <= headings
+    for target in re.findall(r"\]\(([^)]+)\)", read(document)):
+        if target.startswith(("https://", "/user_uploads/", "attachment:")):
+            continue
+        name, _, anchor = target.partition("#")
+        path = folder / name if name else REPOSITORY / document
+        assert path.exists(), target
+        assert not anchor or anchor in _anchors(path.read_text(encoding="utf-8")), target
 
 
-def _anchor(heading: str) -> str:
-    """How GitHub names it in links."""
-    return re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-")
+def _anchors(text: str) -> set[str]:
+    """How GitHub names the headings in links."""
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+PATH = re.compile(
+    r"`(?:python -m )?((?:\.ci|lms_bot|tests|benchmarks|docs)/[\w./]*|\w+/|\w+\.(?:py|md|sql|conf\.example))`"
+)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_files_that_are_named_exist(document: str) -> None:
+    """A name without a folder is of any file or folder: the text before it says where."""
+    names = {path.name for path in _files()} | {f"{path.parent.name}/" for path in _files()}
+    missing = [
+        path for path in PATH.findall(read(document)) if path not in names and not (REPOSITORY / path).exists()
+    ]
+    assert missing == []
+
+
+def test_modules_that_are_named_exist() -> None:
+    text = "".join(map(read, DOCUMENTS))
+    for module in [*re.findall(r"python -m ([\w.]+)", text), *FORMER_NAMES]:
+        assert find_spec(module), module
+    assert all(f"`{name}`" in read("doc.md") and f"`{name}`" in read("CHANGELOG.md") for name in FORMER_NAMES)
+
+
+# ---- the walks ----
+
+
+def _section(heading: str) -> str:
+    ((text),) = re.findall(rf"^## {heading}\n(.*?)(?=^## )", read("doc.md"), re.DOTALL | re.MULTILINE)
+    return str(text)
+
+
+def _walk(heading: str) -> list[list[str]]:
+    """The files that each step names, its own first."""
+    steps = re.findall(r"^\d\. (.*?)(?=^\d\. |\n\n)", _section(heading), re.DOTALL | re.MULTILINE)
+    return [re.findall(r"`(lms_bot/[\w/]+\.py)`", step) for step in steps]
+
+
+def _imports(path: str) -> set[str]:
+    """The files that one imports from, also for types alone."""
+    found = [node for node in ast.walk(ast.parse(read(path))) if isinstance(node, ast.ImportFrom)]
+    modules = {f"{node.module}" for node in found} | {
+        f"{node.module}.{one.name}" for node in found for one in node.names
+    }
+    return {f"{module.replace('.', '/')}.py" for module in modules}
+
+
+def _know_each_other(one: str, other: str) -> bool:
+    return one == other or other in _imports(one) or one in _imports(other)
+
+
+@pytest.mark.parametrize("heading", ["The walk of a row", "The walk of a question"])
+def test_each_file_of_a_walk_hands_on_to_the_next(heading: str) -> None:
+    """The two know each other; or one that their steps name knows both, or knows the next and was met before."""
+    walk = _walk(heading)
+    files = [step[0] for step in walk]
+    assert len(files) == len(set(files)) == 8
+    for number in range(1, len(walk)):
+        before, after = files[number - 1], files[number]
+        named = {*walk[number - 1][1:], *walk[number][1:]}
+        between = {one for one in named if one in files[:number] or _know_each_other(one, before)}
+        assert any(_know_each_other(one, after) for one in (before, *between)), after
+
+
+def test_packages_are_listed_in_the_order_that_the_gate_holds() -> None:
+    table = re.findall(r"^\| ([^|]*) \|", _section("Packages and layers"), re.MULTILINE)
+    listed = [
+        one.rstrip("/").removesuffix(".py").replace("/", ".")
+        for cell in table
+        for one in re.findall(r"`(\S+)`", cell)
+    ]
+    held = re.findall(
+        r'^    "(lms_bot\.[\w.: ]+)",$', read("pyproject.toml").split("layers = [")[1].split("]")[0], re.MULTILINE
+    )
+    order = [name for line in held for name in line.split(" : ")]
+    assert [one for one in order if one in listed] == [one for one in listed if one in order]
+    packages = {f"lms_bot.{path.parent.name}" for path in (REPOSITORY / "lms_bot").glob("*/__init__.py")}
+    assert packages <= {*listed}
 
 
 def test_the_states_and_failures_of_the_outbox_are_in_the_doc() -> None:
     doc = read("doc.md")
     failures = {name for name in vars(exceptions) if name.startswith("Zulip")}
-    named = {*map(str, MessageState), *map(str, DeliveryState), *map(str, ActivityType), *failures}
+    lanes = {lane.name.lower() for lane in Lane}
+    named = {*lanes, *map(str, MessageState), *map(str, DeliveryState), *map(str, ActivityType), *failures}
     assert {one for one in named if f"`{one}`" not in doc} == set()
     assert {word for word in STATES if word not in doc.replace("_", " ")} == set()
 
 
 def test_the_figures_that_are_told_are_those_of_the_code() -> None:
-    doc, readme = read("doc.md"), read("README.md")
+    doc, readme = (" ".join(read(name).split()) for name in ("doc.md", "README.md"))
     assert f"after {MOST_TRIES} tries" in doc
     assert f"{BACKOFF_SECONDS[0]} second at first, {BACKOFF_SECONDS[-1]} at most" in doc
+    assert f"{SENDERS} threads for all messages and {SENDERS} for answers alone" in doc
+    assert f"at least every {BACKOFF_SECONDS[-1]} seconds" in readme
     assert f"{RESERVED_REQUESTS} requests a minute are left" in doc
     assert f"again after {Patience().failed:g} seconds" in doc and f"again after {Patience().lost:g} seconds" in doc
     assert f"daily ones at {DAILY_AT:%H:%M}" in readme
