@@ -39,7 +39,7 @@ from lms_bot.store.conversation import AnsweredQuestion, Choice
 from lms_bot.store.counters import Counters
 from lms_bot.store.database import Store, open_store
 from lms_bot.store.deliveries import Deliveries
-from lms_bot.store.messages import Lane
+from lms_bot.store.messages import NEWS, Lane
 from lms_bot.watch.monitor import ActivityMonitor, MonitorParts
 from lms_bot.watch.polling import Polling
 from lms_bot.zulip.credentials import Credentials, find_credentials
@@ -51,7 +51,7 @@ MEND_SECONDS = 60.0
 ALERT_SECONDS = 5.0
 TIDY_SECONDS = 3600.0
 ANSWERS_KEPT = timedelta(days=30)
-SENDERS = 3  # for all messages, and as many again for answers alone, lest they wait for slow news
+SENDERS = 3  # of answers, and as many of news, so that neither wait for the other when Zulip is slow
 STOP_SECONDS = 4.0
 GIVE_BACK_SECONDS = 0.4
 
@@ -107,7 +107,7 @@ class App:
         jobs.every(MEND_SECONDS, self.events.mend, "mender")
         jobs.every(ZULIP_AWAY_SECONDS, self.events.mend_for_zulip, "finder")
         jobs.every(TIDY_SECONDS, self.tidy, "tidier")
-        jobs.repeat(self.counters.step, self.counters.awake, "counter")
+        jobs.repeat(self.counters.step, self.counters.bell, "counter")
         if self.sender is not None:
             self._start_telling(self.sender)
         if is_answering and self.inbox is not None:
@@ -116,19 +116,19 @@ class App:
                 jobs.repeat(*job)
 
     def _start_telling(self, sender: Sender) -> None:
-        jobs, awake = self.jobs, self.outbox.awake
+        jobs, outbox = self.jobs, self.outbox
         if self.settings.lms_notify_mentors_enabled:
             jobs.every(ALERT_SECONDS, self.alerts.check, "admin alerts")
-            jobs.repeat(self.composer.step, self.composer.awake, "composer")
+            jobs.repeat(self.composer.step, self.composer.bell, "composer")
         for number in range(SENDERS):
-            jobs.repeat(sender.step, awake, f"sender {number}")
-            jobs.repeat(partial(sender.step, lanes=(Lane.ANSWERS,)), awake, f"sender of answers {number}")
+            for bell, lanes in ((outbox.answers_bell, (Lane.ANSWERS,)), (outbox.news_bell, NEWS)):
+                jobs.repeat(partial(sender.step, lanes=lanes), bell, f"sender of {lanes[-1].name.lower()} {number}")
 
     def handle_news(self) -> None:
         """Events were recorded: what is left to decide of them is decided, and whoever goes by them is woken."""
         self.events.decide_pending_events()  # those a subclass's `handle_event` is to decide
         self.composer.wake()
-        self.counters.awake.set()
+        self.counters.bell.ring()
 
     def tidy(self) -> None:
         """Forgets what nobody needs any more."""

@@ -10,7 +10,7 @@ from peewee import fn
 from lms_bot.core.clock import utc_now
 from lms_bot.outbox.draft import Draft
 from lms_bot.store.database import Store, rows
-from lms_bot.store.messages import HAS_FAILED, Delivery, DeliveryState, Lane
+from lms_bot.store.messages import HAS_FAILED, NEWS, Delivery, DeliveryState, Lane
 from lms_bot.store.models import KeyValue
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class AdminAlerts:
             KeyValue.put(FAILING_KEY, bool(reasons))
             for admin in admins:
                 self._outbox.write(Draft(admin, text, Lane.URGENT), now)
-        self._outbox.wake()
+        self._outbox.wake(NEWS)
 
 
 def _get_reasons() -> dict[str, int]:

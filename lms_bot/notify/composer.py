@@ -6,18 +6,18 @@ Written down before it is sent, so that what is sent twice or not at all can be 
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING
 
 from lms_bot.core.activities import ActivityType
+from lms_bot.core.bell import Bell
 from lms_bot.core.clock import UTC, find_zone, utc_now
 from lms_bot.core.errors import LMSBotError, without_words
 from lms_bot.notify.grouping import Choice, Waiting, choose
 from lms_bot.outbox.draft import Draft
 from lms_bot.outbox.outbox import Outbox, Recent
-from lms_bot.store.messages import Delivery, DeliveryState, Lane
+from lms_bot.store.messages import NEWS, Delivery, DeliveryState, Lane
 
 if TYPE_CHECKING:
     from lms_bot.notify.formatter import MessageFormatter
@@ -56,11 +56,11 @@ class Composer:
         self._seen: dict[int, tuple[tuple[int, int], datetime]] = {}
         self._kept: dict[int, int] = {}  # how many of a person's oldest news were not told when we looked last
         self._hurried: set[int] = set()
-        self.awake = threading.Event()
+        self.bell = Bell()
 
     def wake(self) -> None:
         """There may be something to write: whoever waits need not wait longer."""
-        self.awake.set()
+        self.bell.ring()
 
     def step(self, now: datetime | None = None) -> float | None:
         """Writes what is to be told now, to be sent at once. Returns 0 where there may be more, None if not soon."""
@@ -76,7 +76,7 @@ class Composer:
                 due = {one: news for one, news in due.items() if not self._outbox.get_recent(one).is_one_on_its_way}
         written = sum(self._write_to(person, news, now) for person, news in due.items())
         if written:
-            self._outbox.wake()
+            self._outbox.wake(NEWS)
         return written
 
     def look_again(self) -> None:

@@ -6,10 +6,14 @@ import logging
 import threading
 from collections.abc import Callable
 from time import monotonic
+from typing import TYPE_CHECKING
 
 import schedule
 
 from lms_bot.core.errors import LMSBotError, without_words
+
+if TYPE_CHECKING:
+    from lms_bot.core.bell import Bell
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +26,7 @@ class BackgroundJobs:
     def __init__(self) -> None:
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._awakers: list[threading.Event] = []
+        self._bells: list[Bell] = []
 
     @property
     def is_stopping(self) -> bool:
@@ -43,24 +47,24 @@ class BackgroundJobs:
 
         self._start(run, name)
 
-    def repeat(self, step: Callable[[], float | None], awake: threading.Event, name: str) -> None:
-        """Runs `step` again and again: after the seconds it returns, or when `awake` is set; None is soon enough."""
+    def repeat(self, step: Callable[[], float | None], bell: Bell, name: str) -> None:
+        """Runs `step` again and again: after the seconds it returns, or when the bell rings; None is soon enough."""
 
         def run() -> None:
             while not self._stop.is_set():
-                awake.clear()
                 wait = _guarded(step, name)()
                 if wait != 0:
-                    awake.wait(LONGEST_NAP_SECONDS if not isinstance(wait, float) else min(wait, LONGEST_NAP_SECONDS))
+                    bell.wait(LONGEST_NAP_SECONDS if not isinstance(wait, float) else min(wait, LONGEST_NAP_SECONDS))
+            bell.ring()  # for the next of those that wait for it, to end as well
 
         self._start(run, name)
-        self._awakers.append(awake)
+        self._bells.append(bell)
 
     def stop(self, timeout_seconds: float) -> bool:
         """Ends the threads after what they have in hand. True if all ended in time."""
         self._stop.set()
-        for awake in self._awakers:
-            awake.set()
+        for bell in self._bells:
+            bell.ring()
         deadline = monotonic() + timeout_seconds
         for thread in self._threads:
             thread.join(max(0.0, deadline - monotonic()))

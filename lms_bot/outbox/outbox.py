@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from peewee import fn
 
+from lms_bot.core.bell import Bell
 from lms_bot.outbox.draft import Draft, name_conversation, to_stored_place
 from lms_bot.store.database import Store, rows
 from lms_bot.store.leases import is_dead
@@ -47,14 +48,14 @@ class Recent:
 class Outbox:
     """Each method is one transaction on `store`, or part of the caller's. Threads share it.
 
-    `awake` is set when there may be something to send.
+    Its bells ring when there may be something to send: one for answers, one for news.
     """
 
     def __init__(self, store: Store, deliveries: Deliveries) -> None:
         self._store = store
         self._deliveries = deliveries
         self._claiming = threading.Lock()  # threads of one process need not meet in the store
-        self.awake = threading.Event()
+        self.answers_bell, self.news_bell = Bell(), Bell()
 
     def write(self, draft: Draft, now: datetime) -> Message:
         """Writes a message down, in the caller's transaction. After that, `wake` has it sent soon."""
@@ -75,14 +76,20 @@ class Outbox:
             MessageFile.create(message=message, number=number, name=file.name, content=file.content)
         return message
 
-    def wake(self) -> None:
-        """There may be something to send: whoever waits need not wait longer."""
-        self.awake.set()
+    def wake(self, lanes: Collection[Lane] = ALL_LANES) -> None:
+        """There may be something to send: whoever waits for one of these lanes need not wait longer."""
+        if Lane.ANSWERS in lanes:
+            self.answers_bell.ring()
+        if any(lane in NEWS for lane in lanes):
+            self.news_bell.ring()
 
     # ---- taking what is to be done ----
 
-    def has_unsent(self, lanes: Collection[Lane]) -> bool:
-        return bool(Message.select().where(IS_UNSENT, Message.lane.in_(list(lanes))).exists())
+    def has_unsent(self, lanes: Collection[Lane], sender: str, now: datetime) -> bool:
+        """Whether there is anything that this sender does not have in hand already."""
+        is_in_hand = (Message.state == MessageState.SENDING) & (Message.claimed_by == sender)
+        is_left = IS_UNSENT & ~(is_in_hand & (Message.lease_until >= now))
+        return bool(Message.select().where(is_left, Message.lane.in_(list(lanes))).exists())
 
     def claim(self, sender: str, now: datetime, lanes: Sequence[Lane] = ALL_LANES) -> Message | None:
         """Takes the most pressing message that is due, for this sender alone; None where there is none."""
@@ -90,6 +97,7 @@ class Outbox:
             while (message := self._get_due(lanes, now)) is not None:
                 changes = {"claimed_by": sender, "claimed_at": now, "lease_until": now + LEASE}
                 if self._change(message, state=MessageState.SENDING, **changes):
+                    self.wake((Lane(message.lane),))  # there may be more, which need not wait until this one is sent
                     return message
         return None
 

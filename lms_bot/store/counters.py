@@ -7,12 +7,12 @@ the key-value `counted_to`, moved in the same transaction, is the last id of all
 from __future__ import annotations
 
 import logging
-import threading
 from time import monotonic, sleep
 from typing import Any
 
 import peewee
 
+from lms_bot.core.bell import Bell
 from lms_bot.core.errors import StoreUnavailable
 from lms_bot.store.counter_changes import (
     ALL_TIME,
@@ -86,7 +86,7 @@ class Counters:
     """Keeps the counts. Any number of threads and processes may call it; one counts at a time."""
 
     def __init__(self, store: Store, events_at_once: int | None = None) -> None:
-        self.awake = threading.Event()
+        self.bell = Bell()
         self._store = store
         usual = EVENTS_AT_ONCE if store.is_postgresql else EVENTS_AT_ONCE_ON_SQLITE
         self._events_at_once = events_at_once or usual

@@ -300,7 +300,7 @@ def test_a_started_app_counts_by_itself(store_url: str) -> None:
     app.start()
     try:
         record(app.store, 0, 3)
-        app.counters.awake.set()
+        app.counters.bell.ring()
         deadline = monotonic() + 30
         while not StudentTotals.select().exists() and monotonic() < deadline:
             sleep(0.01)

@@ -293,13 +293,13 @@ def test_the_lease_outlasts_a_few_short_intervals(school: School, tmp_path: Path
 def test_a_poll_that_creates_events_wakes_who_sends_and_who_counts(watching: Watching, school: School) -> None:
     polling = watching.new_polling()
     polling.step(NOON)
-    awake = (watching.app.composer.awake, watching.app.counters.awake)
-    for one in awake:
-        one.clear()
+    bells = (watching.app.composer.bell, watching.app.counters.bell)
+    for bell in bells:
+        bell.wait(0)
     polling.step(later(60))
-    assert not any(one.is_set() for one in awake)
+    assert not any(bell.wait(0) for bell in bells)
     add_attempts(school, 1, 1)
     polling.step(later(120))
-    assert all(one.is_set() for one in awake)
+    assert all(bell.wait(0) for bell in bells)
     with watching.app.store.session():
         assert KeyValue.find(LAST_GOOD_POLL) is not None

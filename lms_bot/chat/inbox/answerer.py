@@ -140,7 +140,7 @@ class Answerer:
         except StoreUnavailable:
             for draft in drafts:
                 self._sender.send_unwritten(draft)
-        self._outbox.wake()
+        self._outbox.wake((Lane.ANSWERS,))
 
 
 def make_reply(

@@ -21,6 +21,7 @@ from lms_bot.chat.inbox.incoming import IncomingMessage, read_incoming
 from lms_bot.chat.inbox.listener import Listener
 from lms_bot.chat.inbox.typing_indicator import TypingIndicator
 from lms_bot.chat.inbox.unread import UnreadReader
+from lms_bot.core.bell import Bell
 from lms_bot.core.clock import utc_now
 from lms_bot.core.errors import LMSBotError, ZulipRefused, ZulipUnavailable, without_words
 from lms_bot.store.leases import Leases
@@ -48,7 +49,7 @@ SHARE = 0.1  # of the requests Zulip allows the account: what one person gets an
 NoteReaction = Callable[[int, int, bool], object]
 """Told of a check mark: whose (Zulip user id), on which message, whether it is there now. Raises LMSBotError."""
 
-Job = tuple[Callable[[], "float | None"], threading.Event, str]
+Job = tuple[Callable[[], "float | None"], Bell, str]
 """A step to be repeated, what wakes it, and its name."""
 
 
@@ -87,7 +88,7 @@ class Inbox:
         self._renew_at = self._mark_at = self._held_until = 0.0
         self._look_at: float | None = None
         self._failures = 0
-        self._awake, self._kept, self._unread_due = threading.Event(), threading.Event(), threading.Event()
+        self._bell, self._kept, self._unread_due = Bell(), Bell(), Bell()
         self._is_started = self.is_on_duty = False
         gateway.outage.call_at_end(self._look_now)
 
@@ -100,9 +101,9 @@ class Inbox:
     def get_jobs(self) -> Iterator[Job]:
         yield self.keep, self._kept, "inbox"
         yield self.read_unread, self._unread_due, "reader"
-        yield self._typing.step, self._typing.awake, "typing"
+        yield self._typing.step, self._typing.bell, "typing"
         for number in range(self._habits.answerers):
-            yield self.answer_next, self._awake, f"answerer {number}"
+            yield self.answer_next, self._bell, f"answerer {number}"
 
     def stop(self) -> None:
         """Nothing more is begun: all of it is found again after the next start."""
@@ -154,7 +155,7 @@ class Inbox:
     def note_listening(self) -> None:
         """From now on what people write is heard; what they wrote before may be unread."""
         self._renew_at = 0.0
-        self._kept.set()
+        self._kept.ring()
         self.look_again()
 
     def note_edit(self, message_id: int, sender_id: int, edited_at: int) -> None:
@@ -177,13 +178,13 @@ class Inbox:
         """There may be something unread, of before what is heard from now on."""
         self._held_until = monotonic() + LONGEST_HOLD_SECONDS
         self._look_at = monotonic()
-        self._unread_due.set()
+        self._unread_due.ring()
 
     def _look_now(self) -> None:
         """What could not be read, or answered, may be now."""
         if self._look_at is not None:
             self._look_at = monotonic()
-            self._unread_due.set()
+            self._unread_due.ring()
 
     # ---- answering ----
 
@@ -194,6 +195,7 @@ class Inbox:
         incoming = self.queue.take()
         if not isinstance(incoming, IncomingMessage):
             return incoming
+        self._bell.ring()
         try:
             self._answerer.answer(incoming, self.listener.me)
         except LMSBotError as error:
@@ -210,17 +212,17 @@ class Inbox:
     def _put(self, incoming: IncomingMessage) -> None:
         if not self.queue.put(incoming):
             self._mark_read(incoming)
-        self._awake.set()
+        self._bell.ring()
 
     def _open(self) -> None:
         """What is heard may be answered: what was written before is in the queue as well."""
         self._held_until = 0.0
-        self._awake.set()
+        self._bell.ring()
 
     def _mark_read(self, incoming: IncomingMessage) -> None:
         with self._lock:
             self._read_ids.add(incoming.message_id)
-        self._kept.set()
+        self._kept.ring()
 
     def _get_rate(self) -> float:
         """How many answers a minute one person gets."""

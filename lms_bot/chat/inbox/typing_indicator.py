@@ -8,6 +8,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from lms_bot.core.bell import Bell
 from lms_bot.core.errors import LMSBotError
 
 if TYPE_CHECKING:
@@ -27,17 +28,17 @@ class TypingIndicator:
         self._lock = threading.Lock()
         self._due: dict[int, float] = {}  # whose answers are being made, and when to show it (again)
         self._shown: set[int] = set()
-        self.awake = threading.Event()
+        self.bell = Bell()
 
     def begin(self, zulip_user_id: int) -> None:
         with self._lock:
             self._due[zulip_user_id] = self._now() + self._after_seconds
-        self.awake.set()
+        self.bell.ring()
 
     def end(self, zulip_user_id: int) -> None:
         with self._lock:
             self._due.pop(zulip_user_id, None)
-        self.awake.set()
+        self.bell.ring()
 
     def step(self) -> float | None:
         """Shows what is due and hides what is over. Returns after how many seconds there is more, None: unknown."""

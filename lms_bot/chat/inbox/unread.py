@@ -114,7 +114,7 @@ class UnreadReader:
             noted = [AnsweredQuestion.note(one.message_id, one.sender_id, now) for one in missed]
             if any(noted) and self._outbox.are_all_news(sent_ids):
                 self._outbox.write(Draft(zulip_user_id, AWAY, Lane.ANSWERS, after_id=last_id), now)
-        self._outbox.wake()
+        self._outbox.wake((Lane.ANSWERS,))
         self._gateway.mark_read([one.message_id for one in missed])
 
     def _get_answered(self, keys: Iterable[str]) -> dict[str, datetime]:
