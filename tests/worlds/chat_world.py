@@ -12,7 +12,7 @@ from datetime import datetime, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Any, cast
 
 from lms_bot.chat import Reply, respond
-from lms_bot.chat.language.context import Context
+from lms_bot.chat.language.question import Context
 from lms_bot.core.activities import ActivityType
 from lms_bot.core.clock import find_zone
 from lms_bot.lms.people import Mentor, Student

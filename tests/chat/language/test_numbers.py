@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lms_bot.chat.language.numbers import REFS_SHOWN, format_refs, read_numbers
-from lms_bot.chat.language.words import split_words
+from lms_bot.chat.language.words import REFS_SHOWN, format_refs, read_numbers, split_words
 
 
 @pytest.mark.parametrize(
