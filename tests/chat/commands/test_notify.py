@@ -2,43 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING
-
 import pytest
 
 from lms_bot.core.activities import ActivityType
-from tests.worlds.chat_world import MARIA, World, close_world, make_user, open_world
-
-if TYPE_CHECKING:
-    from lms_bot.notify.preferences import Preferences
+from tests.worlds.chat_world import World, chosen
 
 ALL_TYPES = {kind.value for kind in ActivityType}
-
-
-@pytest.fixture(scope="module")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("empty") / "store.db"
-    close_world(open_world(f"sqlite:///{path}"))
-    return path
-
-
-@pytest.fixture
-def small_world(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """Maria lives in Berlin: there it is 13:00, on a Wednesday."""
-    path = tmp_path_factory.mktemp("chat") / "store.db"
-    shutil.copy(empty_store, path)
-    world = open_world(f"sqlite:///{path}")
-    world.people.zulip_users[MARIA] = make_user(MARIA, "Maria", timezone="Europe/Berlin")
-    yield world
-    close_world(world)
-
-
-def chosen(world: World, who: int = MARIA) -> Preferences:
-    preferences: Preferences = world.context.preferences.get(who)
-    return preferences
 
 
 @pytest.mark.parametrize(
@@ -65,9 +34,9 @@ def chosen(world: World, who: int = MARIA) -> Preferences:
         ("me when an exam is failed", {"exam_failed"}),
     ],
 )
-def test_event_types_as_people_say_them(small_world: World, said: str, types: set[str]) -> None:
-    small_world.ask(f"notify {said} daily")
-    assert chosen(small_world).notify == dict.fromkeys(types, "daily")
+def test_event_types_as_people_say_them(berlin_world: World, said: str, types: set[str]) -> None:
+    berlin_world.ask(f"notify {said} daily")
+    assert chosen(berlin_world).notify == dict.fromkeys(types, "daily")
 
 
 @pytest.mark.parametrize(
@@ -77,21 +46,21 @@ def test_event_types_as_people_say_them(small_world: World, said: str, types: se
         *(("every day", "daily"), ("off", "off"), ("never", "off"), ("not at all please", "off")),
     ],
 )
-def test_how_soon_as_people_say_it(small_world: World, said: str, when: str) -> None:
-    small_world.ask(f"notify failed {said}")
-    assert chosen(small_world).notify == {"exam_failed": when}
+def test_how_soon_as_people_say_it(berlin_world: World, said: str, when: str) -> None:
+    berlin_world.ask(f"notify failed {said}")
+    assert chosen(berlin_world).notify == {"exam_failed": when}
 
 
-def test_notify_says_what_it_means_and_keeps_the_other_choices(small_world: World) -> None:
-    assert small_world.ask("notify exam started off").text == (
+def test_notify_says_what_it_means_and_keeps_the_other_choices(berlin_world: World) -> None:
+    assert berlin_world.ask("notify exam started off").text == (
         "🔕 Not told at all, now or later: 📝 Exams started. `history` still shows it."
     )
-    assert small_world.ask("notify watched daily").text == "🔔 Told every day at 18:00: 👀 Contents viewed."
-    assert small_world.ask("notify failed hourly").text == "🔔 Told every full hour: ❌ Exams failed."
-    assert chosen(small_world).notify == {
+    assert berlin_world.ask("notify watched daily").text == "🔔 Told every day at 18:00: 👀 Contents viewed."
+    assert berlin_world.ask("notify failed hourly").text == "🔔 Told every full hour: ❌ Exams failed."
+    assert chosen(berlin_world).notify == {
         "exam_started": "off",
         "content_watched": "daily",
         "exam_failed": "hourly",
     }
-    assert small_world.ask("notify all now").text == "🔔 Told at once: everything."
-    assert chosen(small_world).notify == dict.fromkeys(ALL_TYPES, "now")
+    assert berlin_world.ask("notify all now").text == "🔔 Told at once: everything."
+    assert chosen(berlin_world).notify == dict.fromkeys(ALL_TYPES, "now")
