@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from lms_bot.chat.inbox import Habits, Inbox, make_reply
 from lms_bot.chat.language.choices import CHOICE_LASTS
-from lms_bot.chat.language.context import Context
+from lms_bot.chat.language.question import Context
 from lms_bot.core.clock import utc_now
 from lms_bot.core.errors import LMSBotError
 from lms_bot.insight.seen import note_reaction

@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
 
-from lms_bot.chat.commands.offering import format_out_of_range, offer_several, offer_similar
-from lms_bot.chat.commands.rendering import format_stale_note
+from lms_bot.chat.commands.rendering import ANSWER_WITH_NUMBER, format_stale_note, name_of
 from lms_bot.chat.commands.table import choose_for, find_command, find_similar
-from lms_bot.chat.language.arguments import SeveralStudents, UnknownStudent
-from lms_bot.chat.language.choices import choose, forget_choice, get_choice, read_number
+from lms_bot.chat.language.arguments import UnclearStudent
+from lms_bot.chat.language.choices import MOST_OFFERED, choose, forget_choice, get_choice, offer, read_number
 from lms_bot.chat.language.question import (
     Command,
+    Context,
     Question,
     WithFiles,
     WrongArguments,
     format_usage,
     pick_students_for_example,
 )
+from lms_bot.chat.language.student_index import chosen_word
 from lms_bot.chat.language.words import is_thanks, split_lines, split_words
 from lms_bot.core.clock import utc_now
 from lms_bot.core.errors import LMSBotError, LMSRefused, LMSUnavailable, StoreUnavailable
-from lms_bot.core.markdown import code
-
-if TYPE_CHECKING:
-    from lms_bot.chat.language.context import Context
-    from lms_bot.outbox.draft import File
-    from lms_bot.people.access import Asker
-    from lms_bot.store.conversation import Choice
-    from lms_bot.zulip.gateway import ZulipUser
+from lms_bot.core.markdown import code, event_ref
+from lms_bot.lms.people import Student
+from lms_bot.outbox.draft import File
+from lms_bot.people.access import Asker
+from lms_bot.store.conversation import Choice
+from lms_bot.zulip.gateway import ZulipUser
 
 REFUSAL = "Sorry, I cannot help you. If you think that I should, please ask an administrator of this organization."
 """What everybody who is told nothing is told, whatever they write."""
@@ -101,13 +99,14 @@ def _answer(question: Question, text: str) -> Reply:
     number = read_number(question.words, choice) if choice else None
     if choice and number is not None:
         words = choose(choice, number)
-        return _answer_first([words], question) if words else Reply(format_out_of_range(choice))
+        return _answer_first([words], question) if words else Reply(_format_out_of_range(choice))
     if choice:
         with question.context.store.session():
             forget_choice(choice)
     if is_thanks(question.words):
         return Reply(WELCOME)
-    return _answer_first([question.words, *_read_lines(text)], question)
+    lines = split_lines(text)  # a command may stand in one of several, among greetings and signatures
+    return _answer_first([question.words, *(lines[:MOST_LINES] if len(lines) > 1 else [])], question)
 
 
 def _get_choice(question: Question) -> Choice | None:
@@ -115,12 +114,6 @@ def _get_choice(question: Question) -> Choice | None:
     with suppress(StoreUnavailable), question.context.store.session():
         return get_choice(question.zulip_user_id, question.now)
     return None
-
-
-def _read_lines(text: str) -> list[tuple[str, ...]]:
-    """The first lines, where there are several: a command may stand in one, among greetings and signatures."""
-    lines = split_lines(text)
-    return [*lines[:MOST_LINES]] if len(lines) > 1 else []
 
 
 def _answer_first(readings: Iterable[tuple[str, ...]], question: Question) -> Reply:
@@ -151,10 +144,8 @@ def _run(command: Command, question: Question) -> Reply:
         uncounted = question.context.counters.catch_up() if command.needs_store else 0
         try:
             answer = command.answer(question)
-        except SeveralStudents as several:
-            answer = offer_several(question, several)
-        except UnknownStudent as unknown:
-            answer = offer_similar(question, unknown)
+        except UnclearStudent as unclear:
+            answer = _offer(question, unclear)
     files = answer.files if isinstance(answer, WithFiles) else ()
     text = answer.text if isinstance(answer, WithFiles) else answer
     return Reply(_with_note(text, command, asker) + _format_uncounted(uncounted), command.is_private, files)
@@ -180,3 +171,36 @@ def _suggest(words: tuple[str, ...], asker: Asker) -> Reply:
     meant = " or ".join(code(command.name) for command in find_similar(words, asker))
     question = f"Did you mean {meant}? " if meant else ""
     return Reply(f"I do not know that command. {question}{HELP_SHOWS}")
+
+
+def _offer(question: Question, unclear: UnclearStudent) -> str:
+    """Whom they may mean, remembered to be chosen from by a number."""
+    offered, sentence = unclear.students[:MOST_OFFERED], str(unclear)
+    for student in offered:
+        question.audit(student.student_id)
+    if not offered:
+        return sentence
+    questions = [[*unclear.before, chosen_word(one.student_id), *unclear.after] for one in offered]
+    with question.context.store.transaction():
+        offer(question.zulip_user_id, questions, question.now)
+    if len(offered) == 1:
+        return f"{sentence}\nDid you mean **{name_of(offered[0])}**? Then answer {code('yes')}."
+    names = [f"{number}. {name}" for number, name in enumerate(_tell_apart(offered), start=1)]
+    more = len(unclear.students) - len(offered)
+    ending = f"… and {more} more: write more of the name to find them. " if more else ""
+    lines = ["Which one do you mean?", "", *names, "", f"{ending}{ANSWER_WITH_NUMBER}"]
+    return "\n".join([sentence, *lines] if sentence else lines)
+
+
+def _tell_apart(students: Sequence[Student]) -> list[str]:
+    """Their names, disarmed, with the id of those whose names are the same."""
+    names = [name_of(student) for student in students]
+    return [
+        f"{name} {event_ref(student.student_id)}" if names.count(name) > 1 else name
+        for name, student in zip(names, students, strict=True)
+    ]
+
+
+def _format_out_of_range(choice: Choice) -> str:
+    count = len(choice.questions)
+    return f"Please answer with a number from 1 to {count}." if count > 1 else "I offered you only one, number 1."

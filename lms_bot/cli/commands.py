@@ -174,7 +174,7 @@ def events(
 def _find_student(store: Store, said: str) -> int:
     """The id of the one student who may be meant, among those of whom an event is stored."""
     from lms_bot.chat.language.student_index import StudentIndex
-    from lms_bot.insight.reports import get_stored_students
+    from lms_bot.insight.reports.students import get_stored_students
     from lms_bot.lms.people import Student
     from lms_bot.store.counters import Counters
 

@@ -15,11 +15,14 @@ V = TypeVar("V")
 
 
 class ExpiringCache(Generic[K, V]):
-    """Values by key, each for some seconds of its own. Threads may share it. No value is None."""
+    """Values by key, each for some seconds of its own; of more than `most_kept`, those asked for lately.
 
-    def __init__(self) -> None:
+    Threads may share it. No value is None.
+    """
+
+    def __init__(self, most_kept: int = MOST_KEPT) -> None:
         self._lock = threading.Lock()
-        self._kept: TLRUCache[K, tuple[V, float]] = TLRUCache(MOST_KEPT, _end_of_life, timer=_now)
+        self._kept: TLRUCache[K, tuple[V, float]] = TLRUCache(most_kept, _end_of_life, timer=_now)
 
     def get(self, key: K) -> V | None:
         """The value, or None where there is none or it is too old."""

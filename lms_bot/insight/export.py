@@ -9,16 +9,14 @@ import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from peewee import Expression, fn
 
 from lms_bot.core.clock import UTC
 from lms_bot.core.markdown import one_line
+from lms_bot.store.database import Store
 from lms_bot.store.models import LMSActivityEvent
-
-if TYPE_CHECKING:
-    from lms_bot.store.database import Store
 
 PAGE_EVENTS = 500
 

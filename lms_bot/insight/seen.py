@@ -3,35 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from peewee import JOIN, Case, fn
 
 from lms_bot.core.activities import ActivityType
 from lms_bot.core.clock import utc_now
+from lms_bot.insight.reports.students import EventPage, in_chunks
+from lms_bot.people.access import Access, Asker
 from lms_bot.store.conversation import SeenEvent
-from lms_bot.store.database import rows
+from lms_bot.store.database import Store, rows
 from lms_bot.store.messages import Delivery, DeliveryState, Message
 from lms_bot.store.models import LMSActivityEvent
 from lms_bot.store.totals import Attempt
-
-if TYPE_CHECKING:
-    from lms_bot.people.access import Access, Asker
-    from lms_bot.store.database import Store
-
-IDS_PER_QUERY = 500
-STARTED = "started"
-
-
-@dataclass(frozen=True)
-class OpenEvents:
-    """`total` events there are that nobody has seen to, and some of them."""
-
-    total: int
-    events: Sequence[LMSActivityEvent]
 
 
 def mark_seen(
@@ -43,17 +29,22 @@ def mark_seen(
     now: datetime | None = None,
 ) -> int:
     """Writes down that somebody has seen to these events; returns how many of them they had not before."""
-    said = {"zulip_user_id": zulip_user_id, "zulip_message_id": zulip_message_id, "by_reaction": by_reaction}
-    lines = [{"event": event_id, "seen_at": now or utc_now(), **said} for event_id in event_ids]
+    said: dict[str, Any] = {
+        "zulip_user_id": zulip_user_id,
+        "zulip_message_id": zulip_message_id,
+        "by_reaction": by_reaction,
+    }
+    said["seen_at"] = now or utc_now()
     marked = 0
-    for chosen in _chunks(lines):
-        marked += SeenEvent.insert_many(chosen).on_conflict_ignore().as_rowcount().execute()
+    for chosen in in_chunks(event_ids):
+        lines = [{"event": event_id, **said} for event_id in chosen]
+        marked += SeenEvent.insert_many(lines).on_conflict_ignore().as_rowcount().execute()
     return marked
 
 
 def mark_unseen(event_ids: Collection[int]) -> int:
     """Takes back whatever was said of these events, by whomever."""
-    return sum(SeenEvent.delete().where(SeenEvent.event.in_(chosen)).execute() for chosen in _chunks(event_ids))
+    return sum(SeenEvent.delete().where(SeenEvent.event.in_(chosen)).execute() for chosen in in_chunks(event_ids))
 
 
 def note_reaction(
@@ -99,7 +90,7 @@ def get_ids_in_sight(asker: Asker, event_ids: Iterable[int]) -> list[int]:
     """Those of the ids that are events of students the asker may see."""
     event = LMSActivityEvent
     found: list[int] = []
-    for chosen in _chunks(event_ids):
+    for chosen in in_chunks(event_ids):
         query = event.select(event.event_id, event.student_id).where(event.event_id.in_(chosen))
         found += [event_id for event_id, student_id in rows(query) if asker.may_see(student_id)]
     return sorted(found)
@@ -108,7 +99,7 @@ def get_ids_in_sight(asker: Asker, event_ids: Iterable[int]) -> list[int]:
 def get_seen_by(event_ids: Iterable[int]) -> dict[int, list[int]]:
     """Who has seen to these events, as Zulip user ids, who was first before who was next; others are left out."""
     found: dict[int, list[int]] = defaultdict(list)
-    for chosen in _chunks(event_ids):
+    for chosen in in_chunks(event_ids):
         query = SeenEvent.select(SeenEvent.event, SeenEvent.zulip_user_id).where(SeenEvent.event.in_(chosen))
         for event_id, zulip_user_id in rows(query.order_by(SeenEvent.seen_at, SeenEvent.zulip_user_id)):
             found[event_id].append(zulip_user_id)
@@ -123,7 +114,7 @@ def get_open_events(
     *,
     limit: int,
     offset: int = 0,
-) -> OpenEvents:
+) -> EventPage:
     """What this person was told, of these students (None: of anybody) in that time, and nobody has seen to.
 
     Worst first: failed exams, then what was started and is left so, then the rest; the newest of each first.
@@ -136,7 +127,7 @@ def get_open_events(
     found = rows(page.limit(limit).offset(offset))
     events = {one.event_id: one for one in event.select().where(event.event_id.in_([row[0] for row in found]))}
     total = found[0][1] if found else query.count()
-    return OpenEvents(total, [events[event_id] for event_id, _ in found])
+    return EventPage(total, [events[event_id] for event_id, _ in found])
 
 
 def get_open_ids(zulip_user_id: int, student_ids: Collection[int] | None) -> list[int]:
@@ -160,12 +151,6 @@ def _severity() -> Any:
     kinds = [kind for kind in ActivityType if kind.is_start]
     is_exam = Case(None, [(event.event_type == ActivityType.EXAM_STARTED.value, True)], False)
     same = (Attempt.student_id == event.student_id) & (Attempt.activity_id == event.activity_id)
-    is_left = fn.EXISTS(Attempt.select(1).where(same, Attempt.is_exam == is_exam, Attempt.outcome == STARTED))
+    is_left = fn.EXISTS(Attempt.select(1).where(same, Attempt.is_exam == is_exam, Attempt.outcome == "started"))
     is_start = event.event_type.in_([kind.value for kind in kinds])
     return Case(None, [(event.event_type == ActivityType.EXAM_FAILED.value, 0), (is_start & is_left, 1)], 2)
-
-
-def _chunks(items: Iterable[Any]) -> Iterator[list[Any]]:
-    listed = list(items)
-    for first in range(0, len(listed), IDS_PER_QUERY):
-        yield listed[first : first + IDS_PER_QUERY]

@@ -13,7 +13,7 @@ from lms_bot.core.clock import UTC
 from lms_bot.notify.preferences import FAR_FUTURE, PreferenceBook, Preferences
 
 if TYPE_CHECKING:
-    from lms_bot.insight.reports import Unwritten
+    from lms_bot.insight.reports.outgoing import Unwritten
 
 
 @dataclass

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import psycopg2
 from psycopg2.extensions import parse_dsn
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
-from rapidfuzz import fuzz, process
 
 from lms_bot.core.activities import ActivityType
+from lms_bot.core.typos import find_nearest
 
 YEAR_SECONDS = 31_536_000
 SIMILAR = 75
@@ -59,7 +59,7 @@ def _check_store_url(url: SecretStr) -> SecretStr:
 
 
 def suggestion(word: str, known: list[str]) -> str:
-    closest = process.extractOne(word.lower(), known, scorer=fuzz.ratio, score_cutoff=SIMILAR)
+    closest = find_nearest(word.lower(), known, 1, SIMILAR)
     return f" (did you mean {closest[0]}?)" if closest else ""
 
 

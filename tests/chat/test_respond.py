@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -82,9 +82,9 @@ def test_long_messages_are_answered_quickly(small_world: World) -> None:
     small_world.ask("students")
     said_at_length = ("history " + "x " * 4900, "what did " + "a do " * 2400, "history user1 " + "1 " * 4900)
     for said in (*said_at_length, "frist1 " * 1400):
-        started = perf_counter()
+        started = process_time()
         assert small_world.ask(said).text
-        assert perf_counter() - started < 0.5
+        assert process_time() - started < 0.5
 
 
 def test_what_is_wrong_with_several_lines_is_said_of_all_of_them(small_world: World) -> None:

@@ -26,7 +26,7 @@ from tests.places import REPOSITORY
 matplotlib = pytest.importorskip("matplotlib")
 
 from lms_bot.insight.charts.drawing import KINDS, Style  # noqa: E402
-from lms_bot.insight.charts.lettering import MOST_MARKS, clean, find_family, pick_text  # noqa: E402
+from lms_bot.insight.charts.sheet import MOST_MARKS, clean, find_family, pick_text  # noqa: E402
 
 UTC = timezone.utc
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)

@@ -12,9 +12,37 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lms_bot.core.activities import ActivityType
-from lms_bot.insight import reports
-from lms_bot.insight.reports import FoundTitle, StudentSummary, Taker, Totals, Unwritten, students
-from lms_bot.insight.reports.counting import split_period
+from lms_bot.insight.reports import students
+from lms_bot.insight.reports.counting import (
+    StudentSummary,
+    SummaryPage,
+    Totals,
+    get_counts_by_type,
+    get_summary,
+    get_week_counts,
+    split_period,
+)
+from lms_bot.insight.reports.outgoing import (
+    Unwritten,
+    count_dead,
+    count_unsent,
+    get_error_groups,
+    get_moment,
+    get_rejected_groups,
+    get_stored_ids,
+    get_undecided,
+    get_unwritten,
+    get_waiting,
+)
+from lms_bot.insight.reports.students import (
+    StoredStudent,
+    get_attempts,
+    get_history,
+    get_last_events,
+    get_stored_students,
+    get_totals_of_students,
+)
+from lms_bot.insight.reports.titles import FoundTitle, Taker, find_titles, get_takers
 from lms_bot.outbox.outbox import Outbox
 from lms_bot.store.deliveries import Deliveries
 from lms_bot.store.messages import DeliveryState, MessageState
@@ -33,9 +61,9 @@ def world(store_url: str) -> Iterator[World]:
     close_world(world)
 
 
-def get_summary(world: World, start: datetime = START, end: datetime = END, **asked: Any) -> reports.SummaryPage:
+def summarise(world: World, start: datetime = START, end: datetime = END, **asked: Any) -> SummaryPage:
     world.context.counters.catch_up()
-    return reports.get_summary(start, end, **asked)
+    return get_summary(start, end, **asked)
 
 
 def test_history_is_newest_first_in_pages_and_counts_them_all(world: World) -> None:
@@ -44,8 +72,8 @@ def test_history_is_newest_first_in_pages_and_counts_them_all(world: World) -> N
     world.add_event(JANE)
     world.add_event(JOHN, is_echo=True)
 
-    history = reports.get_history(JOHN.student_id, limit=2)
-    second_page = reports.get_history(JOHN.student_id, limit=2, offset=2)
+    history = get_history(JOHN.student_id, limit=2)
+    second_page = get_history(JOHN.student_id, limit=2, offset=2)
 
     assert history.total == second_page.total == 3
     assert [event.activity_title for event in history.events] == ["1 hours ago", "2 hours ago"]
@@ -57,7 +85,7 @@ def test_history_may_be_of_exams_or_of_contents_alone(world: World) -> None:
     world.add_event(JOHN, ActivityType.CONTENT_WATCHED)
 
     def kinds(is_exam: bool | None) -> set[str]:
-        return {event.event_type for event in reports.get_history(JOHN.student_id, is_exam=is_exam).events}
+        return {event.event_type for event in get_history(JOHN.student_id, is_exam=is_exam).events}
 
     assert kinds(True) == {"exam_passed"}
     assert kinds(False) == {"content_watched"}
@@ -68,9 +96,9 @@ def test_a_period_includes_its_start_and_not_its_end(world: World) -> None:
     for ago in (timedelta(0), DAY, DAY + timedelta(microseconds=1)):
         world.add_event(JOHN, ago=ago)
 
-    assert [one.timestamp for one in reports.get_history(JOHN.student_id, START, END).events] == [START]
-    assert [one.last_at for one in get_summary(world).rows] == [START]
-    assert reports.get_counts_by_type(None, START, END) == {"exam_passed": 1}
+    assert [one.timestamp for one in get_history(JOHN.student_id, START, END).events] == [START]
+    assert [one.last_at for one in summarise(world).rows] == [START]
+    assert get_counts_by_type(None, START, END) == {"exam_passed": 1}
 
 
 def test_summary_puts_failures_first_then_what_was_left_then_passes(world: World) -> None:
@@ -80,7 +108,7 @@ def test_summary_puts_failures_first_then_what_was_left_then_passes(world: World
     world.add_event(ZOE, ActivityType.CONTENT_WATCHED)
     world.add_event(ZOE, ActivityType.CONTENT_WATCHED, is_echo=True)
 
-    found = get_summary(world)
+    found = summarise(world)
 
     an_hour_ago = NOW - timedelta(hours=1)
     assert found.rows == [
@@ -96,9 +124,9 @@ def test_summary_comes_in_pages_with_the_totals_of_all(world: World) -> None:
     for student, passed in ((JOHN, 3), (JANE, 2), (ZOE, 1)):
         for _ in range(passed):
             world.add_event(student)
-    whole = get_summary(world)
+    whole = summarise(world)
 
-    pages = [get_summary(world, limit=2, offset=offset) for offset in (0, 2, 4)]
+    pages = [summarise(world, limit=2, offset=offset) for offset in (0, 2, 4)]
 
     assert [page.rows for page in pages] == [whole.rows[:2], whole.rows[2:], []]
     assert all((page.students, page.totals) == (3, Totals(passed=6)) for page in pages)
@@ -108,8 +136,8 @@ def test_summary_keeps_to_the_students_asked_about(world: World) -> None:
     world.add_event(JOHN)
     world.add_event(ZOE)
 
-    assert [one.student_id for one in get_summary(world, student_ids=[JOHN.student_id]).rows] == [JOHN.student_id]
-    assert get_summary(world, student_ids=[]) == reports.SummaryPage(0, Totals(), [])
+    assert [one.student_id for one in summarise(world, student_ids=[JOHN.student_id]).rows] == [JOHN.student_id]
+    assert summarise(world, student_ids=[]) == SummaryPage(0, Totals(), [])
 
 
 def test_more_students_than_fit_a_query_are_asked_about_in_several(
@@ -122,10 +150,9 @@ def test_more_students_than_fit_a_query_are_asked_about_in_several(
     world.context.counters.catch_up()
     ids = [one.student_id for one in everybody]
 
-    assert sorted(reports.get_last_events(ids)) == ids
-    assert sorted(reports.get_totals_of_students(ids)) == ids
-    assert [one.student_id for one in reports.get_stored_students(ids)] == ids
-    assert reports.count_left_open(ids) == dict.fromkeys(ids, 1)
+    assert sorted(get_last_events(ids)) == ids
+    assert sorted(get_totals_of_students(ids)) == ids
+    assert [one.student_id for one in get_stored_students(ids)] == ids
 
 
 def test_an_exam_that_ended_is_not_left_open_even_when_it_ended_after_the_period(world: World) -> None:
@@ -134,11 +161,10 @@ def test_an_exam_that_ended_is_not_left_open_even_when_it_ended_after_the_period
     world.add_event(JOHN, ActivityType.EXAM_STARTED, ago=timedelta(hours=3), activity_id=2)
     world.add_event(JOHN, ActivityType.CONTENT_COMPLETED, ago=timedelta(hours=2), activity_id=2)
 
-    (summary,) = get_summary(world, NOW - timedelta(hours=4), NOW - timedelta(hours=2.5)).rows
+    (summary,) = summarise(world, NOW - timedelta(hours=4), NOW - timedelta(hours=2.5)).rows
 
     assert summary.left_open == 1, "a content of the same number is another thing than the exam"
     assert summary == StudentSummary(JOHN.student_id, 0, 1, 0, 0, 0, NOW - timedelta(hours=3))
-    assert reports.count_left_open([JOHN.student_id, ZOE.student_id]) == {JOHN.student_id: 1}
 
 
 def test_counts_are_by_type_for_the_students_and_the_time(world: World) -> None:
@@ -147,11 +173,11 @@ def test_counts_are_by_type_for_the_students_and_the_time(world: World) -> None:
     world.add_event(ZOE, ActivityType.EXAM_FAILED, event_type="nonsense")
     world.context.counters.catch_up()
 
-    assert reports.get_counts_by_type([JOHN.student_id]) == {"exam_passed": 2}
-    assert reports.get_counts_by_type([JOHN.student_id], NOW - 7 * DAY) == {"exam_passed": 1}
-    assert reports.get_counts_by_type([JOHN.student_id], None, NOW - 7 * DAY) == {"exam_passed": 1}
-    assert reports.get_counts_by_type(None) == {"exam_passed": 2, "other": 1}
-    assert reports.get_counts_by_type([]) == {}
+    assert get_counts_by_type([JOHN.student_id]) == {"exam_passed": 2}
+    assert get_counts_by_type([JOHN.student_id], NOW - 7 * DAY) == {"exam_passed": 1}
+    assert get_counts_by_type([JOHN.student_id], None, NOW - 7 * DAY) == {"exam_passed": 1}
+    assert get_counts_by_type(None) == {"exam_passed": 2, "other": 1}
+    assert get_counts_by_type([]) == {}
 
 
 def test_what_is_not_counted_yet_is_in_no_count(world: World) -> None:
@@ -159,8 +185,8 @@ def test_what_is_not_counted_yet_is_in_no_count(world: World) -> None:
     world.context.counters.catch_up()
     world.add_event(JOHN)
 
-    assert reports.get_counts_by_type(None, START, END) == {"exam_passed": 1}
-    assert reports.get_summary(START, END).totals == Totals(passed=1)
+    assert get_counts_by_type(None, START, END) == {"exam_passed": 1}
+    assert get_summary(START, END).totals == Totals(passed=1)
 
 
 ZONES = ["UTC", "Asia/Kathmandu", "Pacific/Chatham", "America/St_Johns", "Pacific/Kiritimati", "Pacific/Niue"]
@@ -215,11 +241,11 @@ def test_a_period_counts_what_happened_in_it(
 ) -> None:
     plainly = [count_plainly(many_events, ids, *period) for period in periods]
 
-    assert reports.get_week_counts(ids, periods) == plainly
-    assert reports.get_counts_by_type(ids, *periods[0]) == plainly[0]
+    assert get_week_counts(ids, periods) == plainly
+    assert get_counts_by_type(ids, *periods[0]) == plainly[0]
     for (start, end), counts in zip(periods, plainly, strict=True):
         if start is not None and end is not None:
-            found = reports.get_summary(start, end, ids)
+            found = get_summary(start, end, ids)
             assert found.totals == Totals(
                 failed=counts.get("exam_failed", 0),
                 left_open=counts.get("exam_started", 0),
@@ -232,12 +258,12 @@ def test_a_period_counts_what_happened_in_it(
 def test_a_period_is_counted_in_few_spans() -> None:
     start, end = datetime(2025, 1, 2, 5, tzinfo=timezone.utc), datetime(2026, 1, 2, 7, tzinfo=timezone.utc)
 
-    split = split_period((start, end), 0, 100_000)
+    spans, rest = split_period((start, end), 0, 100_000)
 
-    days = [day for span, firsts in split.spans.items() for first in firsts for day in range(first, first + span)]
+    days = [day for span, firsts in spans.items() for first in firsts for day in range(first, first + span)]
     assert sorted(days) == list(range(20_091, 20_455)), "each whole day once"
-    assert sum(map(len, split.spans.values())) <= 2 * 14 + 365 // 64
-    assert split.rest == [
+    assert sum(map(len, spans.values())) <= 2 * 14 + 365 // 64
+    assert rest == [
         (start, datetime(2025, 1, 3, tzinfo=timezone.utc)),
         (datetime(2026, 1, 2, tzinfo=timezone.utc), end),
     ]
@@ -245,8 +271,8 @@ def test_a_period_is_counted_in_few_spans() -> None:
 
 def test_a_period_of_all_there_ever_was_is_counted_in_few_spans_too() -> None:
     all_of_it = (datetime.min, datetime.max)
-    assert split_period(all_of_it, 20_032, 20_160).spans == {64: [20_032, 20_096]}
-    assert split_period((None, None), 0, 0).spans == {}
+    assert split_period(all_of_it, 20_032, 20_160)[0] == {64: [20_032, 20_096]}
+    assert split_period((None, None), 0, 0)[0] == {}
 
 
 def test_the_last_event_of_each_student_is_the_latest_and_of_two_at_once_the_later_recorded(
@@ -257,7 +283,7 @@ def test_the_last_event_of_each_student_is_the_latest_and_of_two_at_once_the_lat
     world.add_event(JOHN, ago=2 * DAY)
     world.context.counters.catch_up()
 
-    found = reports.get_last_events([JOHN.student_id, JANE.student_id])
+    found = get_last_events([JOHN.student_id, JANE.student_id])
 
     assert {student_id: event.event_id for student_id, event in found.items()} == {JOHN.student_id: last.event_id}
 
@@ -268,11 +294,11 @@ def test_stored_students_are_known_by_their_latest_name(world: World) -> None:
     world.add_event(JOHN, ago=2 * DAY, student_username="old_name")
     world.context.counters.catch_up()
 
-    assert reports.get_stored_students() == [
-        reports.StoredStudent(JOHN.student_id, "john_doe", None),
-        reports.StoredStudent(ZOE.student_id, "zoe_m", "Zoë Müller"),
+    assert get_stored_students() == [
+        StoredStudent(JOHN.student_id, "john_doe", None),
+        StoredStudent(ZOE.student_id, "zoe_m", "Zoë Müller"),
     ]
-    assert [one.student_id for one in reports.get_stored_students({ZOE.student_id, 99})] == [ZOE.student_id]
+    assert [one.student_id for one in get_stored_students({ZOE.student_id, 99})] == [ZOE.student_id]
 
 
 def test_attempts_are_newest_first_with_all_tries(world: World) -> None:
@@ -282,7 +308,7 @@ def test_attempts_are_newest_first_with_all_tries(world: World) -> None:
     world.context.counters.catch_up()
 
     def ids(*period: datetime | None, is_exam: bool | None = None) -> list[int]:
-        return [one.activity_id for one in reports.get_attempts(JOHN.student_id, *period, is_exam=is_exam)]
+        return [one.activity_id for one in get_attempts(JOHN.student_id, *period, is_exam=is_exam)]
 
     assert ids() == [2, 1, 0]
     assert ids(is_exam=True) == [1, 0]
@@ -295,7 +321,7 @@ def test_the_totals_hold_the_sum_of_the_percentages_of_exams(world: World) -> No
         world.add_event(JOHN, kind)
     world.context.counters.catch_up()
 
-    totals = reports.get_totals_of_students([JOHN.student_id, JANE.student_id])
+    totals = get_totals_of_students([JOHN.student_id, JANE.student_id])
 
     assert list(totals) == [JOHN.student_id]
     assert (totals[JOHN.student_id].scored, totals[JOHN.student_id].percentage_total) == (2, 170)
@@ -309,12 +335,12 @@ def test_titles_are_found_by_any_part_of_them_in_any_case_with_the_whole_one_fir
     exam, film = FoundTitle(True, "Algebra", "algebra", 2), FoundTitle(False, "Algebra", "algebra", 1)
     advanced = FoundTitle(True, "Advanced Algèbra", "advanced algebra", 1)
 
-    assert reports.find_titles("algebra", None) == [exam, film, advanced]
-    assert reports.find_titles(" alGÉbra ", None, limit=1) == [exam]
-    assert reports.find_titles("algebra", [JOHN.student_id]) == [film, advanced]
-    assert reports.find_titles("algebra", []) == reports.find_titles("chemistry", None) == []
-    assert [one.title for one in reports.find_titles("%", None)] == ["100% _"]
-    assert reports.find_titles(" ", None) == []
+    assert find_titles("algebra", None) == [exam, film, advanced]
+    assert find_titles(" alGÉbra ", None, limit=1) == [exam]
+    assert find_titles("algebra", [JOHN.student_id]) == [film, advanced]
+    assert find_titles("algebra", []) == find_titles("chemistry", None) == []
+    assert [one.title for one in find_titles("%", None)] == ["100% _"]
+    assert find_titles(" ", None) == []
 
 
 def test_takers_of_an_exam_are_told_with_their_best_and_their_last_try(world: World) -> None:
@@ -329,15 +355,15 @@ def test_takers_of_an_exam_are_told_with_their_best_and_their_last_try(world: Wo
     john = Taker(JOHN.student_id, 3, 1, 2, 90.0, 45.0, "failed", NOW - 7 * DAY)
     zoe = Taker(ZOE.student_id, 1, 0, 0, None, None, "started", NOW - timedelta(hours=1))
 
-    assert reports.get_takers("algebra", None) == [john, zoe]
-    assert reports.get_takers("algebra", [ZOE.student_id]) == [zoe]
-    assert [one.last_outcome for one in reports.get_takers("algebra", None, is_exam=False)] == ["watched"]
-    assert reports.get_takers("history", None) == []
+    assert get_takers("algebra", None) == [john, zoe]
+    assert get_takers("algebra", [ZOE.student_id]) == [zoe]
+    assert [one.last_outcome for one in get_takers("algebra", None, is_exam=False)] == ["watched"]
+    assert get_takers("history", None) == []
 
 
 def test_nobody_is_stored_in_an_empty_store(world: World) -> None:
-    assert reports.get_stored_students() == []
-    assert reports.get_undecided() == (0, None)
+    assert get_stored_students() == []
+    assert get_undecided() == (0, None)
 
 
 def test_errors_are_grouped_by_reason_most_frequent_first(world: World) -> None:
@@ -346,7 +372,7 @@ def test_errors_are_grouped_by_reason_most_frequent_first(world: World) -> None:
         if reason:
             world.add_error(LMSActivityEvent.get_by_id(event_id), reason)
 
-    groups = reports.get_error_groups()
+    groups = get_error_groups()
 
     assert [(one.reason, one.count, one.event_ids) for one in groups] == [
         ("deactivated", 2, [ids[2], ids[0]]),
@@ -360,7 +386,7 @@ def test_rejected_rows_are_grouped_by_stream_and_problem(world: World) -> None:
         RejectedRow.create(stream="attempts", row_key=key, problem="unknown state", reason="state is 'limbo'")
     RejectedRow.create(stream="attempts", row_key="7", problem="unreadable", reason="year 9999")
 
-    groups = reports.get_rejected_groups()
+    groups = get_rejected_groups()
 
     assert [(one.problem, one.count, sorted(one.row_keys)) for one in groups] == [
         ("unknown state", 2, ["5", "6"]),
@@ -378,37 +404,37 @@ def test_waiting_tells_recipient_state_and_reason_and_leaves_out_what_is_settled
     world.add_delivery(new, "zulip:2", message=sent, state=DeliveryState.SENT.value)
     world.add_delivery(new, "zulip:3", state=DeliveryState.DEAD.value)
 
-    waiting = {(one.recipient, one.state, one.reason, one.count) for one in reports.get_waiting()}
+    waiting = {(one.recipient, one.state, one.reason, one.count) for one in get_waiting()}
 
     assert waiting == {
         ("mentor:3", "unmapped", "no e-mail address", 1),
         ("zulip:1", "ready", "Zulip was away", 1),
     }
-    assert reports.get_waiting()[0].since == old.created_at
+    assert get_waiting()[0].since == old.created_at
     unwritten = Unwritten("zulip:1", 1, new.event_type, new.student_id, new.created_at)
-    assert reports.get_unwritten() == reports.get_unwritten(1) == [unwritten]
-    assert reports.get_unwritten(2) == []
-    assert (reports.count_unsent(1), reports.count_unsent(2)) == (1, 0)
+    assert get_unwritten() == get_unwritten(1) == [unwritten]
+    assert get_unwritten(2) == []
+    assert (count_unsent(1), count_unsent(2)) == (1, 0)
 
 
 def test_ids_that_are_no_events_are_told_apart(world: World) -> None:
     event = world.add_event(JOHN)
-    assert reports.get_stored_ids([event.event_id, event.event_id + 1]) == {event.event_id}
-    assert reports.get_stored_ids([]) == set()
+    assert get_stored_ids([event.event_id, event.event_id + 1]) == {event.event_id}
+    assert get_stored_ids([]) == set()
 
 
 def test_events_nobody_decided_on_are_counted_with_the_oldest(world: World) -> None:
     event = world.add_event(JOHN, ago=DAY, has_deliveries=False)
     world.add_event(JOHN, has_deliveries=False)
 
-    assert reports.get_undecided() == (2, event.created_at)
+    assert get_undecided() == (2, event.created_at)
 
 
 def test_a_fact_that_is_no_moment_is_none(world: World) -> None:
     KeyValue.put("when", NOW.isoformat())
     KeyValue.put("what", {"not": "a moment"})
 
-    assert [reports.get_moment(name) for name in ("when", "what", "missing")] == [NOW, None, None]
+    assert [get_moment(name) for name in ("when", "what", "missing")] == [NOW, None, None]
 
 
 @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
@@ -426,21 +452,20 @@ def test_no_question_and_no_sender_scans_what_is_stored(world: World, monkeypatc
     monkeypatch.setattr(database, "execute_sql", note)
     world.context.counters.catch_up()
     for ids in ([11, 12], None):
-        reports.get_summary(NOW - 40 * DAY, END, ids)
-        reports.get_counts_by_type(ids)
-        reports.get_counts_by_type(ids, NOW - 40 * DAY)
-        reports.get_takers("algebra", ids)
-        reports.find_titles("algebra", ids)
-    reports.get_history(11, START, END)
-    reports.get_last_events([11, 12])
-    reports.get_totals_of_students([11, 12])
-    reports.get_attempts(11, START, END)
-    reports.count_left_open([11, 12])
-    reports.count_unsent(1)
-    reports.count_dead(1)
-    reports.get_waiting()
-    reports.get_unwritten()
-    reports.get_undecided()
+        get_summary(NOW - 40 * DAY, END, ids)
+        get_counts_by_type(ids)
+        get_counts_by_type(ids, NOW - 40 * DAY)
+        get_takers("algebra", ids)
+        find_titles("algebra", ids)
+    get_history(11, START, END)
+    get_last_events([11, 12])
+    get_totals_of_students([11, 12])
+    get_attempts(11, START, END)
+    count_unsent(1)
+    count_dead(1)
+    get_waiting()
+    get_unwritten()
+    get_undecided()
     deliveries = Deliveries(world.store)
     outbox = Outbox(world.store, deliveries)
     outbox.claim("sender", NOW)

@@ -12,13 +12,13 @@ from datetime import datetime, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Any, cast
 
 from lms_bot.chat import Reply, respond
-from lms_bot.chat.language.context import Context
+from lms_bot.chat.language.question import Context
 from lms_bot.core.activities import ActivityType
 from lms_bot.core.clock import find_zone
 from lms_bot.lms.people import Mentor, Student
 from lms_bot.notify.events import LMSActivityEventHandler, RetryOutcome
 from lms_bot.notify.formatter import MessageFormatter
-from lms_bot.notify.preferences import PreferenceBook
+from lms_bot.notify.preferences import PreferenceBook, Preferences
 from lms_bot.operation.health import Check
 from lms_bot.people.access import Access
 from lms_bot.people.rosters import Roster
@@ -303,3 +303,8 @@ def get_audited(world: World) -> list[tuple[int | None, str]]:
     with world.store.session():
         entries = AuditEntry.select().order_by(AuditEntry.look_id)
         return [(entry.student_id, entry.command) for entry in entries]
+
+
+def chosen(world: World, who: int = MARIA) -> Preferences:
+    """What this person chose to be told."""
+    return world.context.preferences.get(who)

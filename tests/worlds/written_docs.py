@@ -17,7 +17,7 @@ from lms_bot.chat.commands.history import format_history
 from lms_bot.chat.commands.rendering import format_name
 from lms_bot.chat.commands.table import COMMANDS
 from lms_bot.core.activities import ActivityType
-from lms_bot.insight.reports import History
+from lms_bot.insight.reports.students import EventPage
 from lms_bot.lms.standard import grant_statements
 from lms_bot.notify.formatter import MessageFormatter
 from lms_bot.settings.documents import settings_markdown
@@ -92,7 +92,7 @@ def group_sample() -> str:
 
 def answer_sample() -> str:
     events = [one for one in reversed(LATER_NEWS) if one.student_id == JANE[0]]
-    return _block("text", format_history(format_name(*JANE), History(3, events), ["the last 7 days"], note=""))
+    return _block("text", format_history(format_name(*JANE), EventPage(3, events), ["the last 7 days"], note=""))
 
 
 def grants_block() -> str:

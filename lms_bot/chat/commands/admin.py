@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from lms_bot.chat.commands.rendering import (
     MAX_LENGTH,
@@ -20,13 +19,10 @@ from lms_bot.chat.language.arguments import get_everybody, read_page
 from lms_bot.chat.language.question import Command, Question
 from lms_bot.core.errors import LMSBotError
 from lms_bot.core.markdown import code, disarm, fit_lines, table_head, table_row, time_tag
+from lms_bot.lms.people import Mentor, Student
 from lms_bot.people.access import Audience
 from lms_bot.store.conversation import AuditEntry
 
-if TYPE_CHECKING:
-    from lms_bot.lms.people import Mentor, Student
-
-ALL_STUDENTS = "all students"
 NO_ENTRIES = "🔎 No admin has looked at a student who is not theirs."
 
 
@@ -43,7 +39,6 @@ def answer_poll_now(question: Question) -> str:
 
 
 def answer_unmapped(question: Question) -> str:
-    """Mentors whom nobody in Zulip could be found for, and why."""
     unmapped = question.context.users.get_unmapped_mentors()
     if not unmapped:
         return "✅ Every mentor is known in Zulip."
@@ -79,7 +74,7 @@ def answer_audit(question: Question) -> str:
 
 def _whom(entry: AuditEntry, students: Mapping[int, Student]) -> str:
     if entry.student_id is None:
-        return ALL_STUDENTS
+        return "all students"
     student = students.get(entry.student_id)
     return name_of(student) if student else format_name(entry.student_id, None, None)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime, timedelta, tzinfo
-from typing import TYPE_CHECKING
+from datetime import timedelta, tzinfo
+from functools import partial
 
 from lms_bot.chat.commands.rendering import (
     NO_ACTIVITY,
@@ -18,93 +18,72 @@ from lms_bot.chat.commands.rendering import (
 )
 from lms_bot.chat.commands.titles import Scope, answer_title, show_takers, sort_worst_first
 from lms_bot.chat.language.arguments import read_student
-from lms_bot.chat.language.calendar_units import Interval, get_calendar_units, get_week
-from lms_bot.chat.language.dates import MONTH_NAMES, format_day
+from lms_bot.chat.language.dates import MONTH_NAMES, Interval, format_day, get_calendar_units, get_week
 from lms_bot.chat.language.periods import UNCLEAR_TIME, Period
 from lms_bot.chat.language.question import Command, Question, WithFiles, WrongArguments
 from lms_bot.chat.language.student_index import word_for
 from lms_bot.chat.language.words import strip_fillers
-from lms_bot.core.activities import ActivityType
 from lms_bot.core.markdown import code, table_head, table_row, time_tag
-from lms_bot.insight import charts, reports
-from lms_bot.notify.formatter import EMOJI
+from lms_bot.core.results import Attempt
+from lms_bot.insight import charts
+from lms_bot.insight.reports.counting import get_week_counts
+from lms_bot.insight.reports.students import StoredStudent, get_attempts, get_stored_students
+from lms_bot.insight.reports.titles import FoundTitle, Taker, get_takers
+from lms_bot.lms.people import Student
 from lms_bot.outbox.draft import File
 from lms_bot.people.access import Audience
-
-if TYPE_CHECKING:
-    from lms_bot.core.results import Attempt
-    from lms_bot.insight.reports import FoundTitle, StoredStudent, Taker
-    from lms_bot.lms.people import Student
 
 logger = logging.getLogger(__name__)
 
 DEFAULT_WEEKS = 12
 PICTURE = "chart.png"
-STARTED = "started"
 
-EXTRA = code('pip install "lms-bot[charts]"')
-HOW_TO_GET_PICTURES = f"🖼️ There is no picture: who runs me can add pictures with {EXTRA}."
+HOW_TO_GET_PICTURES = '🖼️ There is no picture: who runs me can add pictures with `pip install "lms-bot[charts]"`.'
 NOT_DRAWN = "🖼️ The picture could not be drawn; these are its figures."
 
 RESULTS_SHOWN = 20
 """So many results are in the table, the newest; `history` has pages for all."""
 
-COUNTED: dict[str, tuple[str, ...]] = {
-    f"{EMOJI['exam_failed']} Failed": (ActivityType.EXAM_FAILED.value,),
-    f"{EMOJI['exam_passed']} Passed": (ActivityType.EXAM_PASSED.value,),
-    f"{EMOJI['exam_completed']} Completed": (ActivityType.EXAM_COMPLETED.value,),
-    f"{EMOJI['exam_started']} Started": (ActivityType.EXAM_STARTED.value,),
-    f"{EMOJI['content_completed']} Contents": tuple(kind.value for kind in ActivityType if not kind.is_exam),
-}
-"""The same kinds as in the picture: see `charts.KINDS`."""
+_TITLES = ("❌ Failed", "🎉 Passed", "✅ Completed", "📝 Started", "📚 Contents")
+COUNTED = dict(zip(_TITLES, charts.KINDS.values(), strict=True))
+"""The same kinds as in the picture."""
 
 
 def answer_chart(question: Question) -> str | WithFiles:
-    """A student's results over time, and what they did week by week."""
     student, said = read_student(question, question.read_period, unclear=UNCLEAR_TIME)
     question.audit(student.student_id)
     period = said or _get_last_weeks(question)
     head = f"📈 **{name_of(student)}** · {period.label}"
-    units = get_calendar_units(period.start, _get_end(period, question.now), question.zone)
-    spans = _count(units.intervals, period, [student.student_id])
-    attempts = reports.get_attempts(student.student_id, period.start, period.end, is_exam=True)
-    ended = [one for one in attempts if one.outcome != STARTED]
+    seen_until = max(period.start + timedelta(hours=1), min(period.end, question.now))
+    unit, intervals = get_calendar_units(period.start, seen_until, question.zone)
+    spans = _count(intervals, period, [student.student_id])
+    attempts = get_attempts(student.student_id, period.start, period.end, is_exam=True)
+    ended = [one for one in attempts if one.outcome != "started"]
     if not ended and not any(span.counts for span in spans):
         return f"{head}\n\n{NO_ACTIVITY}"
-    what = f"Exam results, and activity by {units.unit}: {period.label}"
+    what = f"Exam results, and activity by {unit}: {period.label}"
     results = [charts.Result(one.last_at, one.percentage, one.outcome) for one in ended if one.percentage is not None]
     picture = _draw(lambda: charts.draw_student(_names_of(student), what, results, spans, question.zone))
-    tables = _format_results(ended, student), _format_spans(units.unit, spans, question.zone)
+    tables = _format_results(ended, student), _format_spans(unit, spans, question.zone)
     return _put_together(head, picture, tables)
 
 
 def _get_last_weeks(question: Question) -> Period:
-    """This week and those before it."""
     start, _ = get_week(question.now - timedelta(weeks=DEFAULT_WEEKS - 1), question.zone)
     _, end = get_week(question.now, question.zone)
     return Period(start, end, f"the last {DEFAULT_WEEKS} weeks")
 
 
-def _get_end(period: Period, now: datetime) -> datetime:
-    """Where there is something to be seen yet."""
-    return max(period.start + timedelta(hours=1), min(period.end, now))
-
-
 def _count(intervals: Sequence[Interval], period: Period, student_ids: Collection[int] | None) -> list[charts.Span]:
     """What there is in each of these; of the first and the last, in as much of it as is asked about."""
     asked = [(max(start, period.start), min(end, period.end)) for start, end in intervals]
-    counts = reports.get_week_counts(student_ids, asked)
+    counts = get_week_counts(student_ids, asked)
     return [charts.Span(start, end, number) for (start, end), number in zip(intervals, counts, strict=True)]
-
-
-def answer_chart_exam(question: Question) -> str | WithFiles:
-    """What students made of one exam."""
-    return answer_title(question, _show_exam, is_exam=True)
 
 
 def _show_exam(question: Question, found: FoundTitle, scope: Scope, page: int) -> str | WithFiles:
     answer = show_takers(question, found, scope, page)
-    takers = sort_worst_first(reports.get_takers(found.title_key, scope))
+    takers = sort_worst_first(get_takers(found.title_key, scope))
     if all(one.best is None for one in takers):
         return answer
     called = _get_called(question, takers) if len(takers) <= charts.MOST_BARS else {}
@@ -116,7 +95,7 @@ def _show_exam(question: Question, found: FoundTitle, scope: Scope, page: int) -
 
 def _get_called(question: Question, takers: Sequence[Taker]) -> dict[int, Sequence[str]]:
     own = question.asker.students
-    stored = reports.get_stored_students([one.student_id for one in takers if one.student_id not in own])
+    stored = get_stored_students([one.student_id for one in takers if one.student_id not in own])
     people: list[Student | StoredStudent] = [*own.values(), *stored]
     return {one.student_id: _names_of(one) for one in people}
 
@@ -127,7 +106,6 @@ def _names_of(student: Student | StoredStudent) -> list[str]:
 
 
 def _get_outcome(taker: Taker) -> str:
-    """What their tries come to."""
     if taker.passed:
         return "passed"
     return "failed" if taker.failed else taker.last_outcome
@@ -144,7 +122,8 @@ def answer_chart_week(question: Question) -> str | WithFiles:
     elif not scope:
         return NO_STUDENTS
     start, end = get_week(question.now, question.zone)
-    spans = _count(get_calendar_units(start, end, question.zone).intervals, Period(start, end, "this week"), scope)
+    _, days = get_calendar_units(start, end, question.zone)
+    spans = _count(days, Period(start, end, "this week"), scope)
     whose = "All students" if scope is None else f"Your {count(len(scope), 'student')}"
     whose = "You" if asker.is_student else whose
     picture = None
@@ -221,7 +200,8 @@ COMMANDS = (
     ),
     Command(
         "chart exam", "chart exam <title> [page N]", "a picture of the results of one exam", Audience.KNOWN,
-        "chart exam algebra", answer_chart_exam, aliases=("graph exam", "plot exam"), is_about_own_students=True,
+        "chart exam algebra", partial(answer_title, show=_show_exam, is_exam=True), is_about_own_students=True,
+        aliases=("graph exam", "plot exam"),
     ),
     Command(
         "chart week", "chart week", "a picture of what your students did this week, day by day", Audience.LEARNERS,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from lms_bot.chat.commands.rendering import (
     NAME_LENGTH,
@@ -20,16 +19,13 @@ from lms_bot.chat.commands.rendering import (
 )
 from lms_bot.chat.language.arguments import Listing, read_listing, read_student
 from lms_bot.chat.language.command_finder import ALL
-from lms_bot.chat.language.numbers import format_refs, read_numbers
 from lms_bot.chat.language.periods import UNCLEAR_PERIOD, Period
 from lms_bot.chat.language.question import Command, Question, WrongArguments
-from lms_bot.chat.language.words import strip_fillers
+from lms_bot.chat.language.words import format_refs, read_numbers, strip_fillers
 from lms_bot.core.markdown import disarm, event_ref, time_tag
 from lms_bot.insight import seen
 from lms_bot.people.access import Audience
-
-if TYPE_CHECKING:
-    from lms_bot.store.models import LMSActivityEvent
+from lms_bot.store.models import LMSActivityEvent
 
 OPEN_DAYS = 30
 HOW_TO_CLOSE = "`done #12`, or ✅ on my message, marks an event as seen to."
@@ -64,12 +60,8 @@ def _format_seen_before(question: Question, seen_by: dict[int, list[int]]) -> li
     """Who had seen to what before, a line for each group of people."""
     of_people: dict[str, list[int]] = {}
     for event_id, people in seen_by.items():
-        of_people.setdefault(_format_people(question, people), []).append(event_id)
+        of_people.setdefault(" and ".join(_format_person(question, one) for one in people), []).append(event_id)
     return [f"✅ Already seen to by {people}: {format_refs(event_ids)}." for people, event_ids in of_people.items()]
-
-
-def _format_people(question: Question, zulip_user_ids: Iterable[int]) -> str:
-    return " and ".join(_format_person(question, one) for one in zulip_user_ids)
 
 
 def _format_person(question: Question, zulip_user_id: int) -> str:
@@ -113,7 +105,9 @@ def answer_open(question: Question) -> str:
     listing = read_listing(question, question.words) if question.words else Listing()
     if listing is None or listing.is_exam is not None:
         raise WrongArguments(UNCLEAR_PERIOD)
-    period = listing.period or _last_days(question)
+    period = listing.period or Period(
+        question.now - timedelta(days=OPEN_DAYS), question.now + timedelta(days=1), f"the last {OPEN_DAYS} days"
+    )
     found = seen.get_open_events(
         question.zulip_user_id,
         question.students_in_sight,
@@ -125,28 +119,19 @@ def answer_open(question: Question) -> str:
     check_page(listing.page, found.total)
     for student_id in dict.fromkeys(event.student_id for event in found.events):
         question.audit(student_id)
-    return _format_open(found, period, listing)
-
-
-def _format_open(found: seen.OpenEvents, period: Period, listing: Listing) -> str:
     if not found.total:
         return f"✅ Nothing is open: all you were told of {period.label} is seen to."
     head = f"📂 **Open** · {period.label} · {count(found.total, 'event')}, worst first"
     more = page_note(listing.page, found.total, f"open {listing.said}".strip())
-    rows = [_format_row(event) for event in found.events]
+    rows = [
+        [time_tag(one.timestamp), _name_student(one), format_act(one), format_result(one), event_ref(one.event_id)]
+        for one in found.events
+    ]
     return format_page(head, ("When", "Student", "What", "Result", "Event"), rows, [more, HOW_TO_CLOSE])
 
 
-def _format_row(event: LMSActivityEvent) -> list[str]:
-    name = format_name(event.student_id, event.student_username, event.student_display_name)
-    return [
-        time_tag(event.timestamp), name, format_act(event), format_result(event), event_ref(event.event_id),
-    ]  # fmt: skip
-
-
-def _last_days(question: Question) -> Period:
-    start, end = question.now - timedelta(days=OPEN_DAYS), question.now + timedelta(days=1)
-    return Period(start, end, f"the last {OPEN_DAYS} days")
+def _name_student(event: LMSActivityEvent) -> str:
+    return format_name(event.student_id, event.student_username, event.student_display_name)
 
 
 COMMANDS = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lms_bot.chat.commands.rendering import (
     NO_ACTIVITY,
@@ -21,26 +21,18 @@ from lms_bot.chat.language.periods import UNCLEAR_TIME
 from lms_bot.chat.language.question import Command, Question
 from lms_bot.chat.language.student_index import word_for
 from lms_bot.core.markdown import event_ref, time_tag
-from lms_bot.insight import reports
+from lms_bot.insight.reports.students import EventPage, get_history
 from lms_bot.people.access import Audience
 
-if TYPE_CHECKING:
-    from lms_bot.insight.reports import History
-    from lms_bot.lms.people import Student
-
 KINDS = {True: "exams", False: "contents", None: ""}
-HISTORY_HEADERS = ("When", "What", "Result", "Event")
 
 
 def answer_history(question: Question) -> str:
     student, listing = read_student(question, lambda words: read_listing(question, words), unclear=UNCLEAR_TIME)
     question.audit(student.student_id)
-    return _format_page(student, listing or Listing())
-
-
-def _format_page(student: Student, listing: Listing) -> str:
+    listing = listing or Listing()
     period = listing.period
-    history = reports.get_history(
+    history = get_history(
         student.student_id,
         period.start if period else None,
         period.end if period else None,
@@ -54,13 +46,15 @@ def _format_page(student: Student, listing: Listing) -> str:
     return format_history(name_of(student), history, about, note)
 
 
-def format_history(name: str, history: History, about: Sequence[str], note: str) -> str:
+def format_history(name: str, history: EventPage, about: Sequence[str], note: str) -> str:
     """One page of what a student did. `name` is disarmed; `about` says of which time and kind that is."""
     first_line = " · ".join([f"**{name}**", *about])
     if not history.total:
         return f"{first_line}\n\n{NO_ACTIVITY}"
     rows = [_history_row(event) for event in history.events]
-    return format_page(f"{first_line} · {count(history.total, 'event')}", HISTORY_HEADERS, rows, [note])
+    return format_page(
+        f"{first_line} · {count(history.total, 'event')}", ("When", "What", "Result", "Event"), rows, [note]
+    )
 
 
 def _history_row(event: Any) -> list[object]:

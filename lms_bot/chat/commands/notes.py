@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from lms_bot.chat.commands.rendering import NAME_LENGTH, PAGE_ROWS, check_page, count, format_page, name_of, page_note
 from lms_bot.chat.language.arguments import Listing, read_listing, read_student
-from lms_bot.chat.language.numbers import format_refs, read_numbers
 from lms_bot.chat.language.question import Command, Question, WrongArguments
 from lms_bot.chat.language.student_index import word_for
-from lms_bot.chat.language.words import get_said
+from lms_bot.chat.language.words import format_refs, get_said, read_numbers
 from lms_bot.core.markdown import code, disarm, event_ref, time_tag
+from lms_bot.lms.people import Student
 from lms_bot.people.access import Audience
 from lms_bot.store.conversation import Note
-
-if TYPE_CHECKING:
-    from lms_bot.lms.people import Student
 
 LONGEST_NOTE = 2000
 """Characters, as written."""
@@ -121,7 +117,6 @@ def write_note(
 
 
 def get_notes(student_id: int, limit: int | None = None) -> list[Note]:
-    """What was written down about a student, the newest first."""
     query = Note.select().where(Note.student_id == student_id).order_by(Note.note_id.desc())
     return list(query.limit(limit))
 

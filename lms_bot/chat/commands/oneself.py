@@ -1,4 +1,4 @@
-"""`whoami`, `test`: how somebody is seen here, and what they would be told."""
+"""`settings`, `whoami`, `test`: what somebody chose, how they are seen here, and what they would be told."""
 
 from __future__ import annotations
 
@@ -6,25 +6,26 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING
 
-from lms_bot.chat.commands.preferences.muting import format_mutes
-from lms_bot.chat.commands.preferences.notify import format_notify
-from lms_bot.chat.commands.preferences.quiet import format_times
+from lms_bot.chat.commands.notify import format_notify, format_told
+from lms_bot.chat.commands.quiet import format_mutes, format_times
 from lms_bot.chat.commands.rendering import MAX_LENGTH, NAME_LENGTH, count, name_of
-from lms_bot.chat.commands.status import format_held_back, format_watch, get_own_held_back
+from lms_bot.chat.commands.status import (
+    format_held_back,
+    format_watch,
+    get_mutes,
+    get_own_held_back,
+    get_preferences,
+    is_ahead,
+)
 from lms_bot.chat.language.question import Command, Question
 from lms_bot.core.activities import ActivityType
 from lms_bot.core.errors import LMSBotError
-from lms_bot.core.markdown import code, disarm
-from lms_bot.insight import reports
-from lms_bot.notify.preferences import When, get_end_of_mute
+from lms_bot.core.markdown import code, disarm, fit_lines
+from lms_bot.insight.reports.outgoing import count_dead, count_unsent
+from lms_bot.notify.preferences import When
 from lms_bot.people.access import Audience
 from lms_bot.store.models import LMSActivityEvent
-
-if TYPE_CHECKING:
-    from lms_bot.lms.people import Mentor
-    from lms_bot.zulip.gateway import ZulipUser
 
 logger = logging.getLogger(__name__)
 
@@ -32,11 +33,16 @@ NAMES_SHOWN = 5
 NO_EVENT = 0
 """The number of a sample's event: none has it."""
 
+HOW_TO_CHANGE = "Change it with `notify`, `mute`, `unmute`, `quiet` and `workdays`; `help notify` shows how."
 SAMPLES_HEAD = "🧪 **Samples** of how I tell you of a student. Nobody did any of this, and nothing is written down."
 BETWEEN_SAMPLES = "\n\n---\n\n"
 
 _SCORED = {"score": 42, "percentage": 84, "result": "pass", "time_taken": "0:45:00"}
-_TOO_FEW = _SCORED | {"score": 18, "percentage": 36, "result": "fail"}
+_KNOWN: dict[ActivityType, dict[str, object]] = {
+    ActivityType.EXAM_COMPLETED: _SCORED,
+    ActivityType.EXAM_PASSED: _SCORED,
+    ActivityType.EXAM_FAILED: {**_SCORED, "score": 18, "percentage": 36, "result": "fail"},
+}
 _LESSON = {"course_title": "Sample Course", "chapter_name": "Sample Chapter", "content_type": "video"}
 
 
@@ -59,18 +65,9 @@ def _make_samples(question: Question) -> Iterator[LMSActivityEvent]:
             student_display_name="Sample Student",
             activity_id=number,
             activity_title="Sample Exam" if kind.is_exam else "Sample Lesson",
-            activity_metadata=_get_known(kind),
+            activity_metadata={**_KNOWN.get(kind, {} if kind.is_exam else _LESSON)},  # a formatter may change it
             timestamp=question.now - timedelta(hours=1),
         )
-
-
-def _get_known(kind: ActivityType) -> dict[str, object]:
-    """What is known of a sample of this kind."""
-    if not kind.is_exam:
-        return {**_LESSON}
-    if kind.is_start:
-        return {}
-    return {**(_TOO_FEW if kind is ActivityType.EXAM_FAILED else _SCORED)}
 
 
 def _format_sample(kind: str, make: Callable[[], str]) -> str:
@@ -93,7 +90,6 @@ def _join_samples(samples: Sequence[str]) -> str:
 
 
 def answer_whoami(question: Question) -> str:
-    """How the bot sees the asker, and what keeps news from them."""
     lines = [*_describe(question), "", "**What reaches you**", "", *(f"- {line}" for line in _explain_news(question))]
     return "\n".join(lines)[:MAX_LENGTH]
 
@@ -105,7 +101,9 @@ def _describe(question: Question) -> Iterator[str]:
     yield f"🪪 **{_name(user.full_name)}** · Zulip user {code(user.user_id)} · time zone {question.zone}{why}"
     yield from _describe_mentor(question)
     if asker.is_admin:
-        yield f"🛠️ **Admin**, as {_why_admin(user)}."
+        by_setting = f"the bot's setting {code('LMS_ADMINS')} names you"
+        why_admin = "an owner or administrator of this Zulip organization" if user.is_admin else by_setting
+        yield f"🛠️ **Admin**, as {why_admin}."
 
 
 def _describe_mentor(question: Question) -> Iterator[str]:
@@ -121,12 +119,9 @@ def _describe_mentor(question: Question) -> Iterator[str]:
     yield f"👥 **Mentor** in the LMS as {logins}, of {count(len(own), 'student')}{': ' if own else ''}{names}."
     below = question.context.users.get_mentors_below(asker.mentors)
     if below:
+        them = _list_names([_name(one.name or one.username) for one in below])
         theirs = count(len(asker.students_below), "more student")
-        yield f"🧭 **Supervisor** of {_list_names(list(map(_name_mentor, below)))}, with {theirs}."
-
-
-def _name_mentor(mentor: Mentor) -> str:
-    return _name(mentor.name or mentor.username)
+        yield f"🧭 **Supervisor** of {them}, with {theirs}."
 
 
 def _name(text: str) -> str:
@@ -138,12 +133,6 @@ def _list_names(names: Sequence[str]) -> str:
     return ", ".join([*names[:NAMES_SHOWN], *more])
 
 
-def _why_admin(user: ZulipUser) -> str:
-    if user.is_admin:
-        return "an owner or administrator of this Zulip organization"
-    return f"the bot's setting {code('LMS_ADMINS')} names you"
-
-
 def _explain_news(question: Question) -> list[str]:
     """What keeps news from the asker, the widest reason first, and what is on its way."""
     reasons = [format_watch(question)]
@@ -153,7 +142,7 @@ def _explain_news(question: Question) -> list[str]:
         reasons.append(f"👤 News is for mentors, and you are none in the LMS. {_why_no_mentor(question)}")
     reasons += _explain_preferences(question)
     reasons.append(format_held_back(get_own_held_back(question)))
-    on_its_way, failed = reports.count_unsent(question.zulip_user_id), reports.count_dead(question.zulip_user_id)
+    on_its_way, failed = count_unsent(question.zulip_user_id), count_dead(question.zulip_user_id)
     reasons += [f"📬 {count(on_its_way, 'event')} on the way to you."] if on_its_way else []
     reasons += [f"❌ {count(failed, 'event')} could not be told to you; an admin sees why."] if failed else []
     return reasons
@@ -175,20 +164,33 @@ def _why_no_mentor(question: Question) -> str:
 
 
 def _explain_preferences(question: Question) -> Iterable[str]:
-    preferences = question.context.preferences.get(question.zulip_user_id)
+    preferences = get_preferences(question)
     off = [kind.value for kind in ActivityType if preferences.get_when(kind.value) is When.OFF]
     if off:
         yield format_notify(off, When.OFF)
-    if preferences.muted_until is not None and get_end_of_mute(preferences.muted_until) > question.now:
+    if is_ahead(question, preferences.muted_until):
         yield format_mutes(preferences.muted_until, {})[0]
-    muted = sum(get_end_of_mute(until) > question.now for until in preferences.mutes.values())
-    if muted:
-        yield f"🔕 **Muted:** {count(muted, 'student')}."
+    if mutes := get_mutes(question):
+        yield f"🔕 **Muted:** {count(len(mutes), 'student')}."
     if preferences.quiet or preferences.workdays:
         yield from format_times(preferences, str(question.zone), question.has_unknown_zone)
 
 
+def answer_settings(question: Question) -> str:
+    preferences = get_preferences(question)
+    muted_until = preferences.muted_until if is_ahead(question, preferences.muted_until) else None
+    mutes = {key: (question.asker.students.get(int(key)), until) for key, until in get_mutes(question).items()}
+    times = format_times(preferences, str(question.zone), question.has_unknown_zone)
+    head = ["⚙️ **Your settings**", "", *format_told(preferences), *times]
+    held = format_held_back(get_own_held_back(question))
+    return fit_lines(head, format_mutes(muted_until, mutes), [held, HOW_TO_CHANGE], limit=MAX_LENGTH)
+
+
 COMMANDS = (
+    Command(
+        "settings", "settings", "what you chose to be told and when, and what is held back now", Audience.KNOWN,
+        "settings", answer_settings, aliases=("preferences", "setting"), is_about_own_students=True,
+    ),
     Command(
         "whoami", "whoami", "whom I take you for, and why you are told what you are told, or nothing",
         Audience.KNOWN, "whoami", answer_whoami, aliases=("who am i", "who i am"), is_about_own_students=True,

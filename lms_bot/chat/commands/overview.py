@@ -1,11 +1,11 @@
-"""`students` and `summary`: many students at once, of the asker's own or of all."""
+"""`students`, `summary`, `stats`: many students at once, of the asker's own or of all."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import astuple
-from typing import TYPE_CHECKING
+from datetime import timedelta
 
 from lms_bot.chat.commands.rendering import (
     NO_ACTIVITY,
@@ -22,18 +22,25 @@ from lms_bot.chat.commands.rendering import (
     page_note,
 )
 from lms_bot.chat.language.arguments import get_everybody, read_listing, read_page
-from lms_bot.chat.language.earlier_period import get_period_before
-from lms_bot.chat.language.periods import UNCLEAR_PERIOD
+from lms_bot.chat.language.periods import UNCLEAR_PERIOD, get_period_before
 from lms_bot.chat.language.question import Command, Question, WrongArguments
-from lms_bot.core.markdown import time_tag
+from lms_bot.core.errors import LMSBotError
+from lms_bot.core.markdown import disarm, table_head, table_row, time_tag
 from lms_bot.core.normalize import normalize
-from lms_bot.insight import reports
-from lms_bot.insight.reports import Attention, Flag, LastResult, StudentSummary, SummaryPage, Totals
+from lms_bot.insight.reports.counting import (
+    StudentSummary,
+    SummaryPage,
+    Totals,
+    get_counts_by_type,
+    get_summary,
+    get_week_counts,
+)
+from lms_bot.insight.reports.students import Attention, Flag, get_attention
+from lms_bot.lms.people import Student
+from lms_bot.notify.formatter import EMOJI, LABELS, UNKNOWN_TYPE_EMOJI
 from lms_bot.people.access import Audience
 
-if TYPE_CHECKING:
-    from lms_bot.lms.people import Student
-
+WEEK = timedelta(days=7)
 CONTENT = "content"
 RESULT_WORDS = ("failed", "left open", "passed", "completed", CONTENT)
 SUMMARY_HEADERS = (
@@ -61,10 +68,10 @@ def _summarise(question: Question, student_ids: Collection[int] | None) -> str:
     period = listing.period or question.read_period(("today",))
     assert period is not None
     first_row = (listing.page - 1) * PAGE_ROWS
-    found = reports.get_summary(period.start, period.end, student_ids, limit=PAGE_ROWS, offset=first_row)
+    found = get_summary(period.start, period.end, student_ids, limit=PAGE_ROWS, offset=first_row)
     check_page(listing.page, found.students)
     before = get_period_before(period, question.now, question.zone)
-    earlier = reports.get_summary(before.start, before.end, student_ids, limit=0).totals
+    earlier = get_summary(before.start, before.end, student_ids, limit=0).totals
     names = get_names(question, [row.student_id for row in found.rows])
     students = None if student_ids is None else len(student_ids)
     note = page_note(listing.page, found.students, f"{question.command} {listing.said}".strip())
@@ -135,10 +142,9 @@ def answer_students_all(question: Question) -> str:
 
 
 def _list_students(question: Question, whose: str, students: Mapping[int, Student]) -> str:
-    """One page of these students, who needs attention first."""
     page = read_page(question)
     check_page(page, len(students))
-    attention = reports.get_attention(students.keys(), question.now)
+    attention = get_attention(students.keys(), question.now)
     in_order = sorted(attention.values(), key=lambda one: (*_by_urgency(one), _by_name(students[one.student_id])))
     shown = in_order[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
     names = {one.student_id: name_of(students[one.student_id]) for one in shown}
@@ -168,13 +174,65 @@ def format_students(
 def _student_row(name: str, one: Attention) -> list[object]:
     flags = " ".join(FLAGS[flag] for flag in one.flags)
     seen = time_tag(one.last_at) if one.last_at else "none known"
-    return [flags, name, seen, _format_last_result(one.last_result)]
+    if (last := one.last_result) is None:
+        return [flags, name, seen, ""]
+    mark, title = format_mark(last.outcome, last.percentage), format_title(last.title, last.activity_id)
+    return [flags, name, seen, f"{mark} {title}"]
 
 
-def _format_last_result(result: LastResult | None) -> str:
-    if result is None:
-        return ""
-    return f"{format_mark(result.outcome, result.percentage)} {format_title(result.title, result.activity_id)}"
+def answer_stats(question: Question) -> str:
+    students = question.own_students
+    if not students:
+        return NO_STUDENTS
+    return _format_stats(question, f"Your {count(len(students), 'student')}", students.keys())
+
+
+def answer_stats_all(question: Question) -> str:
+    parts = [
+        format_numbers("📊 **All events**", question.context.events.get_event_stats()),
+        _format_stats(question, "By type", None),
+        _format_mapping(question),
+    ]
+    return "\n\n".join(parts)
+
+
+def _format_mapping(question: Question) -> str:
+    try:
+        return format_numbers("**People**", question.context.users.get_mapping_stats())
+    except LMSBotError as error:
+        return f"**People**: not known now, {disarm(error)}."
+
+
+def _format_stats(question: Question, whose: str, student_ids: Collection[int] | None) -> str:
+    """Events by type, of some students or of all, in total and in the last two weeks."""
+    now = question.now
+    total = get_counts_by_type(student_ids)
+    week, before = get_week_counts(student_ids, [(now - WEEK, None), (now - 2 * WEEK, now - WEEK)])
+    events = count(sum(total.values()), "event")
+    if not total:
+        return f"📊 **{whose}**\n\n{NO_ACTIVITY}"
+    first_line = f"📊 **{whose}** · {events}, {sum(week.values()):,} in the last 7 days"
+    return format_counts(first_line, {"In total": total, "Last 7 days": week, "The 7 before": before})
+
+
+def format_numbers(title: str, numbers: Mapping[str, object]) -> str:
+    """A two-column table of named numbers; `total_events` reads "Total events"."""
+    rows = [
+        table_row([disarm(name.replace("_", " ").capitalize()), disarm(value)]) for name, value in numbers.items()
+    ]
+    return "\n".join([title, "", *table_head(["What", "How many"]), *rows])
+
+
+def format_counts(title: str, columns: Mapping[str, Mapping[str, int]]) -> str:
+    """A table of events by type: a column for each heading, a row for each type that occurs, the totals."""
+    kinds = [*LABELS, *sorted({kind for counts in columns.values() for kind in counts if kind not in LABELS})]
+    rows: list[list[object]] = [
+        [f"{EMOJI.get(kind, UNKNOWN_TYPE_EMOJI)} {LABELS.get(kind) or disarm(kind)}", *map("{:,}".format, cells)]
+        for kind in kinds
+        if any(cells := [counts.get(kind, 0) for counts in columns.values()])
+    ]
+    rows.append(["**All**", *(f"{sum(counts.values()):,}" for counts in columns.values())])
+    return "\n".join([title, "", *table_head(["Events", *columns]), *map(table_row, rows)])
 
 
 COMMANDS = (
@@ -190,7 +248,19 @@ COMMANDS = (
 )  # fmt: skip
 
 
+STATS_COMMANDS = (
+    Command(
+        "stats", "stats", "how many events of your students there are, of each type", Audience.MENTORS, "stats",
+        answer_stats, aliases=("statistics",), is_about_own_students=True,
+    ),
+)  # fmt: skip
+
+
 ADMIN_COMMANDS = (
+    Command(
+        "stats all", "stats all", "how many events there are, told and not, and how many people I know",
+        Audience.ADMINS, "stats all", answer_stats_all, aliases=("statistics all",),
+    ),
     Command(
         "students all", "students all [page N]", "all students, who needs attention first", Audience.ADMINS,
         "students all", answer_students_all,

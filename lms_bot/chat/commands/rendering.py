@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lms_bot.chat.language.question import Question, WrongArguments
 from lms_bot.core.activities import ActivityType
 from lms_bot.core.markdown import MAX_MESSAGE_LENGTH, code, disarm, fit_lines, table_head, table_row, time_tag
-from lms_bot.insight import reports
+from lms_bot.core.results import Attempt
+from lms_bot.insight.reports.students import get_stored_students
+from lms_bot.lms.people import Student
 from lms_bot.notify.formatter import EMOJI, UNKNOWN_TYPE_EMOJI
 from lms_bot.notify.wording import percentage_of, value_of
-
-if TYPE_CHECKING:
-    from lms_bot.core.results import Attempt
-    from lms_bot.lms.people import Student
 
 ROOM_FOR_NOTE = 200
 MAX_LENGTH = MAX_MESSAGE_LENGTH - ROOM_FOR_NOTE
@@ -134,7 +132,7 @@ def name_of(student: Student) -> str:
 def get_names(question: Question, student_ids: Collection[int]) -> dict[int, str]:
     """What these students are called, disarmed: one's own as the LMS says, others as their latest events do."""
     own = question.asker.students
-    stored = reports.get_stored_students([one for one in student_ids if one not in own])
+    stored = get_stored_students([one for one in student_ids if one not in own])
     names = {one.student_id: format_name(one.student_id, one.username, one.display_name) for one in stored}
     return names | {one: name_of(own[one]) for one in student_ids if one in own}
 

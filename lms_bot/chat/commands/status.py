@@ -1,15 +1,16 @@
-"""`status`: whether the bot is watching, what is on its way to the asker, and what is held back from them."""
+"""`status`: whether the bot is watching, what is on its way to the asker, and what they chose to hold back."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
+from typing import Any
 
 from lms_bot.chat.commands.rendering import count
 from lms_bot.chat.language.question import Command, Question
 from lms_bot.core.markdown import time_tag
-from lms_bot.insight import reports
+from lms_bot.insight.reports.outgoing import count_unsent, get_moment, get_unwritten
 from lms_bot.notify.held_back import HeldBack, get_held_back
-from lms_bot.notify.preferences import FAR_FUTURE
+from lms_bot.notify.preferences import FAR_FUTURE, Preferences, get_end_of_mute
 from lms_bot.people.access import Audience
 from lms_bot.watch.monitor import LAST_GOOD_POLL
 
@@ -19,7 +20,6 @@ MOMENTS_SHOWN = 5
 
 
 def answer_status(question: Question) -> str:
-    """Whether the bot is watching, and what is on its way to the asker. Also when the LMS is away."""
     asker = question.asker
     lines = [format_watch(question)]
     if asker.is_mentor and asker.trouble is None:
@@ -31,10 +31,8 @@ def answer_status(question: Question) -> str:
 
 
 def _format_way(question: Question) -> str:
-    """What is on its way to the asker, and what is held back."""
-    on_its_way = reports.count_unsent(question.zulip_user_id)
     held_back = get_own_held_back(question)
-    on_its_way += held_back.due if held_back else 0
+    on_its_way = count_unsent(question.zulip_user_id) + (held_back.due if held_back else 0)
     held = f" {format_held_back(held_back)}" if held_back and held_back.held else ""
     if not on_its_way:
         return f"📬 You have been told all{' the rest' if held else ''}.{held}"
@@ -43,7 +41,7 @@ def _format_way(question: Question) -> str:
 
 def format_watch(question: Question) -> str:
     context = question.context
-    last_at = reports.get_moment(LAST_GOOD_POLL)
+    last_at = get_moment(LAST_GOOD_POLL)
     if not context.is_watching:
         return "⏸️ I am not watching the LMS: that is switched off."
     if last_at is None:
@@ -54,8 +52,7 @@ def format_watch(question: Question) -> str:
 
 
 def get_own_held_back(question: Question) -> HeldBack | None:
-    """What is held back from the asker."""
-    context, unwritten = question.context, reports.get_unwritten(question.zulip_user_id)
+    context, unwritten = question.context, get_unwritten(question.zulip_user_id)
     return next(get_held_back(unwritten, context.preferences, context.get_zone, question.now), None)
 
 
@@ -64,14 +61,37 @@ def format_held_back(held_back: HeldBack | None) -> str:
     if held_back is None or not held_back.held:
         return "📥 Nothing is held back."
     moments = sorted(held_back.held.items())
-    parts = [f"{number:,} {_comes(moment)}" for moment, number in moments[:MOMENTS_SHOWN]]
+    parts = [
+        f"{number:,} until {'you unmute' if moment >= FAR_FUTURE else time_tag(moment)}"
+        for moment, number in moments[:MOMENTS_SHOWN]
+    ]
     later = sum(number for _, number in moments[MOMENTS_SHOWN:])
     parts += [f"{later:,} later"] if later else []
     return f"📥 {count(held_back.held.total(), 'event')} held back: {', '.join(parts)}."
 
 
-def _comes(moment: datetime) -> str:
-    return "until you unmute" if moment >= FAR_FUTURE else f"until {time_tag(moment)}"
+def get_preferences(question: Question) -> Preferences:
+    return question.context.preferences.get(question.zulip_user_id)
+
+
+def change(question: Question, **choices: Any) -> Preferences:
+    changed = question.context.preferences.change(question.zulip_user_id, **choices)
+    question.context.on_preferences_changed()
+    return changed
+
+
+def get_mutes(question: Question) -> dict[str, str]:
+    """The asker's mutes that are not over yet."""
+    return {key: until for key, until in get_preferences(question).mutes.items() if is_ahead(question, until)}
+
+
+def is_ahead(question: Question, until: str | None) -> bool:
+    return until is not None and get_end_of_mute(until) > question.now
+
+
+def with_held_back(question: Question, answer: str) -> str:
+    held_back = get_own_held_back(question)
+    return f"{answer}\n{format_held_back(held_back)}" if held_back and held_back.held else answer
 
 
 COMMANDS = (

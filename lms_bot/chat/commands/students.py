@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lms_bot.chat.commands.notes import count_notes, get_notes
 from lms_bot.chat.commands.rendering import (
@@ -25,12 +25,11 @@ from lms_bot.chat.language.question import Command, Question, WrongArguments
 from lms_bot.chat.language.student_index import word_for
 from lms_bot.core.markdown import code, disarm, fit_lines, spoiler, table_head, table_row, time_tag
 from lms_bot.core.results import Attempt, Direction, Results, Trend, add_up, group_tries
-from lms_bot.insight import reports
+from lms_bot.insight.reports.counting import get_summary
+from lms_bot.insight.reports.students import get_attempts, get_last_events, get_totals_of_students
+from lms_bot.lms.people import Student
 from lms_bot.people.access import Audience
-
-if TYPE_CHECKING:
-    from lms_bot.lms.people import Student
-    from lms_bot.store.conversation import Note
+from lms_bot.store.conversation import Note
 
 NOTES_SHOWN = 3
 ARROWS = {Direction.RISING: "↗", Direction.STEADY: "→", Direction.FALLING: "↘"}
@@ -41,18 +40,11 @@ SPOILER_FRAME = 100
 
 
 @dataclass(frozen=True)
-class Rank:
-    """Of `others` students that have results, so many have a lower average."""
-
-    below: int
-    others: int
-
-
-@dataclass(frozen=True)
 class Card:
     """What is known of a student: `name` is disarmed, `word` what to type for them.
 
-    `contents` were done this week; `notes` are the newest, newest first, of `note_count`.
+    `contents` were done this week; `notes` are the newest, newest first, of `note_count`. `rank` is how many of the
+    asker's students have a lower average, and how many others have any.
     """
 
     name: str
@@ -60,7 +52,7 @@ class Card:
     last_event: Any | None
     results: Results
     contents: int
-    rank: Rank | None = None
+    rank: tuple[int, int] | None = None
     notes: Sequence[Note] = ()
     note_count: int = 0
 
@@ -80,25 +72,25 @@ def make_card(question: Question, student: Student, is_complete: bool = False) -
     return Card(
         name_of(student),
         word_for(student),
-        reports.get_last_events([student_id]).get(student_id),
-        add_up(reports.get_attempts(student_id, is_exam=True)),
-        contents=reports.get_summary(week.start, week.end, [student_id], limit=0).totals.contents,
+        get_last_events([student_id]).get(student_id),
+        add_up(get_attempts(student_id, is_exam=True)),
+        contents=get_summary(week.start, week.end, [student_id], limit=0).totals.contents,
         rank=_rank(question, student_id) if for_mentors else None,
         notes=get_notes(student_id, NOTES_SHOWN) if for_mentors else (),
         note_count=count_notes(student_id) if for_mentors else 0,
     )
 
 
-def _rank(question: Question, student_id: int) -> Rank | None:
-    """By average among the asker's own; None where the student is not one, or there is nobody to compare with."""
+def _rank(question: Question, student_id: int) -> tuple[int, int] | None:
+    """See Card; None where the student is none of the asker's own, or there is nobody to compare with."""
     if not question.asker.is_own(student_id):
         return None
-    totals = reports.get_totals_of_students(question.asker.students.keys())
+    totals = get_totals_of_students(question.asker.students.keys())
     averages = {key: one.percentage_total / one.scored for key, one in totals.items() if one.scored}
     average = averages.pop(student_id, None)
     if average is None or not averages:
         return None
-    return Rank(sum(other < average for other in averages.values()), len(averages))
+    return sum(other < average for other in averages.values()), len(averages)
 
 
 def format_card(card: Card) -> str:
@@ -136,8 +128,7 @@ def _format_facts(card: Card) -> str:
 def _format_exams(results: Results) -> str:
     if not results.attempts:
         return ""
-    words = ("passed", "failed", "completed")
-    ended = list_counts({word: results.outcomes[word] for word in words})
+    ended = list_counts({word: results.outcomes[word] for word in ("passed", "failed", "completed")})
     tries, exams = len(results.attempts), len(group_tries(results.attempts))
     at = f"{count(tries, 'attempt')} at {count(exams, 'exam')}"
     return f"{at}: {ended}" if ended else at
@@ -165,11 +156,11 @@ def _format_trend(trend: Trend | None) -> str:
     return f"{format_direction(trend)}: {recent} in the {latest}, {before} in the {earlier} before"
 
 
-def _format_rank(rank: Rank | None) -> str:
+def _format_rank(rank: tuple[int, int] | None) -> str:
     if rank is None:
         return ""
-    percentile = round(100 * rank.below / rank.others)
-    return f"{percentile}, by average, among {rank.others + 1:,} of your students"
+    below, others = rank
+    return f"{round(100 * below / others)}, by average, among {others + 1:,} of your students"
 
 
 def _format_tries(results: Results, room: int) -> str:
@@ -236,10 +227,6 @@ def _compare_averages(first: Card, second: Card) -> str:
     return f"**{better}** has the higher average: {percent(higher)}, **{other}** {percent(lower)}"
 
 
-def _show_outcomes(outcome: str) -> Callable[[Card], str]:
-    return lambda card: str(card.results.outcomes[outcome] or "")
-
-
 _COMPARED: dict[str, Callable[[Card], str]] = {
     "Last seen": lambda card: time_tag(card.last_event.timestamp) if card.last_event else "never",
     "Average": lambda card: percent(card.results.average),
@@ -247,9 +234,9 @@ _COMPARED: dict[str, Callable[[Card], str]] = {
     "Last": lambda card: percent(card.results.last),
     "Trend": lambda card: format_direction(card.results.trend),
     "Pass rate": lambda card: percent(card.results.pass_rate),
-    "Passed": _show_outcomes("passed"),
-    "Failed": _show_outcomes("failed"),
-    "Left open": _show_outcomes("started"),
+    "Passed": lambda card: str(card.results.outcomes["passed"] or ""),
+    "Failed": lambda card: str(card.results.outcomes["failed"] or ""),
+    "Left open": lambda card: str(card.results.outcomes["started"] or ""),
     "Contents this week": lambda card: str(card.contents or ""),
 }
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from statistics import fmean
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from lms_bot.chat.commands.rendering import (
     ANSWER_WITH_NUMBER,
@@ -31,12 +32,16 @@ from lms_bot.chat.language.question import Command, Question, WrongArguments
 from lms_bot.chat.language.student_index import CHOSEN, word_for
 from lms_bot.chat.language.words import get_said, strip_fillers
 from lms_bot.core.markdown import code, disarm, time_tag
-from lms_bot.insight import reports
+from lms_bot.insight.reports.titles import (
+    FoundTitle,
+    Taker,
+    count_titles,
+    find_similar_titles,
+    find_titles,
+    get_takers,
+)
 from lms_bot.people.access import Audience
 from lms_bot.store.counter_changes import LONGEST_KEY, to_title_key
-
-if TYPE_CHECKING:
-    from lms_bot.insight.reports import FoundTitle, Taker
 
 T = TypeVar("T")
 
@@ -52,16 +57,7 @@ _PAGE = re.compile(r"(?P<said>.+) (?:page|pg|p) ?#?(?P<number>[1-9][0-9]{0,3})\W
 
 EXAM, CONTENT = "exam", "content"
 EMOJI_OF = {EXAM: "📝", CONTENT: "📚"}
-TAKERS_HEADERS = ("Student", "Result", "Attempts", "Best", "When")
 TYPED_LENGTH = 200
-
-
-def answer_exam(question: Question) -> str:
-    return answer_title(question, show_takers, is_exam=True)
-
-
-def answer_content(question: Question) -> str:
-    return answer_title(question, show_takers, is_exam=False)
 
 
 def answer_title(
@@ -76,14 +72,14 @@ def answer_title(
     if scope is not None and not scope:
         return NO_STUDENTS
     for said, page in readings:
-        found = reports.find_titles(said, scope, is_exam=is_exam, limit=MOST_OFFERED + 1)
+        found = find_titles(said, scope, is_exam=is_exam, limit=MOST_OFFERED + 1)
         exact = [one for one in found if one.title_key == to_title_key(said)]
         if len(exact or found) == 1:
             return show(question, (exact or found)[0], scope, page)
         if found:
             _offer_titles(question, found, is_exam, page)
             return format_choice(said, found, MOST_OFFERED)
-    closest = reports.find_similar_titles(readings[-1][0], scope, limit=MOST_OFFERED)
+    closest = find_similar_titles(readings[-1][0], scope, limit=MOST_OFFERED)
     _offer_titles(question, closest, is_exam)
     return format_nothing_found(kind, closest, of_everybody=scope is None)
 
@@ -137,7 +133,7 @@ def _format_title_line(found: FoundTitle) -> str:
 
 
 def show_takers(question: Question, found: FoundTitle, scope: Scope, page: int) -> str:
-    takers = sort_worst_first(reports.get_takers(found.title_key, scope, is_exam=found.is_exam))
+    takers = sort_worst_first(get_takers(found.title_key, scope, is_exam=found.is_exam))
     check_page(page, len(takers))
     shown = takers[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
     names = get_names(question, [one.student_id for one in shown])
@@ -175,7 +171,8 @@ def format_takers(
     best = [one.best for one in takers if one.best is not None]
     average = f" · their best: {percent(fmean(best))} on average" if best else ""
     first_line = f"{EMOJI_OF[kind]} **{format_title(found.title)}** · {who}: {known}{average}"
-    return format_page(first_line, TAKERS_HEADERS, [_taker_row(one, names[one.student_id]) for one in page], [note])
+    rows = [_taker_row(one, names[one.student_id]) for one in page]
+    return format_page(first_line, ("Student", "Result", "Attempts", "Best", "When"), rows, [note])
 
 
 def _taker_row(one: Taker, name: str) -> list[object]:
@@ -185,7 +182,6 @@ def _taker_row(one: Taker, name: str) -> list[object]:
 
 
 def get_command(found: FoundTitle) -> str:
-    """What to type for it."""
     return f"{kind_of(found.is_exam)} {found.title[:TYPED_LENGTH]}"
 
 
@@ -208,7 +204,7 @@ def answer_find(question: Question) -> str:
 def _find(question: Question, said: str, page: int, scope: Scope) -> str | None:
     """One page of what is found, students first; None where nothing is."""
     students = get_student_index(question, own_only=False).search(said)
-    titles = reports.count_titles(said, scope)
+    titles = count_titles(said, scope)
     counts = {"student": len(students), "exam": titles.get(True, 0), "content": titles.get(False, 0)}
     total = sum(counts.values())
     if not total:
@@ -220,7 +216,7 @@ def _find(question: Question, said: str, page: int, scope: Scope) -> str | None:
         question.audit(None)
     lines = [format_found_student(name_of(one), word_for(one)) for one in shown]
     rest, offset = PAGE_ROWS - len(shown), max(0, first - len(students))
-    lines += map(format_found_title, reports.find_titles(said, scope, limit=rest, offset=offset))
+    lines += map(format_found_title, find_titles(said, scope, limit=rest, offset=offset))
     return format_found(said, counts, lines, page_note(page, total, f"find {said}"))
 
 
@@ -248,11 +244,13 @@ def _shorten(said: str) -> str:
 COMMANDS = (
     Command(
         "exam", "exam <title> [page N]", "who took an exam, and with what result", Audience.KNOWN, "exam algebra",
-        answer_exam, is_about_own_students=True, sentences=("who took …", "who has taken …"),
+        partial(answer_title, show=show_takers, is_exam=True), is_about_own_students=True,
+        sentences=("who took …", "who has taken …"),
     ),
     Command(
         "content", "content <title> [page N]", "who did a content", Audience.KNOWN, "content introduction",
-        answer_content, is_about_own_students=True, sentences=("who watched …", "who has watched …"),
+        partial(answer_title, show=show_takers, is_exam=False), is_about_own_students=True,
+        sentences=("who watched …", "who has watched …"),
     ),
     Command(
         "find", "find <text> [page N]", "students, exams and contents by a part of what they are called",

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from lms_bot.chat.commands.rendering import MAX_LENGTH, NAME_LENGTH, count
-from lms_bot.chat.language.numbers import format_refs, read_numbers
 from lms_bot.chat.language.question import Command, Question, WrongArguments
-from lms_bot.chat.language.words import strip_fillers
+from lms_bot.chat.language.words import format_refs, read_numbers, strip_fillers
 from lms_bot.core.errors import LMSBotError
 from lms_bot.core.markdown import code, disarm, event_ref, fit_lines, table_head, table_row, time_tag
-from lms_bot.insight import reports
+from lms_bot.insight.reports.outgoing import (
+    ErrorGroup,
+    RejectedGroup,
+    Waiting,
+    get_error_groups,
+    get_rejected_groups,
+    get_stored_ids,
+    get_undecided,
+    get_unwritten,
+    get_waiting,
+)
 from lms_bot.notify.held_back import get_held_back
 from lms_bot.notify.preferences import FAR_FUTURE
 from lms_bot.people.access import Audience
 from lms_bot.store.messages import DeliveryState
-
-if TYPE_CHECKING:
-    from lms_bot.insight.reports import ErrorGroup, RejectedGroup, Waiting
 
 REASON_LENGTH = 300
 HELD = "held"
@@ -35,7 +41,7 @@ _STATES = {
 
 
 def answer_errors(_: Question) -> str:
-    return format_errors(reports.get_error_groups(), reports.get_rejected_groups())
+    return format_errors(get_error_groups(), get_rejected_groups())
 
 
 def format_errors(errors: Sequence[ErrorGroup], rejected: Sequence[RejectedGroup]) -> str:
@@ -74,42 +80,37 @@ def _examples(shown: Iterable[str], total: int) -> str:
 
 
 def answer_pending(question: Question) -> str:
-    waiting = [*reports.get_waiting(), *_get_unwritten(question)]
+    waiting = [*get_waiting(), *_get_unwritten(question)]
     waiting.sort(key=lambda one: one.since)
     names = _recipient_names(question, {one.recipient for one in waiting})
-    return format_waiting([(names[one.recipient], one) for one in waiting], reports.get_undecided())
+    return format_waiting([(names[one.recipient], one) for one in waiting], get_undecided())
 
 
-def _get_unwritten(question: Question) -> Iterator[reports.Waiting]:
+def _get_unwritten(question: Question) -> Iterator[Waiting]:
     """What is in no message yet: due, and held back by what people chose."""
     context = question.context
-    for one in get_held_back(reports.get_unwritten(), context.preferences, context.get_zone, question.now):
+    for one in get_held_back(get_unwritten(), context.preferences, context.get_zone, question.now):
         if one.due:
-            yield reports.Waiting(one.recipient, DeliveryState.PENDING.value, None, one.due, one.since)
+            yield Waiting(one.recipient, DeliveryState.PENDING.value, None, one.due, one.since)
         if one.held:
-            reason = _format_until(min(one.held))
-            yield reports.Waiting(one.recipient, HELD, reason, one.held.total(), one.since)
+            first = min(one.held)
+            until = "until they unmute" if first >= FAR_FUTURE else f"the first until {first:%Y-%m-%d %H:%M} UTC"
+            yield Waiting(one.recipient, HELD, until, one.held.total(), one.since)
 
 
 def _recipient_names(question: Question, recipients: set[str]) -> dict[str, str]:
     """What `zulip:9`, `mentor:3` and `nobody` are called, disarmed; as they are where nobody knows now."""
     mentors: dict[str, str] = {}
     if any(recipient.startswith("mentor:") for recipient in recipients):
-        mentors = _unmapped_names(question)
+        with suppress(LMSBotError):
+            unmapped = [one.mentor for one in question.context.users.get_unmapped_mentors()]
+            mentors = {f"mentor:{one.key}": f"mentor {disarm(one.username)}" for one in unmapped}
     names = {}
     for recipient in recipients:
         kind, _, key = recipient.partition(":")
         user = question.context.users.get_zulip_user(int(key)) if kind == "zulip" and key.isdecimal() else None
         names[recipient] = disarm(user.full_name) if user else mentors.get(recipient) or disarm(recipient)
     return names
-
-
-def _unmapped_names(question: Question) -> dict[str, str]:
-    try:
-        mentors = [one.mentor for one in question.context.users.get_unmapped_mentors()]
-    except LMSBotError:
-        return {}
-    return {f"mentor:{mentor.key}": f"mentor {disarm(mentor.username)}" for mentor in mentors}
 
 
 def format_waiting(waiting: Sequence[tuple[str, Waiting]], undecided: tuple[int, datetime | None]) -> str:
@@ -123,10 +124,6 @@ def format_waiting(waiting: Sequence[tuple[str, Waiting]], undecided: tuple[int,
     total = sum(one.count for _, one in waiting) + undecided_count
     head = [f"⏳ **Waiting** · {total}", "", *table_head(["For", "Count", "Since", "Why"])]
     return fit_lines(head, rows, limit=MAX_LENGTH)
-
-
-def _format_until(moment: datetime) -> str:
-    return "until they unmute" if moment >= FAR_FUTURE else f"the first until {moment:%Y-%m-%d %H:%M} UTC"
 
 
 def _why(group: Waiting) -> str:
@@ -156,7 +153,7 @@ def answer_discard(question: Question) -> str:
     asked = _read_event_ids(question)
     who = question.asker.zulip_user.full_name if question.asker.zulip_user else "an admin"
     discarded = question.context.events.discard(asked, who)
-    stored = reports.get_stored_ids(asked or ())
+    stored = get_stored_ids(asked or ())
     untouched = [one for one in asked or () if one in stored and one not in discarded]
     unknown = [one for one in asked or () if one not in stored]
     lines = [f"🗑️ Given up for good: {format_refs(discarded)}." if discarded else ""]

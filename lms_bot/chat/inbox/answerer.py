@@ -22,7 +22,7 @@ from lms_bot.store.messages import Lane
 
 if TYPE_CHECKING:
     from lms_bot.chat.inbox.typing_indicator import TypingIndicator
-    from lms_bot.chat.language.context import Context
+    from lms_bot.chat.language.question import Context
     from lms_bot.outbox.outbox import Outbox
     from lms_bot.outbox.sender import Sender
     from lms_bot.people.users import UserMapper

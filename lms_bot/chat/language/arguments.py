@@ -6,20 +6,19 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
+from lms_bot.chat.language.periods import Period
 from lms_bot.chat.language.question import Question, WrongArguments
 from lms_bot.chat.language.student_index import StudentIndex, chosen_word
 from lms_bot.chat.language.words import get_said, strip_fillers, strip_trailing_fillers
 from lms_bot.core.errors import LMSBotError
-from lms_bot.insight import reports
+from lms_bot.insight.reports.students import get_stored_students
 from lms_bot.lms.people import Student
-
-if TYPE_CHECKING:
-    from lms_bot.chat.language.periods import Period
-    from lms_bot.people.access import Asker
+from lms_bot.people.access import Asker
 
 T = TypeVar("T")
+Words = tuple[str, ...]
 
 UNKNOWN_STUDENT = "You have no student of that name. `students` shows yours."
 """The answer about another mentor's student as well: nobody learns who exists."""
@@ -32,24 +31,15 @@ MOST_SIMILAR = 3
 _JOINERS = frozenset(("and", "to", "vs", "versus", "with", "against", "or"))
 
 
-class UnknownStudent(Exception):
-    """Nobody the asker may ask about is called so; the message says it. `similar` are students of their own who may
-    be meant, with `before` and `after` as in SeveralStudents.
+class UnclearStudent(Exception):
+    """These students may be meant. With one of them between the words `before` and `after`, the question is clear.
+
+    Where there is a message, it says that nobody the asker may ask about is called so; those are near, if any.
     """
 
-    def __init__(
-        self, sentence: str, similar: Sequence[Student], before: tuple[str, ...], after: tuple[str, ...]
-    ) -> None:
-        super().__init__(sentence)
-        self.similar, self.before, self.after = similar, before, after
-
-
-class SeveralStudents(Exception):
-    """These may be meant. With one of them between the words `before` and `after`, the question is clear."""
-
-    def __init__(self, found: Sequence[Student], before: tuple[str, ...], after: tuple[str, ...]) -> None:
-        super().__init__("several students")
-        self.found, self.before, self.after = found, before, after
+    def __init__(self, message: str, students: Sequence[Student], before: Words, after: Words) -> None:
+        super().__init__(message)
+        self.students, self.before, self.after = students, before, after
 
 
 @dataclass(frozen=True)
@@ -65,16 +55,16 @@ class Listing:
     said: str = field(default="", compare=False)
 
 
-def nothing(words: tuple[str, ...]) -> None:
+def nothing(words: Words) -> None:
     """Reads nothing, so that no words may follow the name."""
 
 
 def read_student(
     question: Question,
-    read: Callable[[tuple[str, ...]], T | None] = nothing,
+    read: Callable[[Words], T | None] = nothing,
     *,
-    words: tuple[str, ...] | None = None,
-    before: tuple[str, ...] = (),
+    words: Words | None = None,
+    before: Words = (),
     own_only: bool = False,
     unclear: str = UNCLEAR_REST,
 ) -> tuple[Student, T | None]:
@@ -83,7 +73,7 @@ def read_student(
     The name is as much as finds somebody and leaves what can be read. `words` are all of the question's, where not
     said otherwise; `before` is what was said between the command and them.
     Raises WrongArguments where nobody is named or, saying `unclear`, where what follows cannot be read;
-    UnknownStudent and SeveralStudents; LMSBotError where the asker's students cannot be known now.
+    UnclearStudent; LMSBotError where the asker's students cannot be known now.
     """
     asker, words = question.asker, question.words if words is None else words
     before = (*question.command.split(), *before)
@@ -96,9 +86,9 @@ def read_student(
         raise WrongArguments("Which student?")
     if found is None:
         similar, rest = _find_similar(question, words, read)
-        raise UnknownStudent(_unknown_to(asker, own_only), similar, before, rest)
+        raise UnclearStudent(_unknown_to(asker, own_only), similar, before, rest)
     if len(found.students) > 1:
-        raise SeveralStudents(found.students, before, found.rest)
+        raise UnclearStudent("", found.students, before, found.rest)
     return found.students[0], found.meaning
 
 
@@ -108,7 +98,7 @@ def read_two_students(question: Question) -> tuple[Student, Student]:
     Raises what `read_student` raises; a name that is not clear may be the first or the second.
     """
 
-    def read_second(rest: tuple[str, ...]) -> tuple[str, ...] | None:
+    def read_second(rest: Words) -> Words | None:
         while rest and rest[0].casefold() in _JOINERS:
             rest = rest[1:]
         return rest or None
@@ -123,13 +113,11 @@ def read_two_students(question: Question) -> tuple[Student, Student]:
 @dataclass(frozen=True)
 class _Found(Generic[T]):
     students: Sequence[Student]
-    rest: tuple[str, ...]
+    rest: Words
     meaning: T | None
 
 
-def _find(
-    index: StudentIndex, words: tuple[str, ...], read: Callable[[tuple[str, ...]], T | None], unclear: str
-) -> _Found[T] | None:
+def _find(index: StudentIndex, words: Words, read: Callable[[Words], T | None], unclear: str) -> _Found[T] | None:
     is_unclear = False
     for name, rest in _ways_to_split(words):
         students = index.find(" ".join(name))
@@ -142,9 +130,7 @@ def _find(
     return None
 
 
-def _find_oneself(
-    question: Question, words: tuple[str, ...], read: Callable[[tuple[str, ...]], T | None]
-) -> _Found[T] | None:
+def _find_oneself(question: Question, words: Words, read: Callable[[Words], T | None]) -> _Found[T] | None:
     """A student need not say whom they mean."""
     meaning = read(words) if words else None
     if words and meaning is None:
@@ -158,9 +144,7 @@ def _unknown_to(asker: Asker, own_only: bool) -> str:
     return UNKNOWN_TO_ADMIN if asker.is_admin and not own_only else UNKNOWN_STUDENT
 
 
-def _find_similar(
-    question: Question, words: tuple[str, ...], read: Callable[[tuple[str, ...]], T | None]
-) -> tuple[list[Student], tuple[str, ...]]:
+def _find_similar(question: Question, words: Words, read: Callable[[Words], T | None]) -> tuple[list[Student], Words]:
     """Who may be meant, and the words after the name: among the asker's own, so that no guess tells who exists."""
     if question.asker.trouble is not None:  # an admin's, who can be answered without their own
         return [], ()
@@ -172,7 +156,7 @@ def _find_similar(
     return [], ()
 
 
-def _ways_to_split(words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
+def _ways_to_split(words: Words) -> Iterator[tuple[Words, Words]]:
     """Name and rest, longest name first; all as it was said, then without words of kindness."""
     for said in dict.fromkeys((words, strip_trailing_fillers(words), strip_fillers(words))):
         for end in range(min(len(said), MOST_NAME_WORDS), 0, -1):
@@ -197,21 +181,13 @@ def get_everybody(question: Question, is_fresh: bool = False) -> Mapping[int, St
 
 
 def _fetch_everybody(question: Question) -> dict[int, Student]:
-    found = {one.student_id: _student_of(one) for one in reports.get_stored_students()}
+    found = {
+        one.student_id: Student(one.student_id, one.username or "", None, one.display_name, None, None)
+        for one in get_stored_students()
+    }
     with suppress(LMSBotError):  # without the LMS, those of whom something is stored
         found |= {one.student_id: one for one in question.context.users.get_all_students()}
     return found
-
-
-def _student_of(stored: reports.StoredStudent) -> Student:
-    return Student(
-        student_id=stored.student_id,
-        username=stored.username or "",
-        email=None,
-        display_name=stored.display_name,
-        first_name=None,
-        last_name=None,
-    )
 
 
 _PAGE = re.compile(r"(?:^| )(?:page|pg|p)(?: ?#?(?P<number>[0-9]{1,4}))(?= |$)", re.ASCII)
@@ -220,7 +196,7 @@ _KINDS = re.compile(
 )
 
 
-def read_listing(question: Question, words: tuple[str, ...]) -> Listing | None:
+def read_listing(question: Question, words: Words) -> Listing | None:
     """`[period] [exams|content] [page N]` in any order; None where it cannot be read."""
     said = get_said(strip_fillers(words)).casefold()
     pages = [int(match["number"]) for match in _PAGE.finditer(said)]

@@ -5,14 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
-from lms_bot.chat.language.student_index import CHOSEN, chosen_word
+from lms_bot.chat.language.student_index import CHOSEN
 from lms_bot.chat.language.words import Word, strip_fillers
 from lms_bot.store.conversation import Choice
-
-if TYPE_CHECKING:
-    from lms_bot.lms.people import Student
 
 CHOICE_LASTS = timedelta(minutes=10)
 MOST_OFFERED = 9
@@ -45,13 +41,6 @@ def offer(zulip_user_id: int, questions: Sequence[Sequence[str]], now: datetime)
     row = {"zulip_user_id": zulip_user_id, "asked_at": now, "questions": said}
     kept = [Choice.asked_at, Choice.questions]
     Choice.insert(row).on_conflict(conflict_target=[Choice.zulip_user_id], preserve=kept).execute()
-
-
-def offer_students(
-    zulip_user_id: int, students: Sequence[Student], before: Sequence[str], after: Sequence[str], now: datetime
-) -> None:
-    """`before` and `after` as in SeveralStudents."""
-    offer(zulip_user_id, [[*before, chosen_word(one.student_id), *after] for one in students[:MOST_OFFERED]], now)
 
 
 def get_choice(zulip_user_id: int, now: datetime) -> Choice | None:

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
-from rapidfuzz import fuzz, process
-
+from lms_bot.chat.language.question import Command
 from lms_bot.chat.language.words import read_owner, strip_fillers, strip_leading_fillers, strip_trailing_fillers
+from lms_bot.core.typos import find_nearest
+from lms_bot.people.access import Asker
 
-if TYPE_CHECKING:
-    from lms_bot.chat.language.question import Command
-    from lms_bot.people.access import Asker
-
-NOTHING_SAID = ("help",)
 ALL = "all"
 """Said with a command of which there is one about everybody, it means that one: `summary week all`."""
 GAP = "…"
@@ -40,7 +35,7 @@ class CommandFinder:
 
     def find_command(self, words: Sequence[str]) -> tuple[Command | None, tuple[str, ...]]:
         """The command that the words begin with, or None, and the words after it. Asking nothing is `help`."""
-        said = strip_leading_fillers(words) if strip_fillers(words) else NOTHING_SAID
+        said = strip_leading_fillers(words) if strip_fillers(words) else ("help",)
         length = self._count_name(said)
         if not length:
             said = self._put_command_first(said)
@@ -87,18 +82,12 @@ class CommandFinder:
     def find_similar(self, words: Sequence[str], asker: Asker) -> list[Command]:
         """At most MOST_SIMILAR commands that the asker may use and may have meant."""
         commands = {name: one for name, one in self._by_name.items() if asker.may_use(one.audience)}
-        names = list(commands)
         similar = [
             commands[name]
-            for said in self._beginnings(words)
-            for name, _, _ in process.extract(said, names, scorer=fuzz.ratio, limit=MOST_SIMILAR, score_cutoff=CUTOFF)
+            for length in range(1, self._most_words + 1)
+            for name in find_nearest(_key(words[:length]), commands, MOST_SIMILAR, CUTOFF)
         ]
         return list(dict.fromkeys(similar))[:MOST_SIMILAR]
-
-    def _beginnings(self, words: Sequence[str]) -> Iterator[str]:
-        """The first word alone, and then with it as many as a command may have."""
-        for length in range(1, self._most_words + 1):
-            yield _key(words[:length])
 
 
 def _key(words: Iterable[str]) -> str:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta, tzinfo
+from itertools import pairwise
+from typing import TypeVar
+
+from lms_bot.core.clock import to_utc
 
 DAY_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 MONTH_NAMES = (
@@ -16,6 +20,10 @@ NUMBER_WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", 
 FIRST_YEAR, LAST_YEAR = 1970, 2199
 DAYS_OF_UNIT = {"d": 1, "w": 7, "m": 30, "y": 365}
 ONE_DAY = timedelta(days=1)
+
+AnyDate = TypeVar("AnyDate", bound=date)
+Interval = tuple[datetime, datetime]
+"""From the one moment on and before the other, both aware UTC."""
 
 NUMBER = rf"[0-9]{{1,4}}|an?|{'|'.join(NUMBER_WORDS)}"
 _DAY = r"(?P<day>[0-9]{1,2})(?:st|nd|rd|th|\.)?"
@@ -84,7 +92,6 @@ def _find_weekday(words: str, today: date, latest: date) -> Span | None:
 
 
 def _find_date(words: str, _today: date, latest: date) -> Span | None:
-    """A day, a month or a year."""
     match = next(filter(None, (re.fullmatch(pattern, words, re.ASCII) for pattern in _DATES)), None)
     if match is None:
         return None
@@ -137,7 +144,7 @@ def _make(year: int, month: int, day: int, recurs_days: int = 0) -> Span | None:
     if day:
         return Span(first, first + ONE_DAY, format_day(first), recurs_days)
     if month:
-        return Span(first, _next_month(first), f"{MONTH_NAMES[month - 1].capitalize()} {year}", recurs_days)
+        return Span(first, begin_next_month(first), f"{MONTH_NAMES[month - 1].capitalize()} {year}", recurs_days)
     return Span(first, date(year + 1, 1, 1), str(year), recurs_days)
 
 
@@ -145,16 +152,17 @@ def _make_day(day: date) -> Span:
     return Span(day, day + ONE_DAY, format_day(day))
 
 
-def _next_month(first: date) -> date:
-    return (first + timedelta(days=31)).replace(day=1)
-
-
 def _monday(today: date) -> date:
     return today - timedelta(days=today.weekday())
 
 
-def _last_month(today: date) -> date:
-    return (today.replace(day=1) - ONE_DAY).replace(day=1)
+def begin_next_month(first: AnyDate) -> AnyDate:
+    """Where the month after the one begins whose first day this is, at the same time of the day."""
+    return (first + timedelta(days=31)).replace(day=1)
+
+
+def begin_last_month(day: AnyDate) -> AnyDate:
+    return (day.replace(day=1) - ONE_DAY).replace(day=1)
 
 
 def _last_saturday(today: date) -> date:
@@ -185,8 +193,41 @@ _NAMED: dict[str, Callable[[date], tuple[date, date, str]]] = {
         "the weekend",
     ),
     "this month": lambda today: (today.replace(day=1), today + ONE_DAY, "this month"),
-    "(last|previous) month": lambda today: (_last_month(today), today.replace(day=1), "last month"),
+    "(last|previous) month": lambda today: (begin_last_month(today), today.replace(day=1), "last month"),
     "this year": lambda today: (date(today.year, 1, 1), today + ONE_DAY, "this year"),
     "(last|previous) year": lambda today: (date(today.year - 1, 1, 1), date(today.year, 1, 1), "last year"),
 }
 """How they are said -> first day, day after the last one, label."""
+
+
+def get_calendar_units(start: datetime, end: datetime, zone: tzinfo) -> tuple[str, list[Interval]]:
+    """The calendar days that hold this time, or weeks from Monday on, or months, or years: few enough to look at.
+
+    First what they are: day, week, month or year.
+    """
+    first, last = start.astimezone(zone).date(), (end - timedelta(microseconds=1)).astimezone(zone).date()
+    _, unit, length, begin = next(each for each in _UNITS if last - first < each[0])
+    days = [begin(first)]
+    while days[-1] <= last:
+        days.append(begin(days[-1] + timedelta(days=length)))
+    return unit, list(pairwise(get_midnight(day, zone) for day in days))
+
+
+def get_week(now: datetime, zone: tzinfo) -> Interval:
+    """This week, from Monday on, to its end."""
+    monday = _monday(now.astimezone(zone).date())
+    return get_midnight(monday, zone), get_midnight(monday + timedelta(days=7), zone)
+
+
+def get_midnight(day: date, zone: tzinfo) -> datetime:
+    """When the day begins, in UTC."""
+    return to_utc(datetime.combine(day, time.min, zone))
+
+
+_UNITS: tuple[tuple[timedelta, str, int, Callable[[date], date]], ...] = (
+    (timedelta(days=15), "day", 1, lambda day: day),
+    (timedelta(days=184), "week", 7, _monday),
+    (timedelta(days=3 * 366), "month", 31, lambda day: day.replace(day=1)),
+    (timedelta.max, "year", 366, lambda day: date(day.year, 1, 1)),
+)
+"""What time is counted by where it is shorter than this; how many days, at most; the first day of a day's."""

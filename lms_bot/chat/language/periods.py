@@ -5,10 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 
-from lms_bot.chat.language.calendar_units import get_midnight
-from lms_bot.chat.language.dates import DAYS_OF_UNIT, NUMBER, ONE_DAY, Span, find_span, read_count
+from lms_bot.chat.language.dates import (
+    DAYS_OF_UNIT,
+    NUMBER,
+    ONE_DAY,
+    Span,
+    begin_last_month,
+    begin_next_month,
+    find_span,
+    get_midnight,
+    read_count,
+)
 from lms_bot.core.clock import to_utc
 from lms_bot.core.markdown import code
 
@@ -134,3 +143,54 @@ _LENGTH = re.compile(
     r"(?P<unit>min(?:ute)?s?|hours?|days?|weeks?|months?|years?|(?<=[0-9])[hdw])",
     re.ASCII,
 )
+
+
+def get_period_before(period: Period, now: datetime, zone: tzinfo) -> Period:
+    """The period of the same length just before; where the calendar has a like one, that.
+
+    What is not over is compared as far as it has come: this week with last week by this time.
+    """
+    start, end, local_now = (moment.astimezone(zone) for moment in (period.start, period.end, now))
+    if period.end > now:
+        return _before_unfinished(start, max(start, local_now), end)
+    if _is_first_of_month(start) and end == begin_next_month(start):
+        first = begin_last_month(start)
+        return _make(first, start, _name_month(first, start))
+    if start.time() == end.time():  # whole days, though one may be 23 hours long
+        days = (end.date() - start.date()).days
+        return _make(start - days * ONE_DAY, start, "the day before" if days == 1 else f"the {days} days before")
+    return _just_before(start, end)
+
+
+def _before_unfinished(start: datetime, now: datetime, end: datetime) -> Period:
+    """These are local: so many days less is the same time of the day."""
+    is_today_last = end.date() == now.date() + ONE_DAY  # the last N days end later, for clocks ahead of ours
+    if now.date() == start.date() and is_today_last:
+        return _make(start - ONE_DAY, now - ONE_DAY, "yesterday by this time")
+    if start.weekday() == 0 and now - start < 7 * ONE_DAY and is_today_last:
+        return _make(start - 7 * ONE_DAY, now - 7 * ONE_DAY, "last week by this time")
+    if _is_first_of_month(start) and (start.year, start.month) == (now.year, now.month):
+        first = begin_last_month(start)
+        return _make(first, min(start, first + (now - start)), f"{_name_month(first, start)} by this time")
+    return _just_before(start, now)
+
+
+def _just_before(start: datetime, end: datetime) -> Period:
+    length = end - start
+    days, hours = length // ONE_DAY, length // timedelta(hours=1)
+    number, unit = (days, "day") if days else (max(1, hours), "hour")
+    label = f"the {unit} before" if number == 1 else f"the {number} {unit}s before"
+    return _make(to_utc(start) - length, start, label)
+
+
+def _make(start: datetime, end: datetime, label: str) -> Period:
+    return Period(to_utc(start), to_utc(end), label)
+
+
+def _is_first_of_month(moment: datetime) -> bool:
+    return moment.day == 1 and moment.time() == time.min
+
+
+def _name_month(month: datetime, later: datetime) -> str:
+    """`February`, with the year where it is not the one it is compared with."""
+    return f"{month:%B}" if month.year == later.year else f"{month:%B %Y}"

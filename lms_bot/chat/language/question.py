@@ -1,24 +1,27 @@
-"""A question on its way to its answer, and the commands that answer."""
+"""A question on its way to its answer, what it is answered from, and the commands that answer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from lms_bot.chat.language.periods import BackwardPeriod, Period, parse_period
-from lms_bot.chat.language.student_index import PLAIN_USERNAME
+from lms_bot.chat.language.student_index import PLAIN_USERNAME, StudentIndexes
 from lms_bot.chat.language.words import get_said, strip_fillers
 from lms_bot.core.clock import UTC, find_zone
 from lms_bot.core.markdown import code
-from lms_bot.people.access import Asker, Audience, write_audit_entry
-
-if TYPE_CHECKING:
-    from lms_bot.chat.language.context import Context
-    from lms_bot.lms.people import Student
-    from lms_bot.outbox.draft import File
+from lms_bot.lms.people import Student
+from lms_bot.notify.events import LMSActivityEventHandler
+from lms_bot.notify.formatter import MessageFormatter
+from lms_bot.notify.preferences import PreferenceBook
+from lms_bot.outbox.draft import File
+from lms_bot.people.access import Access, Asker, Audience, write_audit_entry
+from lms_bot.people.users import UserMapper
+from lms_bot.store.counters import Counters
+from lms_bot.store.database import Store
 
 
 class WrongArguments(Exception):
@@ -34,6 +37,43 @@ class WithFiles:
 
     text: str
     files: tuple[File, ...]
+
+
+class Check(Protocol):
+    """What was found out about one part of the bot."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def is_ok(self) -> bool: ...
+    @property
+    def text(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Context:
+    """The parts of the bot that commands use, and what they need to know of its settings.
+
+    `get_zone` is a person's time zone, None where that cannot be known now; `poll` looks into the LMS and returns
+    how many events are new; `on_preferences_changed` is told that something else may be due now.
+    """
+
+    store: Store
+    counters: Counters
+    users: UserMapper
+    access: Access
+    preferences: PreferenceBook
+    get_zone: Callable[[int], tzinfo | None]
+    on_preferences_changed: Callable[[], None]
+    formatter: MessageFormatter
+    events: LMSActivityEventHandler
+    get_checks: Callable[[], Sequence[Check]]
+    poll: Callable[[], int]
+    is_watching: bool
+    is_notifying: bool
+    is_grouping: bool
+    poll_seconds: float
+    student_indexes: StudentIndexes = field(default_factory=StudentIndexes)
 
 
 @dataclass(frozen=True)

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import re
-import threading
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import chain, takewhile
-from typing import TYPE_CHECKING
-
-from cachetools import LRUCache
-from rapidfuzz import fuzz, process
+from math import inf
 
 from lms_bot.core.cache import ExpiringCache
 from lms_bot.core.normalize import normalize
-
-if TYPE_CHECKING:
-    from lms_bot.lms.people import Student
+from lms_bot.core.typos import find_nearest
+from lms_bot.lms.people import Student
 
 SHORTEST_BEGINNING = 2
 """So many letters, at least, are taken as the beginning of a name."""
@@ -79,8 +74,8 @@ class StudentIndex:
         normalized = normalize(said)
         if not SHORTEST_BEGINNING < len(normalized) <= LONGEST_COMPARED:
             return []
-        near = process.extract(normalized, self._name_list, scorer=fuzz.ratio, limit=3 * limit, score_cutoff=CUTOFF)
-        found = chain.from_iterable(self._by_name[name] for name, _, _ in near)
+        near = find_nearest(normalized, self._by_name, 3 * limit, CUTOFF)
+        found = chain.from_iterable(self._by_name[name] for name in near)
         return list({student.student_id: student for student in found}.values())[:limit]
 
     def search(self, said: str) -> list[Student]:
@@ -113,10 +108,6 @@ class StudentIndex:
     def _by_name(self) -> dict[str, list[Student]]:
         return self._index(self._names)
 
-    @cached_property
-    def _name_list(self) -> list[str]:
-        return list(self._by_name)
-
     def _index(self, keys_of_students: Iterable[list[str]]) -> dict[str, list[Student]]:
         index = defaultdict(list)
         for student, keys in zip(self._in_order, keys_of_students, strict=True):
@@ -137,8 +128,7 @@ class StudentIndexes:
     """Indexes made lately: a long roster is indexed once, and anew when it is another one. Threads share it."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._kept: LRUCache[Hashable, tuple[tuple[Student, ...], StudentIndex]] = LRUCache(INDEXES_KEPT)
+        self._kept: ExpiringCache[Hashable, tuple[tuple[Student, ...], StudentIndex]] = ExpiringCache(INDEXES_KEPT)
         self._everybody: ExpiringCache[str, Mapping[int, Student]] = ExpiringCache()
 
     def get_everybody(self, fetch: Callable[[], Mapping[int, Student]], *, is_fresh: bool) -> Mapping[int, Student]:
@@ -149,14 +139,10 @@ class StudentIndexes:
     def get(self, whose: Hashable, students: Iterable[Student]) -> StudentIndex:
         """The index of these students, who are what `whose` has now."""
         roster = tuple(students)
-        with self._lock:
-            kept = self._kept.get(whose)
-        if kept is not None and kept[0] == roster:
-            return kept[1]
-        index = StudentIndex(roster)
-        with self._lock:
-            self._kept[whose] = (roster, index)
-        return index
+        kept = self._kept.get(whose)
+        if kept is None or kept[0] != roster:
+            kept = self._kept.put(whose, (roster, StudentIndex(roster)), inf)
+        return kept[1]
 
 
 def _names(student: Student) -> list[str]:

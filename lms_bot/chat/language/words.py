@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from lms_bot.core.markdown import one_line
+from lms_bot.core.markdown import event_ref, one_line
 
 _QUOTED = re.compile(
     r"^(?:@_\*\*[^*]+\*\* \[[^\]]*\]\([^)]*\):\s*)?(`{3,})quote\n.*?(?:^\1\s*$|\Z)", re.DOTALL | re.MULTILINE
@@ -14,6 +14,8 @@ _QUOTED = re.compile(
 _LEADING_MENTIONS = re.compile(r"^(?:\s*@_?\*\*[^*]+\*\*[\s,:;.!-]*)+")
 _MENTION = re.compile(r"@_?\*\*([^*|]+)(?:\|[0-9]+)?\*\*")
 _OWNER = re.compile("(.+)['\u2019\u02bc]s|(.+s)['\u2019\u02bc]", re.IGNORECASE)  # john's, James'
+_NUMBERS = re.compile(r"#?[0-9]{1,9}(?:,#?[0-9]{1,9})*", re.ASCII)
+REFS_SHOWN = 50
 _KEPT_AT_THE_ENDS = frozenset("#_+-")
 _UNSEEN_MARKS = frozenset("\ufe0e\ufe0f\u20e3")  # they make an emoji of what is before them
 
@@ -116,3 +118,17 @@ def _is_punctuation(letter: str) -> bool:
     if letter in _KEPT_AT_THE_ENDS:
         return False
     return unicodedata.category(letter)[0] in "PSZC" or letter in _UNSEEN_MARKS
+
+
+def read_numbers(words: Sequence[str]) -> list[int] | None:
+    """`#12 #15`, `12,15` or `#12 and #15`; None where something else is said, too."""
+    said = [word for word in strip_fillers(words) if word.casefold() != "and"]
+    if not all(map(_NUMBERS.fullmatch, said)):
+        return None
+    return list(dict.fromkeys(int(digits) for word in said for digits in re.findall("[0-9]+", word)))
+
+
+def format_refs(numbers: Sequence[int]) -> str:
+    """As messages name events, the first of them."""
+    more = [f"and {len(numbers) - REFS_SHOWN} more"] if len(numbers) > REFS_SHOWN else []
+    return ", ".join([*map(event_ref, numbers[:REFS_SHOWN]), *more])

@@ -7,9 +7,9 @@ titles are foreign text: nothing in them is a formula, and what no font at hand 
 import logging
 from importlib.util import find_spec
 
-from lms_bot.insight.charts.drawing import MOST_BARS, Result, Scores, Span, draw_exam, draw_student, draw_week
+from lms_bot.insight.charts.drawing import KINDS, MOST_BARS, Result, Scores, Span, draw_exam, draw_student, draw_week
 
-__all__ = ["MOST_BARS", "Result", "Scores", "Span", "draw_exam", "draw_student", "draw_week", "is_available"]
+__all__ = ["KINDS", "MOST_BARS", "Result", "Scores", "Span", "draw_exam", "draw_student", "draw_week", "is_available"]
 
 
 # It warns of a home that it cannot write to, and of fonts.

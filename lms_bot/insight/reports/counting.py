@@ -19,6 +19,9 @@ from lms_bot.store.statements import COUNTED_TO, Condition, Statements, from_sto
 Period = tuple[datetime | None, datetime | None]
 """From the first moment on and before the second; None is without limit."""
 
+SplitPeriod = tuple[dict[int, list[int]], list[tuple[datetime, datetime]]]
+"""A period taken apart: first days of whole spans, by span, and what is left of days."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _DAY = timedelta(days=1) // _MICROSECOND
@@ -74,14 +77,6 @@ class SummaryPage:
     rows: list[StudentSummary]
 
 
-@dataclass(frozen=True)
-class SplitPeriod:
-    """A period taken apart: first days of whole spans, by span, and what is left of days."""
-
-    spans: dict[int, list[int]]
-    rest: list[tuple[datetime, datetime]]
-
-
 def split_period(period: Period, first_day: int, end_day: int) -> SplitPeriod:
     """A period taken apart, as far as it is between two days; days are since 1970-01-01 in UTC."""
     start, end = first_day * _DAY, end_day * _DAY
@@ -93,7 +88,7 @@ def split_period(period: Period, first_day: int, end_day: int) -> SplitPeriod:
     is_within_a_day = first > last
     bounds = [(start, end)] if is_within_a_day else [(start, first * _DAY), (last * _DAY, end)]
     rest = [(_to_moment(begin), _to_moment(stop)) for begin, stop in bounds if begin < stop]
-    return SplitPeriod(_split_days(first, last), rest)
+    return _split_days(first, last), rest
 
 
 def _split_days(first: int, end: int) -> dict[int, list[int]]:
@@ -198,15 +193,15 @@ def choose(statements: Statements, student_ids: Collection[int] | None) -> Condi
 
 def _count_source(statements: Statements, period: Period, chosen: Condition) -> tuple[str, list[Any]]:
     """SQL for rows of student_id and COUNT_COLUMNS which make up the period when added, and its parameters."""
-    split = SplitPeriod({ALL_TIME: [0]}, []) if period == (None, None) else _split(statements, period)
+    spans, rest = ({ALL_TIME: [0]}, []) if period == (None, None) else _split(statements, period)
     condition, ids = chosen
     parts: list[str] = []
     parameters: list[Any] = []
-    for span, days in split.spans.items():
+    for span, days in spans.items():
         is_one, listed = statements.among("day", days)
         parts.append(_KEPT_SQL.format(span=span) + is_one + condition)
         parameters += [*listed, *ids]
-    for begin, stop in split.rest:
+    for begin, stop in rest:
         parts.append(_EVENTS_SQL + condition)
         parameters += [to_stored(begin), to_stored(stop), *ids]
     nothing = _KEPT_SQL.format(span=ALL_TIME) + "1 = 0"
@@ -214,7 +209,6 @@ def _count_source(statements: Statements, period: Period, chosen: Condition) -> 
 
 
 def _split(statements: Statements, period: Period) -> SplitPeriod:
-    """A period taken apart as far as anything is counted."""
     largest = f"FROM lms_student_counts WHERE span = {SPANS[0]}"
     ((first, last),) = statements.execute(f"SELECT (SELECT min(day) {largest}), (SELECT max(day) {largest})")
     return split_period(period, first or 0, 0 if last is None else last + SPANS[0])

@@ -111,13 +111,7 @@ def get_waiting() -> list[Waiting]:
 def get_unwritten(zulip_user_id: int | None = None) -> list[Unwritten]:
     """Deliveries in no message yet, to one person if given, oldest first: held back, or to be written next."""
     event = LMSActivityEvent
-    columns = (
-        Delivery.recipient,
-        Delivery.zulip_user_id,
-        event.event_type,
-        event.student_id,
-        Delivery.created_at,
-    )
+    columns = (Delivery.recipient, Delivery.zulip_user_id, event.event_type, event.student_id, Delivery.created_at)
     query = Delivery.select(*columns).join(event).where(_IS_UNWRITTEN).order_by(Delivery.delivery_id)
     if zulip_user_id is not None:
         query = query.where(Delivery.zulip_user_id == zulip_user_id)

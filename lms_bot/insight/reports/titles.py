@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from rapidfuzz import fuzz, process
-
 from lms_bot.core.normalize import normalize
+from lms_bot.core.typos import find_nearest
 from lms_bot.insight.reports.counting import choose
 from lms_bot.store.counter_changes import to_title_key
 from lms_bot.store.database import database
@@ -116,9 +115,7 @@ def find_similar_titles(text: str, student_ids: Collection[int] | None, *, limit
     statements = Statements(database.obj)
     source, parameters = _hold_one(statements, fragments, student_ids)
     found = statements.execute(f"SELECT DISTINCT title_key {source} LIMIT {MOST_COMPARED}", parameters)
-    title_keys = [title_key for (title_key,) in found]
-    near = process.extract(said, title_keys, scorer=fuzz.ratio, limit=limit, score_cutoff=CUTOFF)
-    nearest = [title_key for title_key, _, _ in near]
+    nearest = find_nearest(said, (title_key for (title_key,) in found), limit, CUTOFF)
     if not nearest:
         return []
     is_near, keys = statements.among("title_key", nearest)

@@ -7,26 +7,16 @@ from types import SimpleNamespace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lms_bot.chat.commands import history, overview, stats, students, titles, undelivered
+from lms_bot.chat.commands import history, overview, students, titles, undelivered
 from lms_bot.chat.commands.notes import write_note
 from lms_bot.chat.commands.rendering import format_name, format_stale_note
 from lms_bot.chat.language.student_index import word_for
 from lms_bot.core.markdown import MAX_MESSAGE_LENGTH
 from lms_bot.core.results import add_up
-from lms_bot.insight.reports import (
-    Attention,
-    ErrorGroup,
-    Flag,
-    FoundTitle,
-    History,
-    LastResult,
-    RejectedGroup,
-    StudentSummary,
-    SummaryPage,
-    Taker,
-    Totals,
-    Waiting,
-)
+from lms_bot.insight.reports.counting import StudentSummary, SummaryPage, Totals
+from lms_bot.insight.reports.outgoing import ErrorGroup, RejectedGroup, Waiting
+from lms_bot.insight.reports.students import Attention, EventPage, Flag, LastResult
+from lms_bot.insight.reports.titles import FoundTitle, Taker
 from lms_bot.store.conversation import Note
 from lms_bot.store.models import LMSActivityEvent
 from lms_bot.store.totals import Attempt
@@ -57,9 +47,8 @@ def make_card(text: str, tries: int) -> students.Card:
     attempts += [make_attempt(f"{text} open", number, "started") for number in range(tries)]
     name = format_name(7, text, text + text)
     notes = [Note(student_id=7, author_name=text, text=text, created_at=NOW) for _ in range(3)]
-    rank = students.Rank(1, 2)
     word = word_for(make_student(7, text))
-    return students.Card(name, word, make_event(text), add_up(attempts), 3, rank, notes, note_count=9)
+    return students.Card(name, word, make_event(text), add_up(attempts), 3, (1, 2), notes, note_count=9)
 
 
 def answers_with(text: str, rows: int = 1) -> list[str]:
@@ -73,7 +62,7 @@ def answers_with(text: str, rows: int = 1) -> list[str]:
     summary = SummaryPage(rows, totals, [StudentSummary(one, 1, 1, 1, 1, 1, NOW) for one in many])
     card = make_card(text, rows)
     return [
-        history.format_history(name, History(rows, [make_event(text) for _ in many]), ["today"], note),  # type: ignore[misc]
+        history.format_history(name, EventPage(rows, [make_event(text) for _ in many]), ["today"], note),  # type: ignore[misc]
         students.format_card(card),
         students.format_comparison(card, card),
         overview.format_summary(summary, names, "today", ("before", totals), rows + 1, note),
@@ -87,8 +76,8 @@ def answers_with(text: str, rows: int = 1) -> list[str]:
             [titles.format_found_student(name, "7"), *[titles.format_found_title(found)] * (rows - 1)],
             note,
         ),
-        stats.format_counts("Title", {"In total": {text: 1}}),
-        stats.format_numbers("Title", {text[:100]: text[:100]}),
+        overview.format_counts("Title", {"In total": {text: 1}}),
+        overview.format_numbers("Title", {text[:100]: text[:100]}),
     ]
 
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from lms_bot.core.activities import ActivityType
@@ -21,31 +17,10 @@ from tests.worlds.chat_world import (
     MARIA,
     ZOE,
     World,
-    close_world,
-    make_user,
-    open_world,
     owe,
 )
 
 HOSTILE = "@**all** | `x` [a](http://evil.example/)\n# **b**"
-
-
-@pytest.fixture(scope="module")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("empty") / "store.db"
-    close_world(open_world(f"sqlite:///{path}"))
-    return path
-
-
-@pytest.fixture
-def small_world(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """Maria lives in Berlin: there it is 13:00, on a Wednesday."""
-    path = tmp_path_factory.mktemp("chat") / "store.db"
-    shutil.copy(empty_store, path)
-    world = open_world(f"sqlite:///{path}")
-    world.people.zulip_users[MARIA] = make_user(MARIA, "Maria", timezone="Europe/Berlin")
-    yield world
-    close_world(world)
 
 
 def test_errors_are_grouped_and_name_their_events(world: World) -> None:
@@ -64,9 +39,9 @@ def test_errors_are_grouped_and_name_their_events(world: World) -> None:
     assert "| attempts | unknown state | 1 |" in text and "`5`" in text
 
 
-def test_no_errors_is_good_news(small_world: World) -> None:
-    assert small_world.ask("errors", ADMIN).text == "✅ No errors."
-    assert small_world.ask("pending", ADMIN).text == "✅ Nothing is waiting."
+def test_no_errors_is_good_news(berlin_world: World) -> None:
+    assert berlin_world.ask("errors", ADMIN).text == "✅ No errors."
+    assert berlin_world.ask("pending", ADMIN).text == "✅ Nothing is waiting."
 
 
 def test_pending_says_for_whom_since_when_and_why(world: World) -> None:
@@ -101,9 +76,9 @@ def test_pending_says_for_whom_since_when_and_why(world: World) -> None:
         ("retry #7 #7", [7]),
     ],
 )
-def test_retry_takes_all_or_event_numbers(small_world: World, said: str, asked: list[int] | None) -> None:
-    text = small_world.ask(said, ADMIN).text
-    assert small_world.events.retried == [asked]
+def test_retry_takes_all_or_event_numbers(berlin_world: World, said: str, asked: list[int] | None) -> None:
+    text = berlin_world.ask(said, ADMIN).text
+    assert berlin_world.events.retried == [asked]
     assert text.splitlines() == [
         "🔁 1 event will be sent again.",
         "Somebody to be told of `#8` still cannot be found; `errors` says why.",
@@ -114,10 +89,10 @@ def test_retry_takes_all_or_event_numbers(small_world: World, said: str, asked: 
 
 @pytest.mark.parametrize("said", ["retry john", "retry 12 john", "retry all 12", "retry -5", "retry 99999999999"])
 def test_retry_of_something_else_is_answered_with_its_usage_and_changes_nothing(
-    small_world: World, said: str
+    berlin_world: World, said: str
 ) -> None:
-    assert "Usage: `retry [all|<event id>…]`" in small_world.ask(said, ADMIN).text
-    assert small_world.events.retried == []
+    assert "Usage: `retry [all|<event id>…]`" in berlin_world.ask(said, ADMIN).text
+    assert berlin_world.events.retried == []
 
 
 def test_pending_tells_held_back_from_due(world: World) -> None:
@@ -162,25 +137,25 @@ def test_discard_says_what_it_did_and_may_be_repeated(world: World) -> None:
 
 
 @pytest.mark.parametrize("said", ["discard", "discard please", "discard john", "discard all 12", "discard -5"])
-def test_a_bare_discard_discards_nothing(small_world: World, said: str) -> None:
-    small_world.events.failed = {1}
-    text = small_world.ask(said, ADMIN).text
+def test_a_bare_discard_discards_nothing(berlin_world: World, said: str) -> None:
+    berlin_world.events.failed = {1}
+    text = berlin_world.ask(said, ADMIN).text
     assert "Usage: `discard all|<event id>…`\nFor example: `discard #12 #15`" in text
-    assert small_world.events.discarded == []
+    assert berlin_world.events.discarded == []
 
 
-def test_errors_show_how_to_retry_and_how_to_give_up(small_world: World) -> None:
-    event = small_world.add_event(JOHN)
-    small_world.add_error(event, "Zulip says: deactivated")
-    text = small_world.ask("errors", ADMIN).text
+def test_errors_show_how_to_retry_and_how_to_give_up(berlin_world: World) -> None:
+    event = berlin_world.add_event(JOHN)
+    berlin_world.add_error(event, "Zulip says: deactivated")
+    text = berlin_world.ask("errors", ADMIN).text
     assert "| Zulip says: deactivated | 1 |" in text
     assert text.splitlines()[-1] == (
         f"`retry all` or `retry {event.event_id}` sends again; `discard` in place of `retry` gives up for good."
     )
 
 
-def test_what_is_unwanted_is_not_pending(small_world: World) -> None:
-    event = small_world.add_event(JOHN)
-    small_world.add_delivery(event, f"zulip:{MARIA}", state=DeliveryState.UNWANTED.value)
-    assert small_world.ask("pending", ADMIN).text == "✅ Nothing is waiting."
-    assert small_world.ask("settings").text.splitlines()[-2] == "📥 Nothing is held back."
+def test_what_is_unwanted_is_not_pending(berlin_world: World) -> None:
+    event = berlin_world.add_event(JOHN)
+    berlin_world.add_delivery(event, f"zulip:{MARIA}", state=DeliveryState.UNWANTED.value)
+    assert berlin_world.ask("pending", ADMIN).text == "✅ Nothing is waiting."
+    assert berlin_world.ask("settings").text.splitlines()[-2] == "📥 Nothing is held back."

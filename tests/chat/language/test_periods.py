@@ -12,11 +12,18 @@ from hypothesis import strategies as st
 
 from lms_bot.chat.language.periods import BackwardPeriod, parse_period
 from lms_bot.core.clock import find_zone
+from tests.worlds.chat_world import JOHN, World, add_exam
+from tests.worlds.chat_world import NOW as NOON
 
 UTC = timezone.utc
 KOLKATA = ZoneInfo("Asia/Kolkata")  # +05:30
 NEW_YORK = ZoneInfo("America/New_York")  # -05:00, from 8 March 2026 on -04:00
 NOW = datetime(2026, 3, 18, 20, 15, tzinfo=UTC)  # a Wednesday; in Kolkata it is Thursday, 01:45
+ZONES = [UTC, KOLKATA, NEW_YORK, *map(ZoneInfo, ("Pacific/Apia", "Africa/Cairo", "Australia/Lord_Howe"))]
+SAID = (
+    "last past this since from to until - .. ago today yesterday week days hour month year monday weekend march may "
+    "31 29 0 1 9999 2026 2011-12-30 2011-12 31.12. 10/13/2026 february december twelve a the of in 1st"
+)
 
 
 def utc(text: str) -> datetime:
@@ -158,13 +165,6 @@ def test_what_is_no_period_is_none(said: str) -> None:
     assert parse_period(said, NOW, UTC) is None
 
 
-ZONES = [UTC, KOLKATA, NEW_YORK, *map(ZoneInfo, ("Pacific/Apia", "Africa/Cairo", "Australia/Lord_Howe"))]
-SAID = (
-    "last past this since from to until - .. ago today yesterday week days hour month year monday weekend march may "
-    "31 29 0 1 9999 2026 2011-12-30 2011-12 31.12. 10/13/2026 february december twelve a the of in 1st"
-)
-
-
 @settings(max_examples=50, deadline=None)
 @given(
     said=st.one_of(st.lists(st.sampled_from(SAID.split()), max_size=6).map(" ".join), st.text(max_size=30)),
@@ -190,3 +190,36 @@ def test_a_time_zone_that_does_not_exist_is_utc(name: str | None) -> None:
 
 def test_a_time_zone_is_found_by_its_name() -> None:
     assert find_zone("Asia/Kolkata") == KOLKATA
+
+
+@pytest.mark.parametrize(
+    ("said", "before", "start", "end"),
+    [
+        ("today", "yesterday by this time", (3, 17, 0), (3, 17, 12)),
+        ("yesterday", "the day before", (3, 16, 0), (3, 17, 0)),
+        ("this week", "last week by this time", (3, 9, 0), (3, 11, 12)),
+        ("last week", "the 7 days before", (3, 2, 0), (3, 9, 0)),
+        ("this month", "February by this time", (2, 1, 0), (2, 18, 12)),
+        ("last month", "January", (1, 1, 0), (2, 1, 0)),
+        ("february", "January", (1, 1, 0), (2, 1, 0)),
+        ("last 7 days", "the 7 days before", (3, 3, 12), (3, 11, 0)),
+        ("2026-03-10..2026-03-12", "the 3 days before", (3, 7, 0), (3, 10, 0)),
+        ("last hour", "the hour before", (3, 18, 10), (3, 18, 11)),
+    ],
+)
+def test_a_period_is_compared_with_the_like_one_before(
+    small_world: World, said: str, before: str, start: tuple[int, int, int], end: tuple[int, int, int]
+) -> None:
+    """What is at its first moment and just before its end counts; what is beside it does not."""
+    first, last = (datetime(2026, *moment, tzinfo=NOON.tzinfo) for moment in (start, end))
+    second = timedelta(seconds=1)
+    for moment in (first, last - second):
+        add_exam(small_world, JOHN, "Algebra", 80, ago=NOON - moment)
+    for moment in (first - second,):
+        add_exam(small_world, JOHN, "Algebra", 20, ago=NOON - moment)
+
+    text = small_world.ask(f"summary {said}").text
+
+    assert before in text
+    assert "2 passed" in text or "passed (▼ 2)" in text or "passed (▼ 1)" in text, text
+    assert "failed (▼" not in text and "failed." not in text

@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from lms_bot.core.activities import ActivityType
 from lms_bot.notify.preferences import FOR_EVER
 from tests.worlds.chat_world import (
@@ -18,32 +12,12 @@ from tests.worlds.chat_world import (
     MARIA,
     ZOE,
     World,
-    close_world,
     make_student,
     make_user,
-    open_world,
     owe,
 )
 
 HOSTILE = "@**all** | `x` [a](http://evil.example/)\n# **b**"
-
-
-@pytest.fixture(scope="module")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("empty") / "store.db"
-    close_world(open_world(f"sqlite:///{path}"))
-    return path
-
-
-@pytest.fixture
-def small_world(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """Maria lives in Berlin: there it is 13:00, on a Wednesday."""
-    path = tmp_path_factory.mktemp("chat") / "store.db"
-    shutil.copy(empty_store, path)
-    world = open_world(f"sqlite:///{path}")
-    world.people.zulip_users[MARIA] = make_user(MARIA, "Maria", timezone="Europe/Berlin")
-    yield world
-    close_world(world)
 
 
 def test_settings_of_somebody_who_chose_nothing(world: World) -> None:
@@ -60,7 +34,7 @@ def test_settings_of_somebody_who_chose_nothing(world: World) -> None:
     ]
 
 
-def test_settings_show_all_that_was_chosen_and_what_is_held_back(small_world: World) -> None:
+def test_settings_show_all_that_was_chosen_and_what_is_held_back(berlin_world: World) -> None:
     for said in (
         "notify starts off",
         "notify contents daily",
@@ -69,15 +43,15 @@ def test_settings_show_all_that_was_chosen_and_what_is_held_back(small_world: Wo
         "mute john",
         "mute jane until friday",
     ):
-        small_world.ask(said)
+        berlin_world.ask(said)
     for student in (JOHN, JANE, JOSE, JOSE):
-        owe(small_world, student)
-    owe(small_world, JOSE, ActivityType.CONTENT_WATCHED)
-    owe(small_world, JOSE, ActivityType.EXAM_STARTED)
-    owe(small_world, JOSE, ActivityType.EXAM_FAILED)
-    owe(small_world, ZOE, who=ARJUN)
+        owe(berlin_world, student)
+    owe(berlin_world, JOSE, ActivityType.CONTENT_WATCHED)
+    owe(berlin_world, JOSE, ActivityType.EXAM_STARTED)
+    owe(berlin_world, JOSE, ActivityType.EXAM_FAILED)
+    owe(berlin_world, ZOE, who=ARJUN)
 
-    assert small_world.ask("settings").text.splitlines()[2:-1] == [
+    assert berlin_world.ask("settings").text.splitlines()[2:-1] == [
         "🔔 **Told at once:** ✅ Exams completed, 🎉 Exams passed, ❌ Exams failed",
         "🔔 **Told every day at 18:00:** 📖 Contents started, 📚 Contents completed, 👀 Contents viewed",
         "🔕 **Not told:** 📝 Exams started",
@@ -92,16 +66,16 @@ def test_settings_show_all_that_was_chosen_and_what_is_held_back(small_world: Wo
     ]
 
 
-def test_a_thousand_mutes_still_fit(small_world: World) -> None:
+def test_a_thousand_mutes_still_fit(berlin_world: World) -> None:
     mutes = {str(number): FOR_EVER for number in range(1000, 2000)}
-    small_world.context.preferences.change(MARIA, mutes=mutes)
-    text = small_world.ask("settings").text
+    berlin_world.context.preferences.change(MARIA, mutes=mutes)
+    text = berlin_world.ask("settings").text
     assert len(text) <= 10_000 and "more" in text and "held back" in text
 
 
-def test_names_in_settings_are_disarmed(small_world: World) -> None:
-    small_world.people.students_of[1] = (make_student(66, HOSTILE, HOSTILE, HOSTILE),)
-    small_world.people.zulip_users[MARIA] = make_user(MARIA, "Maria", timezone=HOSTILE)
+def test_names_in_settings_are_disarmed(berlin_world: World) -> None:
+    berlin_world.people.students_of[1] = (make_student(66, HOSTILE, HOSTILE, HOSTILE),)
+    berlin_world.people.zulip_users[MARIA] = make_user(MARIA, "Maria", timezone=HOSTILE)
     for said in ("mute 66", "settings", "unmute 66", "mute all", "quiet 21-7"):
-        text = small_world.ask(said).text
+        text = berlin_world.ask(said).text
         assert "@**" not in text and "](http" not in text and "\n# " not in text, text

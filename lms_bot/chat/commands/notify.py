@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lms_bot.chat.commands.preferences.chosen import change, get_preferences, with_held_back
+from lms_bot.chat.commands.status import change, get_preferences, with_held_back
 from lms_bot.chat.language.question import Command, Question, WrongArguments
 from lms_bot.chat.language.words import strip_fillers
 from lms_bot.core.activities import ActivityType
@@ -63,7 +63,6 @@ def _read_notify(said: str) -> tuple[list[str], When]:
 
 
 def _read_types(said: str) -> list[str]:
-    """The event types meant, in the usual order."""
     meant = find_types([word for word in said.split() if word not in _BETWEEN])
     if not meant:
         raise WrongArguments(f"Which events? I know {TYPE_NAMES}, `exams`, `contents` and `all`.")
@@ -85,7 +84,6 @@ def format_notify(types: Sequence[str], when: When) -> str:
 
 
 def format_told(preferences: Preferences) -> list[str]:
-    """A line for each way of being told, with the event types told so."""
     of_when: dict[When, list[str]] = {when: [] for when in When}
     for kind in ActivityType:
         of_when[preferences.get_when(kind.value)].append(kind.value)
