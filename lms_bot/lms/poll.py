@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from lms_bot.lms.connection import LMSConnection, Snapshot
 from lms_bot.lms.horizon import TABLE_SQL, Moment, fetch_moment, written_since
 from lms_bot.lms.stream import Changes, Position, Reading, Stream
-
-if TYPE_CHECKING:
-    from lms_bot.lms.connection import LMSConnection, Snapshot
 
 PAGE_ROWS = 2000  # more than any block can hold
 FIRST_SLICE_BLOCKS = 256

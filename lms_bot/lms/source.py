@@ -16,14 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
 
+from lms_bot.lms.connection import LMSConnection, Snapshot
 from lms_bot.lms.horizon import TABLE_SQL, fetch_moment, fetch_writers, was_there, written_since
 from lms_bot.lms.poll import PAGE_ROWS, Poll, PollMemory, read_by_keys
 from lms_bot.lms.stream import Changes, History, Position, Stream
-
-if TYPE_CHECKING:
-    from lms_bot.lms.connection import LMSConnection, Snapshot
 
 PagesOfChanges = Generator[Changes, None, None]
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from lms_bot.core.activities import Activity, Rejection
+from lms_bot.core.activities import Activity, Rejection
 
 
 @dataclass(frozen=True)

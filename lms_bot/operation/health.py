@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from peewee import fn
 
@@ -18,9 +17,7 @@ from lms_bot.store.database import Store, rows
 from lms_bot.store.messages import HAS_FAILED, IS_UNSENT, Delivery, DeliveryState, Message
 from lms_bot.store.models import KeyValue, RejectedRow
 from lms_bot.watch.monitor import LAST_GOOD_POLL, LAST_POLL_ERROR
-
-if TYPE_CHECKING:
-    from lms_bot.zulip.gateway import Gateway
+from lms_bot.zulip.gateway import Gateway
 
 logger = logging.getLogger(__name__)
 

@@ -6,16 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING
 
 from lms_bot.core.errors import LMSBotError
+from lms_bot.lms.people import Mentor, Student
+from lms_bot.people.users import UserMapper
 from lms_bot.store.conversation import AuditEntry
-
-if TYPE_CHECKING:
-    from lms_bot.lms.people import Mentor, Student
-    from lms_bot.people.users import UserMapper
-    from lms_bot.store.database import Store
-    from lms_bot.zulip.gateway import ZulipUser
+from lms_bot.store.database import Store
+from lms_bot.zulip.gateway import ZulipUser
 
 
 class Audience(Enum):

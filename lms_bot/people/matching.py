@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from lms_bot.settings.settings import UserMapRow
-    from lms_bot.zulip.gateway import ZulipUser
+from lms_bot.settings.settings import UserMapRow
+from lms_bot.zulip.gateway import ZulipUser
 
 MENTOR, STUDENT = "mentor", "student"
 

@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from peewee import chunked
 
@@ -15,10 +14,8 @@ from lms_bot.core.cache import ExpiringCache
 from lms_bot.core.clock import utc_now
 from lms_bot.core.errors import LMSRefused, LMSUnavailable, StoreUnavailable
 from lms_bot.lms.people import Mentor, PeopleReader, Student
+from lms_bot.store.database import Store
 from lms_bot.store.models import KeyValue, KnownStudents
-
-if TYPE_CHECKING:
-    from lms_bot.store.database import Store
 
 PEOPLE_SECONDS = 50.0  # how old an answer may be: a minute at most, and asking takes time too
 LMS_AWAY_SECONDS = 5.0  # before an LMS that is away is asked again

@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from lms_bot.core.cache import ExpiringCache
 from lms_bot.core.configured import get_configured
 from lms_bot.core.errors import ZulipUnavailable
+from lms_bot.lms.people import Mentor, PeopleReader, Student
 from lms_bot.people.matching import MENTOR, STUDENT, Match, Matcher, normalize_address, shared_addresses
+from lms_bot.people.recipients import Recipients
 from lms_bot.people.rosters import PEOPLE_SECONDS, Roster, Rosters, StudentAndMentors
 from lms_bot.people.zulip_people import ZULIP_UNREAD, ZulipPeople
-
-if TYPE_CHECKING:
-    from lms_bot.lms.people import Mentor, PeopleReader, Student
-    from lms_bot.people.recipients import Recipients
-    from lms_bot.settings.settings import UserMapRow
-    from lms_bot.zulip.gateway import Gateway, ZulipUser
+from lms_bot.settings.settings import UserMapRow
+from lms_bot.zulip.gateway import Gateway, ZulipUser
 
 NO_MENTOR = "the student has no mentor in the LMS"
 

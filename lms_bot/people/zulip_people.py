@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from lms_bot.core.cache import ExpiringCache
 from lms_bot.core.errors import LMSBotError
 from lms_bot.people.matching import Matcher
-
-if TYPE_CHECKING:
-    from lms_bot.settings.settings import UserMapRow
-    from lms_bot.zulip.gateway import Gateway, ZulipUser
+from lms_bot.settings.settings import UserMapRow
+from lms_bot.zulip.gateway import Gateway, ZulipUser
 
 ZULIP_USERS_SECONDS = 50.0  # a minute at most, and asking takes time too
 ZULIP_AWAY_SECONDS = 5.0  # before Zulip's list is asked for again

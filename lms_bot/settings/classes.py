@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from lms_bot.core.errors import ConfigError
-from lms_bot.settings.settings import collecting
-
-if TYPE_CHECKING:
-    from lms_bot.settings.settings import Settings
+from lms_bot.settings.settings import Settings, collecting
 
 T = TypeVar("T")
 

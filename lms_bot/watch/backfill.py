@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from lms_bot.lms.source import Source
-    from lms_bot.watch.monitor import ActivityMonitor
+from lms_bot.lms.source import Source
+from lms_bot.watch.monitor import ActivityMonitor
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lms_bot.core.activities import Activity, ActivityType
 from lms_bot.core.clock import to_utc
-
-if TYPE_CHECKING:
-    from lms_bot.people.recipients import Recipients
+from lms_bot.people.recipients import Recipients
 
 EVENT_FIELDS = (
     "event_type",

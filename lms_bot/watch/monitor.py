@@ -9,22 +9,20 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from lms_bot.core.activities import Activity, Rejection
 from lms_bot.core.clock import utc_now
 from lms_bot.core.configured import get_configured
 from lms_bot.core.errors import LMSBotError
+from lms_bot.lms.source import Source
 from lms_bot.lms.stream import Changes, Position, Reading, Stream
 from lms_bot.people.recipients import FindRecipients, Recipients
+from lms_bot.people.users import UserMapper
+from lms_bot.store.database import Store
 from lms_bot.store.models import Cursor, KeyValue, LMSActivityEvent
 from lms_bot.watch.event_data import to_activity, to_event_data
 from lms_bot.watch.recorder import Recorder
-
-if TYPE_CHECKING:
-    from lms_bot.core.activities import Activity, Rejection
-    from lms_bot.lms.source import Source
-    from lms_bot.people.users import UserMapper
-    from lms_bot.store.database import Store
 
 logger = logging.getLogger(__name__)
 

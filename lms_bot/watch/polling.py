@@ -6,17 +6,14 @@ import logging
 import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from lms_bot.core.clock import utc_now
 from lms_bot.core.errors import LMSBotError, StoreUnavailable
+from lms_bot.lms.connection import LMSConnection
+from lms_bot.store.database import Store
 from lms_bot.store.leases import Leases
 from lms_bot.store.models import KeyValue
 from lms_bot.watch.monitor import LAST_POLL_ERROR, ActivityMonitor
-
-if TYPE_CHECKING:
-    from lms_bot.lms.connection import LMSConnection
-    from lms_bot.store.database import Store
 
 logger = logging.getLogger(__name__)
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from lms_bot.core.activities import Activity, Rejection
 from lms_bot.people.recipients import Owed, Recipients
 from lms_bot.store.database import EVENT_IDS, Store
 from lms_bot.store.statements import COUNTED_TO, Statements, to_stored
-
-if TYPE_CHECKING:
-    from lms_bot.core.activities import Activity, Rejection
 
 EVENT_COLUMNS = (
     "event_id", "event_type", "student_id", "student_username", "student_display_name", "mentor_id",
