@@ -200,12 +200,12 @@ def _add_people(app: App, mapper: type[UserMapper]) -> None:
         app.gateway,
         app.reader,
         Rosters(app.reader, app.store),
-        settings.admins,
+        settings.lms_admins,
         settings.lms_fallback_recipients,
         settings.user_map_rows,
     )
     app.users = mapper(parts)
-    app.access = Access(app.users, settings.admins, settings.lms_students_may_ask)
+    app.access = Access(app.users, settings.lms_admins, settings.lms_students_may_ask)
     app.parts |= {Store: app.store, MapperParts: parts}
 
 
@@ -233,7 +233,7 @@ def _add_watching(app: App, handler: type[LMSActivityEventHandler]) -> None:
         users=app.users,
         find_recipients=app.events.get_recipients,
         decides_one_by_one=app.events.decides_one_by_one,
-        event_types=settings.event_types,
+        event_types=settings.lms_event_types_to_monitor,
         is_telling=settings.lms_notify_mentors_enabled,
         initial_lookback_seconds=settings.lms_initial_lookback,
     )

@@ -9,11 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from psycopg2.extensions import make_dsn, parse_dsn
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 
 from lms_bot.core.errors import ConfigError
 from lms_bot.settings.checks import (
@@ -34,8 +33,6 @@ from lms_bot.settings.checks import (
 )
 from lms_bot.settings.files import USER_MAP_HEADER, UserMapRow, config_section, dotenv_pairs, load_user_map
 
-T = TypeVar("T")
-
 __all__ = ["Settings", "UserMapRow", "load_settings", "load_user_map"]
 
 
@@ -43,10 +40,12 @@ def _row(default: Any, meaning: str, example: str | None = None) -> Any:
     return Field(default, description=meaning, examples=[example] if example else None)
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """What the operator decided. `load_settings` makes it; `repr` shows no secret."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True, allow_inf_nan=False
+    )
 
     lms_db_name: str | None = _row(None, "The LMS's PostgreSQL database.", "lms")
     lms_db_user: str | None = _row(None, "A role there; SELECT is all it needs.", "lms_bot_reader")
@@ -108,18 +107,6 @@ class Settings(BaseSettings):
         "Class that makes deliveries of events; a subclass of the default.",
     )
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # pydantic passes all of them by name  # noqa: ARG003  # pydantic passes all of them by name
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Nothing from anywhere else: `load_settings` must know where each value was written."""
-        return (init_settings,)
-
     @field_validator("*", mode="before")
     @classmethod
     def _clean(cls, value: Any, field: ValidationInfo) -> Any:
@@ -157,15 +144,6 @@ class Settings(BaseSettings):
     def store_url(self) -> str:
         """The store's URL; may hold a password."""
         return self.lms_bot_store.get_secret_value()
-
-    @property
-    def event_types(self) -> frozenset[str]:
-        return self.lms_event_types_to_monitor
-
-    @property
-    def admins(self) -> frozenset[int | str]:
-        """Zulip user ids and casefolded e-mails."""
-        return self.lms_admins
 
     @property
     def default_notify(self) -> dict[str, str]:
