@@ -91,7 +91,7 @@ class Source:
                 )
                 readings = read_by_keys(snapshot, stream, [key for (key,) in rows], moment)
             first = last
-            yield History(readings, min(last, blocks), blocks)
+            yield History(readings, min(last / blocks, 1.0) if blocks else 1.0)
 
     def forget(self) -> None:
         """What was read last was not recorded: the next poll looks again, without relying on memory."""

@@ -35,13 +35,13 @@ class Stream:
 
     name: str
     table: str
-    key: str
-    key_type: str
-    key_grows: bool
     alias: str
     select: str
     latest_moment: str
     read: Callable[[tuple[Any, ...], datetime], Reading]
+    key: str = "id"
+    key_type: str = "bigint"
+    key_grows: bool = True
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,10 @@ class Position:
 
 @dataclass(frozen=True)
 class History:
-    """Older rows, and how many of the table's blocks have been looked at for them."""
+    """Older rows, and the part of the table that has been looked at for them (0 to 1)."""
 
     readings: list[Reading]
-    blocks_done: int
-    blocks_total: int
+    part: float
 
 
 @dataclass(frozen=True)
