@@ -75,3 +75,8 @@ def without_words(error: BaseException) -> tuple[type[BaseException], BaseExcept
     """For a log's `exc_info`: what failed and where, but not what it says: that may be a name, a title or a text."""
     kind = type(type(error).__name__, (Exception,), {"__module__": type(error).__module__})
     return kind, kind(), error.__traceback__
+
+
+def first_line(error: BaseException) -> str:
+    """What a driver says went wrong, without its hints."""
+    return str(error).strip().split("\n")[0]

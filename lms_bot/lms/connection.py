@@ -57,11 +57,9 @@ class LMSConnection:
         with self._turn(patience_seconds):
             try:
                 connected = self._connected()
-                if connected.info.transaction_status != TRANSACTION_STATUS_IDLE:  # within a look of this thread
-                    with connected.cursor() as open_cursor:
-                        yield Snapshot(connected, open_cursor)
-                    return
-                with _transaction(connected), connected.cursor() as open_cursor:
+                is_within = connected.info.transaction_status != TRANSACTION_STATUS_IDLE  # a look of this thread
+                block = nullcontext() if is_within else _transaction(connected)
+                with block, connected.cursor() as open_cursor:
                     yield Snapshot(connected, open_cursor)
             except psycopg2.Error as error:
                 if self._connection is None or self._connection.closed or isinstance(error, BROKEN):

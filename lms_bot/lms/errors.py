@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg2
 from psycopg2 import errorcodes
 
-from lms_bot.core.errors import LMSBotError, LMSRefused, LMSUnavailable
+from lms_bot.core.errors import LMSBotError, LMSRefused, LMSUnavailable, first_line
 
 BROKEN = (psycopg2.OperationalError, psycopg2.InterfaceError)
 _ENDED = (
@@ -20,7 +20,7 @@ _RESTARTING = ("is starting up", "is shutting down", "in recovery mode", "not ye
 
 def to_lms_error(error: psycopg2.Error) -> LMSBotError:
     """The driver's error in plain words, classed by what helps. Never holds the connection string."""
-    code, said = error.pgcode or "", _first_line(error)
+    code, said = error.pgcode or "", first_line(error)
     refusal = _describe_refusal(code, said)
     if refusal is not None:
         return LMSRefused(refusal)
@@ -51,7 +51,3 @@ def _describe_absence(code: str, said: str, *, is_broken: bool) -> str:
     if is_broken:
         return f"the connection to the LMS broke, and is made anew: {said}"
     return f"the connection to the LMS failed: {said}"
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0]

@@ -128,11 +128,8 @@ class Rosters:
     def forget(self, student_id: int | None = None, mentor_id: int | None = None) -> None:
         """What is remembered of a student, of a mentor (by mentor_id), or of everybody."""
         if student_id is None and mentor_id is None:
-            self._mentors.clear()
-            self._around.clear()
-            self._students.clear()
-            self._kept_mentors.clear()
-            self._kept_students.clear()
+            for cache in (self._mentors, self._around, self._students, self._kept_mentors, self._kept_students):
+                cache.clear()
         if student_id is not None:
             self._around.forget(student_id)
         if mentor_id is not None:
@@ -153,17 +150,13 @@ class Rosters:
         try:
             found = self._reader.fetch_students_of_mentors(keys)
         except (LMSUnavailable, LMSRefused):
-            return self._remember_students(self._last_known_students(keys), LMS_AWAY_SECONDS)
-        now = utc_now()
-        by_id = {key: {one.student_id: one for one in found.get(key, ())} for key in keys}
-        fresh = {key: StudentsOfMentor(students, now, is_stale=False) for key, students in by_id.items()}
-        self._drop_contradicted_by_students(fresh)
-        self._keep_students(fresh)
-        return self._remember_students(fresh, PEOPLE_SECONDS)
-
-    def _remember_students(
-        self, students: dict[int, StudentsOfMentor], seconds: float
-    ) -> dict[int, StudentsOfMentor]:
+            students, seconds = self._last_known_students(keys), LMS_AWAY_SECONDS
+        else:
+            now, seconds = utc_now(), PEOPLE_SECONDS
+            by_id = {key: {one.student_id: one for one in found.get(key, ())} for key in keys}
+            students = {key: StudentsOfMentor(own, now, is_stale=False) for key, own in by_id.items()}
+            self._drop_contradicted_by_students(students)
+            self._keep_students(students)
         for key, one in students.items():
             self._students.put(key, one, seconds)
         return students

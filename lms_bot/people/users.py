@@ -209,10 +209,8 @@ class UserMapper:
         self._rosters.forget(student_id, mentor_id)
         if student_id is None and mentor_id is None:
             self._zulip.forget()
-            self._unknown.clear()
-            self._recipients.clear()
-            self._found_students.clear()
-            self._shared_by_students.clear()
+            for cache in (self._unknown, self._recipients, self._found_students, self._shared_by_students):
+                cache.clear()
 
     # -- where it comes from ---------------------------------------------------------------------------------
 

@@ -51,7 +51,7 @@ class CountedEvent(NamedTuple):
 
 @dataclass
 class AttemptSoFar:
-    """The columns of an `Attempt` beside its key."""
+    """The columns of an `Attempt` beside its key, in their order."""
 
     title: str | None
     title_key: str
