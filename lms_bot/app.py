@@ -30,9 +30,9 @@ from lms_bot.operation.jobs import BackgroundJobs
 from lms_bot.outbox.outbox import Outbox
 from lms_bot.outbox.sender import Patience, Sender
 from lms_bot.people.access import Access
+from lms_bot.people.matching import ZULIP_AWAY_SECONDS
 from lms_bot.people.rosters import Rosters
 from lms_bot.people.users import MapperParts, UserMapper
-from lms_bot.people.zulip_people import ZULIP_AWAY_SECONDS
 from lms_bot.settings.classes import resolve_all
 from lms_bot.settings.settings import Settings, load_settings
 from lms_bot.store.conversation import AnsweredQuestion, Choice
@@ -185,7 +185,7 @@ def build_app(
         deliveries=deliveries,
         outbox=Outbox(store, deliveries),
         counters=Counters(store),
-        preferences=PreferenceBook(store, settings.default_notify),
+        preferences=PreferenceBook(store, settings.lms_default_notify),
     )
     _add_people(app, mapper)
     _add_telling(app, formatter(), patience)

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Sequence
 from datetime import datetime
 
-from lms_bot.lms.connection import LMSConnection, Snapshot
+from lms_bot.lms.connection import LMSConnection
 from lms_bot.lms.horizon import TABLE_SQL, fetch_moment, fetch_writers, was_there, written_since
 from lms_bot.lms.poll import PAGE_ROWS, Poll, PollMemory, read_by_keys
 from lms_bot.lms.stream import Changes, History, Position, Stream
@@ -56,7 +56,8 @@ class Source:
         """
         with self.connection.snapshot() as snapshot:
             moment = fetch_moment(snapshot)
-            high_key = self._fetch_high_key(snapshot, stream)
+            newest = f"SELECT max({stream.key}) FROM {stream.table}"
+            high_key = snapshot.fetch_one(newest)[0] if stream.key_grows else None
             sql = f"{stream.select} WHERE {was_there(first, moment, stream.alias)}"
             for page in snapshot.fetch_pages(sql, {}, PAGE_ROWS):
                 yield Changes(stream, [stream.read(row, moment.lms_now) for row in page], first, moment.lms_now)
@@ -96,10 +97,3 @@ class Source:
     def forget(self) -> None:
         """What was read last was not recorded: the next poll looks again, without relying on memory."""
         self.memory.forget()
-
-    def _fetch_high_key(self, snapshot: Snapshot, stream: Stream) -> int | None:
-        if not stream.key_grows:
-            return None
-        high_key: int | None
-        (high_key,) = snapshot.fetch_one(f"SELECT max({stream.key}) FROM {stream.table}")
-        return high_key

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg2
@@ -11,11 +12,11 @@ TIMESTAMP, TIMESTAMPTZ = 1114, 1184  # type oids, from pg_type.dat
 TEXT_TYPES = (18, 19, 25, 1042, 1043)
 
 
+@dataclass(frozen=True)
 class Unreadable:
     """A value PostgreSQL holds and Python cannot: a year before Christ, bytes that are no text."""
 
-    def __init__(self, problem: str) -> None:
-        self.problem = problem
+    problem: str
 
 
 def register_patient_types(connected: connection) -> None:

@@ -153,8 +153,7 @@ class Rosters:
             students, seconds = self._last_known_students(keys), LMS_AWAY_SECONDS
         else:
             now, seconds = utc_now(), PEOPLE_SECONDS
-            by_id = {key: {one.student_id: one for one in found.get(key, ())} for key in keys}
-            students = {key: StudentsOfMentor(own, now, is_stale=False) for key, own in by_id.items()}
+            students = {key: StudentsOfMentor(_by_id(found.get(key, ())), now, is_stale=False) for key in keys}
             self._drop_contradicted_by_students(students)
             self._keep_students(students)
         for key, one in students.items():
@@ -230,17 +229,16 @@ class Rosters:
                 self._kept_students.put(key, one.students, KEPT_SECONDS)
 
     def _last_known_students(self, keys: list[int]) -> dict[int, StudentsOfMentor]:
+        known, found = KnownStudents, {}
         with self._store.session():
-            found = list(KnownStudents.select().where(KnownStudents.mentor_key.in_(keys)))
-        return {
-            row.mentor_key: StudentsOfMentor(_by_id(row.students), row.fetched_at, is_stale=True)
-            for row in found
-            if utc_now() - row.fetched_at <= KNOWN_SERVE
-        }
+            for row in known.select().where(known.mentor_key.in_(keys), known.fetched_at >= utc_now() - KNOWN_SERVE):
+                students = _by_id(Student(**one) for one in row.students)
+                found[row.mentor_key] = StudentsOfMentor(students, row.fetched_at, is_stale=True)
+        return found
 
 
-def _by_id(students: Iterable[Mapping[str, object]]) -> dict[int, Student]:
-    return {one.student_id: one for one in (Student(**values) for values in students)}  # type: ignore[arg-type]
+def _by_id(students: Iterable[Student]) -> dict[int, Student]:
+    return {one.student_id: one for one in students}
 
 
 def find_below(keys: Sequence[int], mentors: Iterable[Mentor]) -> list[int]:

@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,6 @@ from lms_bot.settings.checks import (
     StoreURL,
     YesOrNo,
     ZulipPeople,
-    parse_default_notify,
     suggestion,
 )
 from lms_bot.settings.files import USER_MAP_HEADER, UserMapRow, config_section, dotenv_pairs, load_user_map
@@ -145,27 +143,10 @@ class Settings(BaseModel):
         """The store's URL; may hold a password."""
         return self.lms_bot_store.get_secret_value()
 
-    @property
-    def default_notify(self) -> dict[str, str]:
-        """Event type -> `now`, `hourly`, `daily` or `off`."""
-        return parse_default_notify(self.lms_default_notify)
-
     @cached_property
     def user_map_rows(self) -> list[UserMapRow]:
         """The rows of LMS_USER_MAP as they were at the start."""
         return load_user_map(self.lms_user_map) if self.lms_user_map else []
-
-
-@dataclass(frozen=True)
-class _Given:
-    """A value as somebody wrote it: spelling, place, text."""
-
-    spelled: str
-    place: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.spelled} ({self.place})"
 
 
 def load_settings(
@@ -193,7 +174,7 @@ def load_settings(
     given = _given(section, place) | _given(pairs, str(dotenv)) | _given(environ, "environment")
     settings = _validated(given, problems)
     if settings.lms_user_map:
-        with collecting(problems, prefix=f"{given['lms_user_map']}: "):
+        with collecting(problems, prefix=f"{given['lms_user_map'][0]}: "):
             _ = settings.user_map_rows  # read now: a wrong file must stop the start
     is_lms_needed = require_lms and settings.lms_activity_monitor_enabled
     if is_lms_needed and is_all_read and not settings.has_lms and "lms_db_url" not in given:
@@ -212,23 +193,24 @@ def collecting(problems: list[str], prefix: str = "") -> Iterator[None]:
         problems += [prefix + problem for problem in error.problems]
 
 
-def _given(pairs: Mapping[str, str | None], place: str) -> dict[str, _Given]:
+def _given(pairs: Mapping[str, str | None], place: str) -> dict[str, tuple[str, str]]:
+    """By setting: how and where it was written, and its text."""
     return {
-        name.lower(): _Given(name, place, text)
+        name.lower(): (f"{name} ({place})", text)
         for name, text in pairs.items()
         if text and text.strip() and name.lower() in Settings.model_fields
     }
 
 
-def _validated(given: Mapping[str, _Given], problems: list[str]) -> Settings:
+def _validated(given: Mapping[str, tuple[str, str]], problems: list[str]) -> Settings:
     """The settings, with the default in place of each wrong value, which becomes a line of `problems`."""
-    values = {name: value.text for name, value in given.items()}
+    values = {name: text for name, (_, text) in given.items()}
     try:
         return Settings.model_validate(values)
     except ValidationError as failure:
         wrong = {str(error["loc"][0]): error for error in failure.errors()}
     for name, error in wrong.items():
-        problems.append(f"{given[name]}: {_what_is_wrong(name, error, values.pop(name))}")
+        problems.append(f"{given[name][0]}: {_what_is_wrong(name, error, values.pop(name))}")
     return Settings.model_validate(values)
 
 

@@ -167,17 +167,14 @@ class Counters:
             after = KeyValue.find(COUNTED_TO_KEY) or 0
             if after >= last:  # another thread or process was here
                 return False
-            events = self._get_events(after, last)
+            found = self._statements.execute(EVENTS_SQL, (after, last, self._events_at_once))
+            events = [CountedEvent(*row)._replace(timestamp=from_stored(row[-1])) for row in found]
             changes = CounterChanges(self._get_attempts(get_attempt_keys(events)))
             changes.add(events)
             self._write(changes)
             counted_to = events[-1].event_id if len(events) == self._events_at_once else last
             KeyValue.put(COUNTED_TO_KEY, counted_to)
         return counted_to < last
-
-    def _get_events(self, after: int, last: int) -> list[CountedEvent]:
-        found = self._statements.execute(EVENTS_SQL, (after, last, self._events_at_once))
-        return [CountedEvent(*row)._replace(timestamp=from_stored(row[-1])) for row in found]
 
     def _get_attempts(self, keys: set[AttemptKey]) -> dict[AttemptKey, AttemptSoFar]:
         found = self._statements.find("lms_attempts", ATTEMPT_COLUMNS, ATTEMPT_KEY, sorted(keys)) if keys else []

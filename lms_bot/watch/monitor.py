@@ -97,15 +97,10 @@ class ActivityMonitor:
         activity = to_activity(event_data)
         zulip_user_id = self._get_zulip_user_id(activity.student_id)  # before the transaction
         people = Recipients((), event_data.get("mentor_id"), event_data.get("mentor_username"), zulip_user_id)
+        recipients = {activity.student_id: people}
         with self._store.transaction():
-            self._recorder.lock_stream(activity.stream)
-            if self._recorder.get_stored([activity.source_key]):
-                return None
-            is_told, recipients = self._parts.is_telling, {activity.student_id: people}
-            (event_id,) = self._recorder.insert_events(
-                [activity], recipients, now=utc_now(), is_told=is_told, is_decided=False
-            )
-            return LMSActivityEvent.get_by_id(event_id)
+            event_ids = self._insert(activity.stream, [activity], recipients, utc_now(), is_decided=False)
+            return LMSActivityEvent.get_by_id(event_ids[0]) if event_ids else None
 
     def _get_zulip_user_id(self, student_id: int) -> int | None:
         """The student's, if there is one and it can be found out now."""
@@ -132,7 +127,7 @@ class ActivityMonitor:
         ]
         recipients = self._find_recipients(activities)
         with self._store.transaction():
-            return self._insert(stream.name, activities, recipients, utc_now(), is_told)
+            return len(self._insert(stream.name, activities, recipients, utc_now(), is_told=is_told))
 
     def _insert(
         self,
@@ -140,16 +135,18 @@ class ActivityMonitor:
         activities: list[Activity],
         recipients: dict[int, Recipients],
         now: datetime,
-        is_told: bool,
-    ) -> int:
-        """Those of the activities that are not stored yet, oldest first; within a transaction."""
+        *,
+        is_told: bool = True,
+        is_decided: bool = True,
+    ) -> list[int]:
+        """The events of those activities that are not stored yet, oldest first; within a transaction."""
         self._recorder.lock_stream(stream)
         stored = self._recorder.get_stored([one.source_key for one in activities]) if activities else set()
         fresh = [one for one in activities if one.source_key not in stored]
         fresh.sort(key=lambda one: one.happened_at or now)
-        is_decided = not self._parts.decides_one_by_one
+        is_decided = is_decided and not self._parts.decides_one_by_one
         is_told = is_told and self._parts.is_telling
-        return len(self._recorder.insert_events(fresh, recipients, now=now, is_told=is_told, is_decided=is_decided))
+        return self._recorder.insert_events(fresh, recipients, now=now, is_told=is_told, is_decided=is_decided)
 
     def _peek(self, stream: Stream) -> Iterator[dict[str, Any]]:
         position = self.get_position(stream) or self._source.fetch_first_position(stream)
@@ -192,7 +189,7 @@ class ActivityMonitor:
             fresh, silent = self._sort(changes)
         recipients = self._find_recipients(fresh)  # asks the LMS and Zulip, so before the transaction
         with self._store.transaction():
-            created = self._insert(stream, fresh, recipients, now, is_told=True)
+            created = len(self._insert(stream, fresh, recipients, now))
             self._recorder.insert_known(stream, ((one.row_key, one.event_type.value) for one in silent))
             self._keep_account(changes, now)
             position = changes.position.to_json()

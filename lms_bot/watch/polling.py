@@ -47,7 +47,8 @@ class Polling:
         if self._is_left_alone(now):
             return
         try:
-            if self._leases.acquire(POLL_DUTY, self._lease_seconds(), now):
+            lease_seconds = max(SHORTEST_LEASE_SECONDS, 3 * self._monitor.poll_interval)
+            if self._leases.acquire(POLL_DUTY, lease_seconds, now):
                 created = self._monitor.process_activities()
                 self._succeeded()
                 if created:
@@ -67,9 +68,6 @@ class Polling:
         if self._not_before is None or now >= self._not_before:
             return False
         return not (self._was_unreachable and self._connection.is_reachable())
-
-    def _lease_seconds(self) -> float:
-        return max(SHORTEST_LEASE_SECONDS, 3 * self._monitor.poll_interval)
 
     def _succeeded(self) -> None:
         if self._said:
