@@ -33,8 +33,7 @@ from lms_bot.people.access import Access
 from lms_bot.people.matching import ZULIP_AWAY_SECONDS
 from lms_bot.people.rosters import Rosters
 from lms_bot.people.users import MapperParts, UserMapper
-from lms_bot.settings.classes import resolve_all
-from lms_bot.settings.settings import Settings, load_settings
+from lms_bot.settings.settings import Settings, load_settings, resolve_all
 from lms_bot.store.conversation import AnsweredQuestion, Choice
 from lms_bot.store.counters import Counters
 from lms_bot.store.database import Store, open_store

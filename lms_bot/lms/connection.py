@@ -16,8 +16,7 @@ import psycopg2
 from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ, TRANSACTION_STATUS_IDLE, connection, cursor
 
 from lms_bot.core.errors import LMSRefused, LMSUnavailable
-from lms_bot.lms.errors import BROKEN, to_lms_error
-from lms_bot.lms.values import register_patient_types
+from lms_bot.lms.driver import BROKEN, register_patient_types, to_lms_error
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lms_bot.lms.connection import PATIENCE_SECONDS, LMSConnection
-from lms_bot.lms.values import Unreadable
+from lms_bot.lms.driver import Unreadable
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ class Poll:
         readings = read_by_keys(snapshot, self._stream, keys + swept, moment)
         if swept:
             self._spend(monotonic() - began)
-        return Changes(self._stream, readings, self._position, moment.lms_now)
+        return Changes(self._stream, readings, self._position)
 
     def _begin(self, snapshot: Snapshot, moment: Moment) -> None:
         self._horizon = moment.xmin

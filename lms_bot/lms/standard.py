@@ -10,9 +10,9 @@ from typing import Any
 
 from lms_bot.core.activities import UNKNOWN_STATE, UNREADABLE, Activity, ActivityType, Rejection
 from lms_bot.core.clock import to_utc
+from lms_bot.lms.driver import Unreadable
 from lms_bot.lms.people import PeopleSelects, display_name
 from lms_bot.lms.stream import Reading, Stream
-from lms_bot.lms.values import Unreadable
 
 STARTED, COMPLETED, WATCHED = "started", "completed", "watched"
 STATES = {

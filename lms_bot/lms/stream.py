@@ -70,18 +70,9 @@ class Position:
 
 
 @dataclass(frozen=True)
-class History:
-    """Older rows, and the part of the table that has been looked at for them (0 to 1)."""
-
-    readings: list[Reading]
-    part: float
-
-
-@dataclass(frozen=True)
 class Changes:
-    """Rows that may have changed, and the position once they are recorded. `lms_now` is the LMS's clock."""
+    """Rows that may have changed, and the position once they are recorded."""
 
     stream: Stream
     readings: list[Reading]
     position: Position
-    lms_now: datetime

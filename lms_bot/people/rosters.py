@@ -84,11 +84,8 @@ class Rosters:
         return self._mentors.put(ALL, mentors, PEOPLE_SECONDS)
 
     def get_student_and_mentors(self, student_id: int) -> StudentAndMentors:
-        around = self._around.get(student_id)
-        if around is None:
-            self.prefetch([student_id])
-            around = self._around.get(student_id)
-        return around or StudentAndMentors(None, ())
+        self.prefetch([student_id])
+        return self._around.get(student_id) or StudentAndMentors(None, ())
 
     def prefetch(self, student_ids: Collection[int]) -> None:
         """Asks about many students at once, where the answers are not remembered."""

@@ -25,8 +25,8 @@ def run_backfill(
     rows = events = 0
     for number, stream in enumerate(source.streams):
         position = monitor.get_position(stream)
-        for history in source.fetch_history(stream, since, position):
-            rows += len(history.readings)
-            events += monitor.record_history(stream, history.readings, since, until, notify)
-            on_progress((number + history.part) / len(source.streams), rows)
+        for readings, part in source.fetch_history(stream, since, position):
+            rows += len(readings)
+            events += monitor.record_history(stream, readings, since, until, notify)
+            on_progress((number + part) / len(source.streams), rows)
     return events
