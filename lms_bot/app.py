@@ -30,11 +30,10 @@ from lms_bot.operation.jobs import BackgroundJobs
 from lms_bot.outbox.outbox import Outbox
 from lms_bot.outbox.sender import Patience, Sender
 from lms_bot.people.access import Access
+from lms_bot.people.matching import ZULIP_AWAY_SECONDS
 from lms_bot.people.rosters import Rosters
 from lms_bot.people.users import MapperParts, UserMapper
-from lms_bot.people.zulip_people import ZULIP_AWAY_SECONDS
-from lms_bot.settings.classes import resolve_all
-from lms_bot.settings.settings import Settings, load_settings
+from lms_bot.settings.settings import Settings, load_settings, resolve_all
 from lms_bot.store.conversation import AnsweredQuestion, Choice
 from lms_bot.store.counters import Counters
 from lms_bot.store.database import Store, open_store
@@ -185,7 +184,7 @@ def build_app(
         deliveries=deliveries,
         outbox=Outbox(store, deliveries),
         counters=Counters(store),
-        preferences=PreferenceBook(store, settings.default_notify),
+        preferences=PreferenceBook(store, settings.lms_default_notify),
     )
     _add_people(app, mapper)
     _add_telling(app, formatter(), patience)
@@ -200,12 +199,12 @@ def _add_people(app: App, mapper: type[UserMapper]) -> None:
         app.gateway,
         app.reader,
         Rosters(app.reader, app.store),
-        settings.admins,
+        settings.lms_admins,
         settings.lms_fallback_recipients,
         settings.user_map_rows,
     )
     app.users = mapper(parts)
-    app.access = Access(app.users, settings.admins, settings.lms_students_may_ask)
+    app.access = Access(app.users, settings.lms_admins, settings.lms_students_may_ask)
     app.parts |= {Store: app.store, MapperParts: parts}
 
 
@@ -233,7 +232,7 @@ def _add_watching(app: App, handler: type[LMSActivityEventHandler]) -> None:
         users=app.users,
         find_recipients=app.events.get_recipients,
         decides_one_by_one=app.events.decides_one_by_one,
-        event_types=settings.event_types,
+        event_types=settings.lms_event_types_to_monitor,
         is_telling=settings.lms_notify_mentors_enabled,
         initial_lookback_seconds=settings.lms_initial_lookback,
     )

@@ -23,7 +23,7 @@ from lms_bot.chat.language.question import (
 from lms_bot.chat.language.student_index import chosen_word
 from lms_bot.chat.language.words import is_thanks, split_lines, split_words
 from lms_bot.core.clock import utc_now
-from lms_bot.core.errors import LMSBotError, LMSRefused, LMSUnavailable, StoreUnavailable
+from lms_bot.core.errors import LMSBotError, LMSRefused, LMSUnavailable, StoreUnavailable, TransientError
 from lms_bot.core.markdown import code, event_ref
 from lms_bot.lms.people import Student
 from lms_bot.outbox.draft import File
@@ -83,7 +83,7 @@ def respond(
 
 
 def _format_trouble(error: LMSBotError, sentence: str) -> Reply:
-    if not error.is_worth_retry:
+    if not isinstance(error, TransientError):
         raise error
     return Reply(sentence)
 

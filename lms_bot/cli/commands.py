@@ -220,7 +220,7 @@ def grants(role: str) -> None:
 def backfill(options: Options, since: datetime, until: datetime | None, notify: bool) -> None:
     """Stores older events that the bot took as known: for history, and for AI. May be interrupted and repeated."""
     from lms_bot.core.clock import utc_now
-    from lms_bot.watch.backfill import Progress, run_backfill
+    from lms_bot.watch.backfill import run_backfill
 
     until = until or utc_now()
     if until <= since:
@@ -229,9 +229,9 @@ def backfill(options: Options, since: datetime, until: datetime | None, notify: 
         with click.progressbar(length=1000, label="Looking back", show_eta=True, file=sys.stderr) as bar:
             began = monotonic()
 
-            def show(progress: Progress) -> None:
-                bar.label = f"{progress.rows / max(0.001, monotonic() - began):,.0f} rows/s"
-                bar.update(int(progress.part * 1000) - bar.pos)
+            def show(part: float, rows: int) -> None:
+                bar.label = f"{rows / max(0.001, monotonic() - began):,.0f} rows/s"
+                bar.update(int(part * 1000) - bar.pos)
 
             created = run_backfill(app.source, app.monitor, since, until, notify, show)
         click.echo(f"Stored {_count(created, 'event')}.")

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from types import TracebackType
+from types import TracebackType
 
 
 class LMSBotError(Exception):
     """A failure in plain words, fit to be shown to an admin. Never holds a secret."""
-
-    is_worth_retry = False
 
     def __init__(self, message: str, *, retry_after_seconds: float | None = None) -> None:
         super().__init__(message)
@@ -26,38 +21,32 @@ class ConfigError(LMSBotError):
         self.problems = problems
 
 
-class LMSUnavailable(LMSBotError):
+class TransientError(LMSBotError):
+    """A failure that may be over when it is tried again."""
+
+
+class LMSUnavailable(TransientError):
     """The LMS's database does not answer now: away, restarting, overloaded."""
 
-    is_worth_retry = True
+
+class LMSRefused(TransientError):
+    """The LMS's database answered no: password, missing right, missing table; somebody may mend it."""
 
 
-class LMSRefused(LMSBotError):
-    """The LMS's database answered no: password, missing right, missing table."""
-
-    is_worth_retry = True  # somebody may mend it while the bot runs
-
-
-class StoreUnavailable(LMSBotError):
+class StoreUnavailable(TransientError):
     """The bot's own store does not answer now: locked, full or away."""
 
-    is_worth_retry = True
 
-
-class ZulipUnavailable(LMSBotError):
+class ZulipUnavailable(TransientError):
     """Zulip certainly did not take the request: nobody listened, or it was told to wait."""
-
-    is_worth_retry = True
 
 
 class ZulipRateLimited(ZulipUnavailable):
     """Zulip asks to wait `retry_after_seconds` (HTTP 429, body key `retry-after`)."""
 
 
-class ZulipFateUnknown(LMSBotError):
+class ZulipFateUnknown(TransientError):
     """The request may or may not have been carried out: timeout, lost answer, 5xx."""
-
-    is_worth_retry = True
 
 
 class ZulipFailed(ZulipFateUnknown):
@@ -68,13 +57,16 @@ class ZulipRefused(LMSBotError):
     """Zulip said no for good: unknown or deactivated person, text it does not take."""
 
 
-class ZulipForbidden(LMSBotError):
+class ZulipForbidden(TransientError):
     """Zulip does not accept our credentials now (HTTP 401): wrong key, deactivated bot."""
-
-    is_worth_retry = True
 
 
 def without_words(error: BaseException) -> tuple[type[BaseException], BaseException, TracebackType | None]:
     """For a log's `exc_info`: what failed and where, but not what it says: that may be a name, a title or a text."""
     kind = type(type(error).__name__, (Exception,), {"__module__": type(error).__module__})
     return kind, kind(), error.__traceback__
+
+
+def first_line(error: BaseException) -> str:
+    """What a driver says went wrong, without its hints."""
+    return str(error).strip().split("\n")[0]

@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -15,8 +16,7 @@ import psycopg2
 from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ, TRANSACTION_STATUS_IDLE, connection, cursor
 
 from lms_bot.core.errors import LMSRefused, LMSUnavailable
-from lms_bot.lms.errors import BROKEN, to_lms_error
-from lms_bot.lms.values import register_patient_types
+from lms_bot.lms.driver import BROKEN, register_patient_types, to_lms_error
 
 logger = logging.getLogger(__name__)
 
@@ -57,11 +57,9 @@ class LMSConnection:
         with self._turn(patience_seconds):
             try:
                 connected = self._connected()
-                if connected.info.transaction_status != TRANSACTION_STATUS_IDLE:  # within a look of this thread
-                    with connected.cursor() as open_cursor:
-                        yield Snapshot(connected, open_cursor)
-                    return
-                with _transaction(connected), connected.cursor() as open_cursor:
+                is_within = connected.info.transaction_status != TRANSACTION_STATUS_IDLE  # a look of this thread
+                block = nullcontext() if is_within else _transaction(connected)
+                with block, connected.cursor() as open_cursor:
                     yield Snapshot(connected, open_cursor)
             except psycopg2.Error as error:
                 if self._connection is None or self._connection.closed or isinstance(error, BROKEN):
@@ -139,26 +137,25 @@ class LMSConnection:
             self._connection = None
 
 
+@dataclass(frozen=True)
 class Snapshot:
     """What a transaction can be asked."""
 
-    def __init__(self, connected: connection, open_cursor: cursor) -> None:
-        self._connection = connected
-        self._cursor = open_cursor
+    connection: connection
+    cursor: cursor
 
     def fetch_all(self, sql: str, parameters: Mapping[str, Any] | Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        self._cursor.execute(sql, parameters)
-        return self._cursor.fetchall()
+        self.cursor.execute(sql, parameters)
+        return self.cursor.fetchall()
 
     def fetch_one(self, sql: str, parameters: Mapping[str, Any] | Sequence[Any] = ()) -> tuple[Any, ...]:
-        self._cursor.execute(sql, parameters)
-        row = self._cursor.fetchone()
-        assert row is not None, "a query that always has a row had none"
+        """Of a query that always has one row."""
+        (row,) = self.fetch_all(sql, parameters)
         return row
 
     def fetch_pages(self, sql: str, parameters: Mapping[str, Any], page_size: int) -> Iterator[list[tuple[Any, ...]]]:
         """Rows in pages through a cursor on the server, so that memory does not grow with the table."""
-        with self._connection.cursor("lms_bot_pages") as server_cursor:
+        with self.connection.cursor("lms_bot_pages") as server_cursor:
             server_cursor.execute(sql, parameters)
             while page := server_cursor.fetchmany(page_size):
                 yield page

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from lms_bot.lms.connection import Snapshot
-    from lms_bot.lms.stream import Position, Stream
+from lms_bot.lms.connection import Snapshot
+from lms_bot.lms.stream import Position, Stream
 
 SLICE_BLOCKS = 65_536  # of a table looked at in one statement
 

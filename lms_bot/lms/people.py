@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lms_bot.lms.connection import PATIENCE_SECONDS, LMSConnection
-from lms_bot.lms.values import Unreadable
+from lms_bot.lms.driver import Unreadable
 
 
 @dataclass(frozen=True)
@@ -57,51 +57,51 @@ class PeopleSelects:
     students_called: str | None = None
 
 
+@dataclass
 class PeopleReader:
     """Asks the LMS about people. Every method raises LMSUnavailable or LMSRefused."""
 
-    def __init__(self, connection: LMSConnection, selects: PeopleSelects) -> None:
-        self._connection = connection
-        self._selects = selects
+    connection: LMSConnection
+    selects: PeopleSelects
 
     def fetch_mentors(self) -> list[Mentor]:
-        return [_mentor(row) for row in self._fetch(self._selects.mentors)]
+        return [_mentor(row) for row in self._fetch(self.selects.mentors)]
 
     def fetch_mentors_of_students(self, student_ids: Collection[int]) -> dict[int, list[Mentor]]:
         """The mentors of each of these students, the first by mentors.id first."""
         found: dict[int, list[Mentor]] = defaultdict(list)
-        for student_id, *mentor in self._fetch(self._selects.mentors_of_students, student_ids=list(student_ids)):
+        for student_id, *mentor in self._fetch(self.selects.mentors_of_students, student_ids=list(student_ids)):
             found[student_id].append(_mentor(mentor))
         return found
 
     def fetch_students(self, student_ids: Collection[int]) -> list[Student]:
-        return [_student(row) for row in self._fetch(self._selects.students, student_ids=list(student_ids))]
+        return [_student(row) for row in self._fetch(self.selects.students, student_ids=list(student_ids))]
 
     def fetch_students_of_mentors(self, mentor_keys: Collection[int]) -> dict[int, list[Student]]:
         """The students of each of these mentors, by `Mentor.key`."""
         found: dict[int, list[Student]] = defaultdict(list)
-        for mentor_key, *student in self._fetch(self._selects.students_of_mentors, mentor_keys=list(mentor_keys)):
+        for mentor_key, *student in self._fetch(self.selects.students_of_mentors, mentor_keys=list(mentor_keys)):
             found[mentor_key].append(_student(student))
         return found
 
     def fetch_all_students(self) -> list[Student]:
-        return [_student(row) for row in self._fetch(self._selects.all_students)]
+        return [_student(row) for row in self._fetch(self.selects.all_students)]
 
     def fetch_students_called(
         self, usernames: Collection[str], emails: Collection[str]
     ) -> list[tuple[Student, bool]]:
         """The students with one of these usernames or addresses (lower case), each with whether they are active."""
-        if self._selects.students_called is None:
+        if self.selects.students_called is None:
             return []
-        rows = self._fetch(self._selects.students_called, usernames=list(usernames), emails=list(emails))
+        rows = self._fetch(self.selects.students_called, usernames=list(usernames), emails=list(emails))
         return [(_student(student), is_active) for is_active, *student in rows]
 
     def fetch_shared_student_emails(self, emails: Collection[str]) -> set[str]:
         """Which of these addresses (lower case) more than one student has."""
-        return {email for (email,) in self._fetch(self._selects.shared_student_emails, emails=list(emails))}
+        return {email for (email,) in self._fetch(self.selects.shared_student_emails, emails=list(emails))}
 
     def _fetch(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
-        with self._connection.snapshot(PATIENCE_SECONDS) as snapshot:
+        with self.connection.snapshot(PATIENCE_SECONDS) as snapshot:
             return snapshot.fetch_all(sql, parameters)
 
 

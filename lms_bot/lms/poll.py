@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from lms_bot.lms.connection import LMSConnection, Snapshot
 from lms_bot.lms.horizon import TABLE_SQL, Moment, fetch_moment, written_since
 from lms_bot.lms.stream import Changes, Position, Reading, Stream
-
-if TYPE_CHECKING:
-    from lms_bot.lms.connection import LMSConnection, Snapshot
 
 PAGE_ROWS = 2000  # more than any block can hold
 FIRST_SLICE_BLOCKS = 256
@@ -81,7 +79,7 @@ class Poll:
         readings = read_by_keys(snapshot, self._stream, keys + swept, moment)
         if swept:
             self._spend(monotonic() - began)
-        return Changes(self._stream, readings, self._position, moment.lms_now)
+        return Changes(self._stream, readings, self._position)
 
     def _begin(self, snapshot: Snapshot, moment: Moment) -> None:
         self._horizon = moment.xmin

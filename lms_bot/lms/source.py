@@ -16,14 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
 
+from lms_bot.lms.connection import LMSConnection
 from lms_bot.lms.horizon import TABLE_SQL, fetch_moment, fetch_writers, was_there, written_since
 from lms_bot.lms.poll import PAGE_ROWS, Poll, PollMemory, read_by_keys
-from lms_bot.lms.stream import Changes, History, Position, Stream
-
-if TYPE_CHECKING:
-    from lms_bot.lms.connection import LMSConnection, Snapshot
+from lms_bot.lms.stream import Changes, Position, Reading, Stream
 
 PagesOfChanges = Generator[Changes, None, None]
 
@@ -59,11 +56,12 @@ class Source:
         """
         with self.connection.snapshot() as snapshot:
             moment = fetch_moment(snapshot)
-            high_key = self._fetch_high_key(snapshot, stream)
+            newest = f"SELECT max({stream.key}) FROM {stream.table}"
+            high_key = snapshot.fetch_one(newest)[0] if stream.key_grows else None
             sql = f"{stream.select} WHERE {was_there(first, moment, stream.alias)}"
             for page in snapshot.fetch_pages(sql, {}, PAGE_ROWS):
-                yield Changes(stream, [stream.read(row, moment.lms_now) for row in page], first, moment.lms_now)
-        yield Changes(stream, [], Position(first.table_id, high_key, first.horizon), moment.lms_now)
+                yield Changes(stream, [stream.read(row, moment.lms_now) for row in page], first)
+        yield Changes(stream, [], Position(first.table_id, high_key, first.horizon))
 
     def fetch_changes(self, stream: Stream, position: Position, open_keys: Sequence[str]) -> PagesOfChanges:
         """One poll: rows that may have changed, in pages. No transaction is open while a page is handled."""
@@ -73,11 +71,13 @@ class Source:
                 changes = poll.step(snapshot)
             yield changes
 
-    def fetch_history(self, stream: Stream, since: datetime, position: Position | None) -> Iterator[History]:
+    def fetch_history(
+        self, stream: Stream, since: datetime, position: Position | None
+    ) -> Iterator[tuple[list[Reading], float]]:
         """Rows with a time at `since` or later, a slice of the table after the other, each its own transaction.
 
-        What was written after the polls' last complete look (`position`) is left to the polls, lest news be
-        stored in silence.
+        With each comes the part of the table that has been looked at (0 to 1). What was written after the polls'
+        last complete look (`position`) is left to the polls, lest news be stored in silence.
         """
         first, blocks = 0, 1
         while first < blocks:
@@ -94,15 +94,8 @@ class Source:
                 )
                 readings = read_by_keys(snapshot, stream, [key for (key,) in rows], moment)
             first = last
-            yield History(readings, min(last, blocks), blocks)
+            yield readings, min(last / blocks, 1.0) if blocks else 1.0
 
     def forget(self) -> None:
         """What was read last was not recorded: the next poll looks again, without relying on memory."""
         self.memory.forget()
-
-    def _fetch_high_key(self, snapshot: Snapshot, stream: Stream) -> int | None:
-        if not stream.key_grows:
-            return None
-        high_key: int | None
-        (high_key,) = snapshot.fetch_one(f"SELECT max({stream.key}) FROM {stream.table}")
-        return high_key

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from lms_bot.core.activities import UNKNOWN_STATE, UNREADABLE, Activity, ActivityType, Rejection
 from lms_bot.core.clock import to_utc
+from lms_bot.lms.driver import Unreadable
 from lms_bot.lms.people import PeopleSelects, display_name
 from lms_bot.lms.stream import Reading, Stream
-from lms_bot.lms.values import Unreadable
 
 STARTED, COMPLETED, WATCHED = "started", "completed", "watched"
 STATES = {
@@ -105,6 +105,11 @@ def grant_statements(role: str) -> str:
     )
 
 
+Row = dict[str, Any]
+FindWhat = Callable[[Row], tuple[ActivityType, datetime | None]]
+"""What a row says has happened, and when. Raises RowProblem."""
+
+
 class RowProblem(Exception):
     """Why a row cannot become an activity, in plain words."""
 
@@ -114,69 +119,54 @@ class RowProblem(Exception):
 
 
 def read_exam_attempt(values: tuple[Any, ...], lms_now: datetime) -> Reading:
-    return _read("attempts", dict(zip(EXAM_COLUMNS, values, strict=True)), lms_now, _exam_activity)
+    return _read("attempts", dict(zip(EXAM_COLUMNS, values, strict=True)), lms_now, _what_of_exam, EXAM_METADATA)
 
 
 def read_content_attempt(values: tuple[Any, ...], lms_now: datetime) -> Reading:
-    return _read("content_attempts", dict(zip(CONTENT_COLUMNS, values, strict=True)), lms_now, _content_activity)
+    row = dict(zip(CONTENT_COLUMNS, values, strict=True))
+    return _read("content_attempts", row, lms_now, _what_of_content, CONTENT_METADATA)
 
 
-def _read(stream: str, row: dict[str, Any], lms_now: datetime, make: Any) -> Reading:
+def _read(stream: str, row: Row, lms_now: datetime, find_what: FindWhat, kept: Sequence[str]) -> Reading:
     key = str(row["id"])
     try:
-        activity = make(stream, row, lms_now)
+        _check_values(row, lms_now)
+        event_type, happened_at = find_what(row)
+        if row["user_id"] is None:
+            raise RowProblem(UNREADABLE, "it names no student (user_id is empty)")  # noqa: TRY301
     except RowProblem as problem:
         return Reading(key, rejection=Rejection(stream, key, problem.problem, str(problem)))
-    return Reading(key, activity, is_open=activity.event_type.is_start)
-
-
-def _exam_activity(stream: str, row: dict[str, Any], lms_now: datetime) -> Activity:
-    _check_values(row, lms_now)
-    state = _state(row["state"])
-    if state == STARTED:
-        event_type, happened_at = ActivityType.EXAM_STARTED, row["date"] or row["last_started_time"]
-    elif state == COMPLETED:
-        event_type = RESULTS.get((row["result"] or "").strip().casefold(), ActivityType.EXAM_COMPLETED)
-        happened_at = row["last_answer_updated_time"] or row["date"]
-    else:
-        raise RowProblem(UNKNOWN_STATE, f"an exam cannot be “{row['state']}”")
-    metadata = {name: _plain(row[name]) for name in EXAM_METADATA}
-    return _activity(stream, row, event_type, happened_at, metadata, is_echo=False)
-
-
-def _content_activity(stream: str, row: dict[str, Any], lms_now: datetime) -> Activity:
-    _check_values(row, lms_now)
-    state = _state(row["state"])
-    happened_at = row["created"] if state == STARTED else row["completed_on"] or row["created"]
-    metadata = {name: _plain(row[name]) for name in CONTENT_METADATA}
-    is_echo = row["assessment_id"] is not None  # the same act as that attempt, which is told
-    return _activity(stream, row, CONTENT_TYPES[state], happened_at, metadata, is_echo)
-
-
-def _activity(
-    stream: str,
-    row: dict[str, Any],
-    event_type: ActivityType,
-    happened_at: datetime | None,
-    metadata: Mapping[str, Any],
-    is_echo: bool,
-) -> Activity:
-    if row["user_id"] is None:
-        raise RowProblem(UNREADABLE, "it names no student (user_id is empty)")
     title = row["title"]
-    return Activity(
+    activity = Activity(
         stream=stream,
-        row_key=str(row["id"]),
+        row_key=key,
         event_type=event_type,
         student_id=row["user_id"],
         student_username=row["student_username"] or row.get("username"),
         student_display_name=display_name(row["display_name"], row["first_name"], row["last_name"]),
         activity_id=row["id"],
         activity_title=title if title is None or len(title) <= TITLE_LENGTH else title[: TITLE_LENGTH - 1] + "…",
-        activity_metadata=metadata,
+        activity_metadata={name: _plain(row[name]) for name in kept},
         happened_at=None if happened_at is None else to_utc(happened_at),
-        is_echo=is_echo,
+        is_echo=row.get("assessment_id") is not None,  # the same act as that attempt, which is told
     )
+    return Reading(key, activity, is_open=event_type.is_start)
+
+
+def _what_of_exam(row: Row) -> tuple[ActivityType, datetime | None]:
+    state = _state(row["state"])
+    if state == STARTED:
+        return ActivityType.EXAM_STARTED, row["date"] or row["last_started_time"]
+    if state == COMPLETED:
+        event_type = RESULTS.get((row["result"] or "").strip().casefold(), ActivityType.EXAM_COMPLETED)
+        return event_type, row["last_answer_updated_time"] or row["date"]
+    raise RowProblem(UNKNOWN_STATE, f"an exam cannot be “{row['state']}”")
+
+
+def _what_of_content(row: Row) -> tuple[ActivityType, datetime | None]:
+    state = _state(row["state"])
+    happened_at = row["created"] if state == STARTED else row["completed_on"] or row["created"]
+    return CONTENT_TYPES[state], happened_at
 
 
 def _plain(value: Any) -> Any:
@@ -195,7 +185,7 @@ def _state(word: str | None) -> str:
     return known
 
 
-def _check_values(row: Mapping[str, Any], lms_now: datetime) -> None:
+def _check_values(row: Row, lms_now: datetime) -> None:
     for name, value in row.items():
         if type(value) in UNQUESTIONED:
             continue
@@ -221,9 +211,6 @@ STREAMS = (
     Stream(
         name="attempts",
         table="attempts",
-        key="id",
-        key_type="bigint",
-        key_grows=True,
         alias="a",
         select=EXAM_SELECT,
         latest_moment="GREATEST(date, last_started_time, last_answer_updated_time)",
@@ -232,9 +219,6 @@ STREAMS = (
     Stream(
         name="content_attempts",
         table="content_attempts",
-        key="id",
-        key_type="bigint",
-        key_grows=True,
         alias="c",
         select=CONTENT_SELECT,
         latest_moment="GREATEST(created, completed_on)",

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from lms_bot.core.activities import Activity, Rejection
+from lms_bot.core.activities import Activity, Rejection
 
 
 @dataclass(frozen=True)
@@ -36,13 +35,13 @@ class Stream:
 
     name: str
     table: str
-    key: str
-    key_type: str
-    key_grows: bool
     alias: str
     select: str
     latest_moment: str
     read: Callable[[tuple[Any, ...], datetime], Reading]
+    key: str = "id"
+    key_type: str = "bigint"
+    key_grows: bool = True
 
 
 @dataclass(frozen=True)
@@ -71,19 +70,9 @@ class Position:
 
 
 @dataclass(frozen=True)
-class History:
-    """Older rows, and how many of the table's blocks have been looked at for them."""
-
-    readings: list[Reading]
-    blocks_done: int
-    blocks_total: int
-
-
-@dataclass(frozen=True)
 class Changes:
-    """Rows that may have changed, and the position once they are recorded. `lms_now` is the LMS's clock."""
+    """Rows that may have changed, and the position once they are recorded."""
 
     stream: Stream
     readings: list[Reading]
     position: Position
-    lms_now: datetime

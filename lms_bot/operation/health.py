@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from peewee import fn
 
@@ -18,9 +17,7 @@ from lms_bot.store.database import Store, rows
 from lms_bot.store.messages import HAS_FAILED, IS_UNSENT, Delivery, DeliveryState, Message
 from lms_bot.store.models import KeyValue, RejectedRow
 from lms_bot.watch.monitor import LAST_GOOD_POLL, LAST_POLL_ERROR
-
-if TYPE_CHECKING:
-    from lms_bot.zulip.gateway import Gateway
+from lms_bot.zulip.gateway import Gateway
 
 logger = logging.getLogger(__name__)
 
@@ -41,35 +38,26 @@ class Check:
     text: str
 
 
+@dataclass(frozen=True)
 class HealthChecks:
     """The checks behind `health`, `health_check()` and whatever watches the bot.
 
-    Without `gateway` the bot is meant to run without Zulip, without `describe_inbox` to answer nobody.
+    Without `gateway` the bot is meant to run without Zulip.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        connection: LMSConnection,
-        gateway: Gateway | None,
-        describe_inbox: Outcome | None,
-        *,
-        is_polling: bool,
-        poll_interval: float,
-    ) -> None:
-        self._connection = connection
-        self._describe_inbox = describe_inbox
-        self._gateway = gateway
-        self._is_polling = is_polling
-        self._poll_interval = poll_interval
-        self._store = store
+    store: Store
+    connection: LMSConnection
+    gateway: Gateway | None
+    describe_inbox: Outcome
+    is_polling: bool
+    poll_interval: float
 
     def get_checks(self) -> list[Check]:
         checks: tuple[tuple[str, Outcome], ...] = (
             ("store", self._check_store),
             ("LMS", self._check_lms),
             ("Zulip", self._check_zulip),
-            ("what people write", self._check_inbox),
+            ("what people write", self.describe_inbox),
             ("last good poll", self._check_last_good_poll),
             ("oldest pending delivery", self._check_oldest_pending),
             ("dead deliveries", self._check_dead),
@@ -78,41 +66,36 @@ class HealthChecks:
         return [_run(name, check) for name, check in checks]
 
     def _check_store(self) -> tuple[bool, str]:
-        with self._store.session() as db:
+        with self.store.session() as db:
             db.execute_sql("SELECT 1")
         return True, "answers"
 
     def _check_lms(self) -> tuple[bool, str]:
-        with self._connection.snapshot(PATIENCE_SECONDS) as snapshot:
+        with self.connection.snapshot(PATIENCE_SECONDS) as snapshot:
             snapshot.fetch_one("SELECT 1")
-        return True, "; ".join(filter(None, ("answers", self._connection.interruption)))
+        return True, "; ".join(filter(None, ("answers", self.connection.interruption)))
 
     def _check_zulip(self) -> tuple[bool, str]:
-        if self._gateway is None:
+        if self.gateway is None:
             return True, "the bot runs without Zulip"
-        self._gateway.fetch_own_profile()
+        self.gateway.fetch_own_profile()
         return True, "answers"
 
-    def _check_inbox(self) -> tuple[bool, str]:
-        if self._describe_inbox is None:
-            return True, "the bot runs without Zulip"
-        return self._describe_inbox()
-
     def _check_last_good_poll(self) -> tuple[bool, str]:
-        if not self._is_polling:
+        if not self.is_polling:
             return True, "polling is turned off"
-        with self._store.session():
+        with self.store.session():
             at, problem = KeyValue.find(LAST_GOOD_POLL), KeyValue.find(LAST_POLL_ERROR)
         because = f"; the last try failed: {problem}" if problem else ""
         if at is None:
             return False, f"none yet{because}"
         age = utc_now() - datetime.fromisoformat(at)
-        allowed = timedelta(seconds=max(30.0, OVERDUE_POLLS * self._poll_interval))
+        allowed = timedelta(seconds=max(30.0, OVERDUE_POLLS * self.poll_interval))
         return age <= allowed and not problem, f"{format_age(age)} ago{because}"
 
     def _check_oldest_pending(self) -> tuple[bool, str]:
         """What is written and not sent must not grow old; what is being gathered or held back may."""
-        with self._store.session():
+        with self.store.session():
             query = Message.select(fn.MIN(Message.created_at), fn.COUNT(Message.message_id)).where(IS_UNSENT)
             ((since, count),) = rows(query)
             waiting = Delivery.message.is_null() & (Delivery.state == DeliveryState.PENDING)
@@ -124,7 +107,7 @@ class HealthChecks:
         return is_ok, f"{count} message(s) to be sent, the oldest for {format_age(age)}; {held} gathered or held back"
 
     def _check_dead(self) -> tuple[bool, str]:
-        with self._store.session():
+        with self.store.session():
             dead = Delivery.select().where(HAS_FAILED, Delivery.state == DeliveryState.DEAD).count()
             unmapped = Delivery.select().where(HAS_FAILED, Delivery.state == DeliveryState.UNMAPPED).count()
         if not dead and not unmapped:
@@ -132,7 +115,7 @@ class HealthChecks:
         return False, f"{dead} given up, {unmapped} owed to people nobody could be found for; ask for errors"
 
     def _check_rejected(self) -> tuple[bool, str]:
-        with self._store.session():
+        with self.store.session():
             query = RejectedRow.select(RejectedRow.problem, fn.COUNT(RejectedRow.row_key))
             counts = sorted(rows(query.group_by(RejectedRow.problem)))
         return True, ", ".join(f"{count} {problem}" for problem, count in counts) or "none"

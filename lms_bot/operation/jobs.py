@@ -28,10 +28,6 @@ class BackgroundJobs:
         self._threads: list[threading.Thread] = []
         self._bells: list[Bell] = []
 
-    @property
-    def is_stopping(self) -> bool:
-        return self._stop.is_set()
-
     def every(self, seconds: float, job: Callable[[], object], name: str) -> None:
         """Runs `job` now and then every so many seconds (fractions allowed). A failure is logged, not final."""
         scheduler = schedule.Scheduler()

@@ -6,16 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING
 
 from lms_bot.core.errors import LMSBotError
+from lms_bot.lms.people import Mentor, Student
+from lms_bot.people.users import UserMapper
 from lms_bot.store.conversation import AuditEntry
-
-if TYPE_CHECKING:
-    from lms_bot.lms.people import Mentor, Student
-    from lms_bot.people.users import UserMapper
-    from lms_bot.store.database import Store
-    from lms_bot.zulip.gateway import ZulipUser
+from lms_bot.store.database import Store
+from lms_bot.zulip.gateway import ZulipUser
 
 
 class Audience(Enum):
@@ -78,7 +75,7 @@ STRANGER = Asker()
 
 @dataclass(frozen=True)
 class Access:
-    """Finds out who somebody is. `admins` are Zulip user ids and casefolded e-mails, as in LMS_ADMINS."""
+    """Finds out who somebody is. `admins` are those beside Zulip's own: user ids and casefolded e-mails."""
 
     users: UserMapper
     admins: frozenset[int | str]
@@ -93,7 +90,8 @@ class Access:
         user = zulip_user or self.users.get_zulip_user(sender_id)
         if user is None or user.is_bot or not user.is_active or user.is_guest:
             return STRANGER
-        is_admin = is_admin_here(user, self.admins)
+        emails = {email.casefold() for email in (user.email, user.delivery_email) if email}
+        is_admin = user.is_admin or user.user_id in self.admins or not emails.isdisjoint(self.admins)
         try:
             mentors = tuple(self.users.get_mentors_for_zulip_user(user))
         except LMSBotError as error:
@@ -139,9 +137,3 @@ def write_audit_entry(store: Store, asker: Asker, student_id: int | None, comman
         AuditEntry.create(
             looked_at=now, zulip_user_id=asker.zulip_user.user_id, student_id=student_id, command=command
         )
-
-
-def is_admin_here(user: ZulipUser, admins: frozenset[int | str]) -> bool:
-    """An admin of the Zulip organization, or one of `admins` (Zulip user ids and casefolded e-mails)."""
-    emails = {email.casefold() for email in (user.email, user.delivery_email) if email}
-    return user.is_admin or user.user_id in admins or not emails.isdisjoint(admins)

@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from peewee import chunked
 
@@ -15,10 +14,8 @@ from lms_bot.core.cache import ExpiringCache
 from lms_bot.core.clock import utc_now
 from lms_bot.core.errors import LMSRefused, LMSUnavailable, StoreUnavailable
 from lms_bot.lms.people import Mentor, PeopleReader, Student
+from lms_bot.store.database import Store
 from lms_bot.store.models import KeyValue, KnownStudents
-
-if TYPE_CHECKING:
-    from lms_bot.store.database import Store
 
 PEOPLE_SECONDS = 50.0  # how old an answer may be: a minute at most, and asking takes time too
 LMS_AWAY_SECONDS = 5.0  # before an LMS that is away is asked again
@@ -87,11 +84,8 @@ class Rosters:
         return self._mentors.put(ALL, mentors, PEOPLE_SECONDS)
 
     def get_student_and_mentors(self, student_id: int) -> StudentAndMentors:
-        around = self._around.get(student_id)
-        if around is None:
-            self.prefetch([student_id])
-            around = self._around.get(student_id)
-        return around or StudentAndMentors(None, ())
+        self.prefetch([student_id])
+        return self._around.get(student_id) or StudentAndMentors(None, ())
 
     def prefetch(self, student_ids: Collection[int]) -> None:
         """Asks about many students at once, where the answers are not remembered."""
@@ -131,11 +125,8 @@ class Rosters:
     def forget(self, student_id: int | None = None, mentor_id: int | None = None) -> None:
         """What is remembered of a student, of a mentor (by mentor_id), or of everybody."""
         if student_id is None and mentor_id is None:
-            self._mentors.clear()
-            self._around.clear()
-            self._students.clear()
-            self._kept_mentors.clear()
-            self._kept_students.clear()
+            for cache in (self._mentors, self._around, self._students, self._kept_mentors, self._kept_students):
+                cache.clear()
         if student_id is not None:
             self._around.forget(student_id)
         if mentor_id is not None:
@@ -156,17 +147,12 @@ class Rosters:
         try:
             found = self._reader.fetch_students_of_mentors(keys)
         except (LMSUnavailable, LMSRefused):
-            return self._remember_students(self._last_known_students(keys), LMS_AWAY_SECONDS)
-        now = utc_now()
-        by_id = {key: {one.student_id: one for one in found.get(key, ())} for key in keys}
-        fresh = {key: StudentsOfMentor(students, now, is_stale=False) for key, students in by_id.items()}
-        self._drop_contradicted_by_students(fresh)
-        self._keep_students(fresh)
-        return self._remember_students(fresh, PEOPLE_SECONDS)
-
-    def _remember_students(
-        self, students: dict[int, StudentsOfMentor], seconds: float
-    ) -> dict[int, StudentsOfMentor]:
+            students, seconds = self._last_known_students(keys), LMS_AWAY_SECONDS
+        else:
+            now, seconds = utc_now(), PEOPLE_SECONDS
+            students = {key: StudentsOfMentor(_by_id(found.get(key, ())), now, is_stale=False) for key in keys}
+            self._drop_contradicted_by_students(students)
+            self._keep_students(students)
         for key, one in students.items():
             self._students.put(key, one, seconds)
         return students
@@ -240,17 +226,16 @@ class Rosters:
                 self._kept_students.put(key, one.students, KEPT_SECONDS)
 
     def _last_known_students(self, keys: list[int]) -> dict[int, StudentsOfMentor]:
+        known, found = KnownStudents, {}
         with self._store.session():
-            found = list(KnownStudents.select().where(KnownStudents.mentor_key.in_(keys)))
-        return {
-            row.mentor_key: StudentsOfMentor(_by_id(row.students), row.fetched_at, is_stale=True)
-            for row in found
-            if utc_now() - row.fetched_at <= KNOWN_SERVE
-        }
+            for row in known.select().where(known.mentor_key.in_(keys), known.fetched_at >= utc_now() - KNOWN_SERVE):
+                students = _by_id(Student(**one) for one in row.students)
+                found[row.mentor_key] = StudentsOfMentor(students, row.fetched_at, is_stale=True)
+        return found
 
 
-def _by_id(students: Iterable[Mapping[str, object]]) -> dict[int, Student]:
-    return {one.student_id: one for one in (Student(**values) for values in students)}  # type: ignore[arg-type]
+def _by_id(students: Iterable[Student]) -> dict[int, Student]:
+    return {one.student_id: one for one in students}
 
 
 def find_below(keys: Sequence[int], mentors: Iterable[Mentor]) -> list[int]:

@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from lms_bot.core.cache import ExpiringCache
 from lms_bot.core.configured import get_configured
 from lms_bot.core.errors import ZulipUnavailable
-from lms_bot.people.matching import MENTOR, STUDENT, Match, Matcher, normalize_address, shared_addresses
+from lms_bot.lms.people import Mentor, PeopleReader, Student
+from lms_bot.people.matching import (
+    MENTOR,
+    STUDENT,
+    ZULIP_UNREAD,
+    Match,
+    Matcher,
+    ZulipPeople,
+    normalize_address,
+    shared_addresses,
+)
+from lms_bot.people.recipients import Recipients
 from lms_bot.people.rosters import PEOPLE_SECONDS, Roster, Rosters, StudentAndMentors
-from lms_bot.people.zulip_people import ZULIP_UNREAD, ZulipPeople
-
-if TYPE_CHECKING:
-    from lms_bot.lms.people import Mentor, PeopleReader, Student
-    from lms_bot.people.recipients import Recipients
-    from lms_bot.settings.settings import UserMapRow
-    from lms_bot.zulip.gateway import Gateway, ZulipUser
+from lms_bot.settings.settings import UserMapRow
+from lms_bot.zulip.gateway import Gateway, ZulipUser
 
 NO_MENTOR = "the student has no mentor in the LMS"
 
@@ -212,10 +217,8 @@ class UserMapper:
         self._rosters.forget(student_id, mentor_id)
         if student_id is None and mentor_id is None:
             self._zulip.forget()
-            self._unknown.clear()
-            self._recipients.clear()
-            self._found_students.clear()
-            self._shared_by_students.clear()
+            for cache in (self._unknown, self._recipients, self._found_students, self._shared_by_students):
+                cache.clear()
 
     # -- where it comes from ---------------------------------------------------------------------------------
 
@@ -238,16 +241,12 @@ class UserMapper:
         mentors, matcher = self._rosters.get_mentors(), self._matcher()
         made_of_mentors, made_with, by_user = self._mentors_by_user
         if made_of_mentors is not mentors or made_with is not matcher:
-            by_user = self._match_mentors()
+            by_user = defaultdict(list)
+            for mentor in mentors:
+                user = self._match_mentor(mentor).user
+                if user is not None:
+                    by_user[user.user_id].append(mentor)
             self._mentors_by_user = (mentors, matcher, by_user)
-        return by_user
-
-    def _match_mentors(self) -> dict[int, list[Mentor]]:
-        by_user: dict[int, list[Mentor]] = defaultdict(list)
-        for mentor in self._rosters.get_mentors():
-            user = self._match_mentor(mentor).user
-            if user is not None:
-                by_user[user.user_id].append(mentor)
         return by_user
 
     def _is_shared_by_students(self, address: str) -> bool:

@@ -78,12 +78,7 @@ def _check_event_types(names: frozenset[str]) -> frozenset[str]:
     return names
 
 
-def _check_default_notify(value: str) -> str:
-    parse_default_notify(value)
-    return value
-
-
-def parse_default_notify(value: str) -> dict[str, str]:
+def _parse_default_notify(value: str) -> dict[str, str]:
     """Event type -> now, hourly, daily or off. A word without a type is for all types not named."""
     chosen: dict[str, str] = {}
     general = "now"
@@ -131,5 +126,5 @@ PostgresURL = Annotated[SecretStr, AfterValidator(_check_postgres_url)]
 StoreURL = Annotated[SecretStr, AfterValidator(_check_store_url)]
 EventTypes = Annotated[frozenset[str], BeforeValidator(_split), AfterValidator(_check_event_types)]
 ZulipPeople = Annotated[frozenset[int | str], BeforeValidator(_split), AfterValidator(_check_admins)]
-DefaultNotify = Annotated[str, AfterValidator(_check_default_notify)]
+DefaultNotify = Annotated[dict[str, str], BeforeValidator(_parse_default_notify)]
 DottedPath = Annotated[str, AfterValidator(_check_dotted_path)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,46 +21,28 @@ EXAMPLE_HEAD = f"""\
 """
 
 
-@dataclass(frozen=True)
-class SettingRow:
-    """A setting as documented; `default` and `example` as one would write them, blank for none."""
-
-    name: str
-    default: str
-    meaning: str
-    example: str
-
-
-def setting_rows() -> list[SettingRow]:
-    """Every setting, in the order of the table in `Settings`."""
-    return [
-        SettingRow(name, _as_written(field.default), field.description or "", (field.examples or [""])[0])
-        for name, field in Settings.model_fields.items()
-    ]
-
-
-def _as_written(default: Any) -> str:
+def as_written(default: Any) -> str:
+    """A default as one would write it, blank for none."""
     return "" if default is None else str(default).lower() if isinstance(default, bool) else str(default)
 
 
 def settings_markdown() -> str:
     """The settings as a markdown table, ending in a newline."""
-    rows = [
-        f"| `{row.name.upper()}` | {f'`{row.default}`' if row.default else '-'} | {row.meaning} |\n"
-        for row in setting_rows()
-    ]
-    return "| setting | default | meaning |\n|---|---|---|\n" + "".join(rows)
+    rows = "| setting | default | meaning |\n|---|---|---|\n"
+    for name, field in Settings.model_fields.items():
+        default = as_written(field.default)
+        rows += f"| `{name.upper()}` | {f'`{default}`' if default else '-'} | {field.description} |\n"
+    return rows
 
 
 def example_config() -> str:
     """The text of the example file: what must be set is set, the rest is commented out."""
-    return EXAMPLE_HEAD + "".join(map(_example_lines, setting_rows()))
-
-
-def _example_lines(row: SettingRow) -> str:
-    meaning = row.meaning.replace("`", "")
-    mark = "" if row.name in MUST_BE_SET else "#"
-    return f"\n# {meaning}\n{mark}{row.name} = {row.default or row.example}\n"
+    text = EXAMPLE_HEAD
+    for name, field in Settings.model_fields.items():
+        meaning = (field.description or "").replace("`", "")
+        value = as_written(field.default) or (field.examples or [""])[0]
+        text += f"\n# {meaning}\n{'' if name in MUST_BE_SET else '#'}{name} = {value}\n"
+    return text
 
 
 def rewrite(folder: Path) -> None:

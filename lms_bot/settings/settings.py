@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,14 +29,13 @@ from lms_bot.settings.checks import (
     StoreURL,
     YesOrNo,
     ZulipPeople,
-    parse_default_notify,
     suggestion,
 )
 from lms_bot.settings.files import USER_MAP_HEADER, UserMapRow, config_section, dotenv_pairs, load_user_map
 
 T = TypeVar("T")
 
-__all__ = ["Settings", "UserMapRow", "load_settings", "load_user_map"]
+__all__ = ["Settings", "UserMapRow", "load_settings", "load_user_map", "resolve", "resolve_all"]
 
 
 def _row(default: Any, meaning: str, example: str | None = None) -> Any:
@@ -111,7 +110,7 @@ class Settings(BaseSettings):
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],  # pydantic passes all of them by name  # noqa: ARG003  # pydantic passes all of them by name
+        settings_cls: type[BaseSettings],  # noqa: ARG003  # pydantic passes all of them by name
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
@@ -158,36 +157,10 @@ class Settings(BaseSettings):
         """The store's URL; may hold a password."""
         return self.lms_bot_store.get_secret_value()
 
-    @property
-    def event_types(self) -> frozenset[str]:
-        return self.lms_event_types_to_monitor
-
-    @property
-    def admins(self) -> frozenset[int | str]:
-        """Zulip user ids and casefolded e-mails."""
-        return self.lms_admins
-
-    @property
-    def default_notify(self) -> dict[str, str]:
-        """Event type -> `now`, `hourly`, `daily` or `off`."""
-        return parse_default_notify(self.lms_default_notify)
-
     @cached_property
     def user_map_rows(self) -> list[UserMapRow]:
         """The rows of LMS_USER_MAP as they were at the start."""
         return load_user_map(self.lms_user_map) if self.lms_user_map else []
-
-
-@dataclass(frozen=True)
-class _Given:
-    """A value as somebody wrote it: spelling, place, text."""
-
-    spelled: str
-    place: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.spelled} ({self.place})"
 
 
 def load_settings(
@@ -215,7 +188,7 @@ def load_settings(
     given = _given(section, place) | _given(pairs, str(dotenv)) | _given(environ, "environment")
     settings = _validated(given, problems)
     if settings.lms_user_map:
-        with collecting(problems, prefix=f"{given['lms_user_map']}: "):
+        with collecting(problems, prefix=f"{given['lms_user_map'][0]}: "):
             _ = settings.user_map_rows  # read now: a wrong file must stop the start
     is_lms_needed = require_lms and settings.lms_activity_monitor_enabled
     if is_lms_needed and is_all_read and not settings.has_lms and "lms_db_url" not in given:
@@ -234,23 +207,24 @@ def collecting(problems: list[str], prefix: str = "") -> Iterator[None]:
         problems += [prefix + problem for problem in error.problems]
 
 
-def _given(pairs: Mapping[str, str | None], place: str) -> dict[str, _Given]:
+def _given(pairs: Mapping[str, str | None], place: str) -> dict[str, tuple[str, str]]:
+    """By setting: how and where it was written, and its text."""
     return {
-        name.lower(): _Given(name, place, text)
+        name.lower(): (f"{name} ({place})", text)
         for name, text in pairs.items()
         if text and text.strip() and name.lower() in Settings.model_fields
     }
 
 
-def _validated(given: Mapping[str, _Given], problems: list[str]) -> Settings:
+def _validated(given: Mapping[str, tuple[str, str]], problems: list[str]) -> Settings:
     """The settings, with the default in place of each wrong value, which becomes a line of `problems`."""
-    values = {name: value.text for name, value in given.items()}
+    values = {name: text for name, (_, text) in given.items()}
     try:
         return Settings.model_validate(values)
     except ValidationError as failure:
         wrong = {str(error["loc"][0]): error for error in failure.errors()}
     for name, error in wrong.items():
-        problems.append(f"{given[name]}: {_what_is_wrong(name, error, values.pop(name))}")
+        problems.append(f"{given[name][0]}: {_what_is_wrong(name, error, values.pop(name))}")
     return Settings.model_validate(values)
 
 
@@ -273,3 +247,34 @@ def _unknown_names(section: Mapping[str, str], place: str) -> list[str]:
         for name in section
         if name.lower() not in known
     ]
+
+
+def resolve_all(settings: Settings, bases: Mapping[str, type]) -> list[Any]:
+    """The classes that these settings name, each its base or below it.
+
+    Raises ConfigError with a line for each that cannot be used.
+    """
+    found: list[Any] = []
+    problems: list[str] = []
+    for name, base in bases.items():
+        with collecting(problems):
+            found.append(resolve(getattr(settings, name), base, name))
+    if problems:
+        raise ConfigError(problems)
+    return found
+
+
+def resolve(dotted: str, expected_base: type[T], setting_name: str) -> type[T]:
+    """The class a dotted path names, `expected_base` or below it. ConfigError names the setting."""
+    module_name, _, class_name = dotted.rpartition(".")
+    label = f"{setting_name.upper()}: {dotted}"
+    try:
+        found = getattr(importlib.import_module(module_name), class_name, None)
+    except Exception as error:  # a foreign module may raise anything
+        raise ConfigError([f"{label}: cannot import: {error} (is it on PYTHONPATH?)"]) from error
+    if found is None:
+        raise ConfigError([f"{label}: module {module_name} has no {class_name}"])
+    if not (isinstance(found, type) and issubclass(found, expected_base)):
+        base = f"{expected_base.__module__.partition('.')[0]}.{expected_base.__qualname__}"  # as it is exported
+        raise ConfigError([f"{label}: must be a subclass of {base}"])
+    return found

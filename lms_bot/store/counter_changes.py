@@ -51,7 +51,7 @@ class CountedEvent(NamedTuple):
 
 @dataclass
 class AttemptSoFar:
-    """The columns of an `Attempt` beside its key."""
+    """The columns of an `Attempt` beside its key, in their order."""
 
     title: str | None
     title_key: str
@@ -99,7 +99,8 @@ class CounterChanges:
                 self._add_to_attempt(event, totals)
 
     def _count(self, event: CountedEvent) -> None:
-        day, column = day_of(event.timestamp), _COLUMN_OF.get(event.event_type, _COLUMN_OF[OTHER])
+        day = event.timestamp.toordinal() - _EPOCH  # both are in UTC
+        column = _COLUMN_OF.get(event.event_type, _COLUMN_OF[OTHER])
         spans = [(span, day - day % span) for span in SPANS]
         for span, first_day in (*spans, (ALL_TIME, 0)):
             key = (span, first_day, event.student_id)
@@ -140,11 +141,6 @@ def get_attempt_keys(events: Iterable[CountedEvent]) -> set[AttemptKey]:
         for event in events
         if event.event_type in _KINDS
     }
-
-
-def day_of(moment: datetime) -> int:
-    """Days since 1970-01-01; the moment is in UTC."""
-    return moment.toordinal() - _EPOCH
 
 
 @lru_cache(maxsize=4096)  # a chunk of events has few titles, each many times

@@ -7,13 +7,15 @@ the key-value `counted_to`, moved in the same transaction, is the last id of all
 from __future__ import annotations
 
 import logging
+from dataclasses import fields
+from datetime import datetime
 from time import monotonic, sleep
 from typing import Any
 
 import peewee
 
 from lms_bot.core.bell import Bell
-from lms_bot.core.errors import StoreUnavailable
+from lms_bot.core.errors import StoreUnavailable, first_line
 from lms_bot.store.counter_changes import (
     ALL_TIME,
     COUNT_COLUMNS,
@@ -53,9 +55,7 @@ FROM lms_activity_events WHERE event_id > ? AND event_id <= ? AND NOT is_echo OR
 """
 
 ATTEMPT_KEY = {"student_id": "integer", "is_exam": "boolean", "activity_id": "integer"}
-ATTEMPT_COLUMNS = (
-    *ATTEMPT_KEY, "title", "title_key", "outcome", "started_at", "last_at", "percentage", "score",
-)  # fmt: skip
+ATTEMPT_COLUMNS = (*ATTEMPT_KEY, *(column.name for column in fields(AttemptSoFar)))
 TOTALS_COLUMNS = (
     "student_id", "username", "display_name", "last_at", "last_event_id", "scored", "percentage_total",
 )  # fmt: skip
@@ -69,16 +69,12 @@ ADD_COUNTS = f"({', '.join(COUNT_KEY)}) DO UPDATE SET " + ", ".join(
     f"{name} = kept.{name} + excluded.{name}" for name in COUNT_COLUMNS
 )
 IS_LATER = "(excluded.last_at, excluded.last_event_id) > (kept.last_at, kept.last_event_id)"
-CHANGE_TOTALS = "(student_id) DO UPDATE SET " + ", ".join(
-    [
-        *(
-            f"{name} = CASE WHEN {IS_LATER} THEN excluded.{name} ELSE kept.{name} END"
-            for name in ("username", "display_name", "last_at", "last_event_id")
-        ),
-        "scored = kept.scored + excluded.scored",
-        "percentage_total = kept.percentage_total + excluded.percentage_total",
-    ]
+TAKE_LATER = ", ".join(
+    f"{name} = CASE WHEN {IS_LATER} THEN excluded.{name} ELSE kept.{name} END"
+    for name in ("username", "display_name", "last_at", "last_event_id")
 )
+CHANGE_TOTALS = f"""(student_id) DO UPDATE SET {TAKE_LATER}, scored = kept.scored + excluded.scored,
+    percentage_total = kept.percentage_total + excluded.percentage_total"""
 REPLACE_TITLE = "(is_exam, title_key) DO UPDATE SET title = excluded.title WHERE kept.title <> excluded.title"
 
 
@@ -148,7 +144,7 @@ class Counters:
         except (StoreUnavailable, peewee.DatabaseError) as error:
             if str(error) != self._trouble:  # once for each trouble
                 level = logging.INFO if isinstance(error, StoreUnavailable) else logging.WARNING  # it may be busy
-                logger.log(level, "events cannot be counted now: %s", str(error).strip().split("\n")[0])
+                logger.log(level, "events cannot be counted now: %s", first_line(error))
                 self._trouble = str(error)
             return False
         self._trouble = ""
@@ -171,7 +167,8 @@ class Counters:
             after = KeyValue.find(COUNTED_TO_KEY) or 0
             if after >= last:  # another thread or process was here
                 return False
-            events = self._get_events(after, last)
+            found = self._statements.execute(EVENTS_SQL, (after, last, self._events_at_once))
+            events = [CountedEvent(*row)._replace(timestamp=from_stored(row[-1])) for row in found]
             changes = CounterChanges(self._get_attempts(get_attempt_keys(events)))
             changes.add(events)
             self._write(changes)
@@ -179,30 +176,21 @@ class Counters:
             KeyValue.put(COUNTED_TO_KEY, counted_to)
         return counted_to < last
 
-    def _get_events(self, after: int, last: int) -> list[CountedEvent]:
-        found = self._statements.execute(EVENTS_SQL, (after, last, self._events_at_once))
-        return [CountedEvent(*row)._replace(timestamp=from_stored(row[-1])) for row in found]
-
     def _get_attempts(self, keys: set[AttemptKey]) -> dict[AttemptKey, AttemptSoFar]:
         found = self._statements.find("lms_attempts", ATTEMPT_COLUMNS, ATTEMPT_KEY, sorted(keys)) if keys else []
-        return {_to_key(row): _to_attempt(*row[len(ATTEMPT_KEY) :]) for row in found}
+        return {
+            (student_id, bool(is_exam), activity_id): _to_attempt(*columns)
+            for student_id, is_exam, activity_id, *columns in found
+        }
 
     def _write(self, changes: CounterChanges) -> None:
         merge = self._statements.merge
-        attempts = [_attempt_row(key, one) for key, one in changes.attempts.items()]
+        attempts = [(*key, *map(_to_plain, vars(one).values())) for key, one in changes.attempts.items()]
         merge("lms_attempts", ATTEMPT_COLUMNS, attempts, REPLACE_ATTEMPT)
-        totals = [
-            (
-                student_id,
-                one.last.username,
-                one.last.display_name,
-                to_stored(one.last.timestamp),
-                one.last.event_id,
-                one.scored,
-                one.percentage_total,
-            )
-            for student_id, one in changes.totals.items()
-        ]
+        totals = []
+        for student_id, one in changes.totals.items():
+            last = (one.last.username, one.last.display_name, to_stored(one.last.timestamp), one.last.event_id)
+            totals.append((student_id, *last, one.scored, one.percentage_total))
         merge("lms_standings", TOTALS_COLUMNS, totals, CHANGE_TOTALS)
         counts = [(*key, *numbers, 0) for key, numbers in sorted(changes.counts.items())]
         merge("lms_student_counts", COUNT_ROW, counts, ADD_COUNTS)
@@ -214,10 +202,6 @@ def _seconds_to(deadline: float) -> float:
     return max(SHORTEST_PATIENCE_SECONDS, deadline - monotonic())
 
 
-def _to_key(row: tuple[Any, ...]) -> AttemptKey:
-    return row[0], bool(row[1]), row[2]
-
-
 def _to_attempt(
     title: str | None, title_key: str, outcome: str, started_at: Any, last_at: Any, *result: float | None
 ) -> AttemptSoFar:
@@ -225,7 +209,5 @@ def _to_attempt(
     return AttemptSoFar(title, title_key, outcome, started, from_stored(last_at), *result)
 
 
-def _attempt_row(key: AttemptKey, one: AttemptSoFar) -> tuple[Any, ...]:
-    started_at = None if one.started_at is None else to_stored(one.started_at)
-    values = (one.title, one.title_key, one.outcome, started_at, to_stored(one.last_at), one.percentage, one.score)
-    return (*key, *values)
+def _to_plain(value: Any) -> Any:
+    return to_stored(value) if isinstance(value, datetime) else value

@@ -13,9 +13,9 @@ import peewee
 from peewee import DatabaseProxy, PostgresqlDatabase, SqliteDatabase
 from playhouse.migrations import Runner
 
-from lms_bot.core.clock import to_utc
 from lms_bot.core.configured import get_configured
-from lms_bot.core.errors import StoreUnavailable
+from lms_bot.core.errors import StoreUnavailable, first_line
+from lms_bot.store.statements import from_stored, to_stored
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 MIGRATION_LOCK = 0x6C6D73  # any number, the same in every process of the bot
@@ -47,14 +47,10 @@ class UTCDateTimeField(peewee.DateTimeField):
     field_type = "TIMESTAMPTZ"
 
     def db_value(self, value: Any) -> Any:
-        if not isinstance(value, datetime):
-            return value
-        return to_utc(value).isoformat(sep=" ", timespec="microseconds")
+        return to_stored(value) if isinstance(value, datetime) else value
 
     def python_value(self, value: Any) -> datetime | None:
-        if value is None:
-            return None
-        return to_utc(value if isinstance(value, datetime) else datetime.fromisoformat(value))
+        return None if value is None else from_stored(value)
 
 
 class Store:
@@ -80,7 +76,7 @@ class Store:
             if not _is_about_connection(error):
                 raise
             self.close_thread()
-            raise StoreUnavailable(f"the store does not answer: {_first_line(error)}") from error
+            raise StoreUnavailable(f"the store does not answer: {first_line(error)}") from error
 
     @contextmanager
     def transaction(self, patience_seconds: float | None = None) -> Iterator[peewee.Database]:
@@ -143,7 +139,7 @@ def open_store(url: str) -> Store:
         hint = " (its folder must be there and writable)" if str(error).endswith(NO_SUCH_FOLDER) else ""
         raise StoreUnavailable(f"LMS_BOT_STORE: {error}{hint}") from error
     except peewee.PeeweeException as error:  # a file that is no database, a role that may not create tables, …
-        raise StoreUnavailable(f"LMS_BOT_STORE: the store cannot be opened: {_first_line(error)}") from error
+        raise StoreUnavailable(f"LMS_BOT_STORE: the store cannot be opened: {first_line(error)}") from error
     database.initialize(store.database)
     return store
 
@@ -172,7 +168,3 @@ def _connect_to(url: str) -> peewee.Database:
             timeout=BUSY_TIMEOUT_SECONDS,
         )
     return PostgresqlDatabase(url, options="-c timezone=UTC -c statement_timeout=60s -c jit=off", connect_timeout=10)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0]

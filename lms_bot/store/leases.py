@@ -5,12 +5,9 @@ from __future__ import annotations
 import os
 import socket
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
+from lms_bot.store.database import Store
 from lms_bot.store.models import Lease
-
-if TYPE_CHECKING:
-    from lms_bot.store.database import Store
 
 
 def own_name() -> str:

@@ -33,7 +33,7 @@ class Statements:
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """The rows it gives, if any."""
-        found = self._database.execute_sql(self._in_dialect(sql), parameters)
+        found = self._database.execute_sql(sql.replace("?", "%s") if self.is_postgresql else sql, parameters)
         return found.fetchall() if found.description else []
 
     def among(self, column: str, values: Collection[str] | Collection[int]) -> Condition:
@@ -80,9 +80,6 @@ class Statements:
         self.execute(f"INSERT INTO {table} AS kept ({names}) SELECT {names} FROM fresh ON CONFLICT {on_conflict}")
         self.execute("DROP TABLE fresh")
 
-    def _in_dialect(self, sql: str) -> str:
-        return sql.replace("?", "%s") if self.is_postgresql else sql
-
     def _execute_many(self, sql: str, rows: Sequence[Row]) -> None:
         with in_peewee_terms:
             self._cursor().executemany(sql, rows)
@@ -111,7 +108,6 @@ def _insert_values(table: str, columns: Sequence[str]) -> str:
 
 
 def _copy_text(value: Any) -> str:
-    """A value in COPY's text format."""
     if value is None:
         return "\\N"
     if isinstance(value, str):

@@ -3,22 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from lms_bot.lms.source import Source
-    from lms_bot.watch.monitor import ActivityMonitor
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a backfill is: the part of the LMS's tables looked at (0 to 1), rows read and events created."""
-
-    part: float
-    rows: int
-    events: int
+from lms_bot.lms.source import Source
+from lms_bot.watch.monitor import ActivityMonitor
 
 
 def run_backfill(
@@ -27,21 +15,18 @@ def run_backfill(
     since: datetime,
     until: datetime,
     notify: bool = False,
-    on_progress: Callable[[Progress], None] = lambda _: None,
+    on_progress: Callable[[float, int], None] = lambda _part, _rows: None,
 ) -> int:
     """Stores what happened from `since` on and before `until` (aware) and is not stored. Returns how many events.
 
-    Nobody is told unless `notify`. What is stored stays when it is interrupted. Raises LMSUnavailable, LMSRefused
-    or StoreUnavailable.
+    Nobody is told unless `notify`. What is stored stays when it is interrupted. `on_progress` gets the part of the
+    LMS's tables looked at (0 to 1), and rows read. Raises LMSUnavailable, LMSRefused or StoreUnavailable.
     """
-    streams = source.streams
     rows = events = 0
-    for number, stream in enumerate(streams):
+    for number, stream in enumerate(source.streams):
         position = monitor.get_position(stream)
-        for history in source.fetch_history(stream, since, position):
-            rows += len(history.readings)
-            events += monitor.record_history(stream, history.readings, since, until, notify)
-            done = history.blocks_done / history.blocks_total if history.blocks_total else 1.0
-            part = (number + done) / len(streams)
-            on_progress(Progress(part, rows, events))
+        for readings, part in source.fetch_history(stream, since, position):
+            rows += len(readings)
+            events += monitor.record_history(stream, readings, since, until, notify)
+            on_progress((number + part) / len(source.streams), rows)
     return events

@@ -9,22 +9,19 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from lms_bot.core.clock import utc_now
+from lms_bot.core.activities import Activity, ActivityType
+from lms_bot.core.clock import to_utc, utc_now
 from lms_bot.core.configured import get_configured
 from lms_bot.core.errors import LMSBotError
+from lms_bot.lms.source import Source
 from lms_bot.lms.stream import Changes, Position, Reading, Stream
 from lms_bot.people.recipients import FindRecipients, Recipients
+from lms_bot.people.users import UserMapper
+from lms_bot.store.database import Store
 from lms_bot.store.models import Cursor, KeyValue, LMSActivityEvent
-from lms_bot.watch.event_data import to_activity, to_event_data
 from lms_bot.watch.recorder import Recorder
-
-if TYPE_CHECKING:
-    from lms_bot.core.activities import Activity, Rejection
-    from lms_bot.lms.source import Source
-    from lms_bot.people.users import UserMapper
-    from lms_bot.store.database import Store
 
 logger = logging.getLogger(__name__)
 
@@ -98,21 +95,12 @@ class ActivityMonitor:
         Raises ValueError for an unknown event type, KeyError for missing data.
         """
         activity = to_activity(event_data)
-        recorder, store = self._recorder, self._store
         zulip_user_id = self._get_zulip_user_id(activity.student_id)  # before the transaction
         people = Recipients((), event_data.get("mentor_id"), event_data.get("mentor_username"), zulip_user_id)
-        with store.transaction():
-            recorder.lock_stream(activity.stream)
-            if recorder.get_stored([activity.source_key]):
-                return None
-            (event_id,) = recorder.insert_events(
-                [activity],
-                {activity.student_id: people},
-                now=utc_now(),
-                is_told=self._parts.is_telling,
-                is_decided=False,
-            )
-            return LMSActivityEvent.get_by_id(event_id)
+        recipients = {activity.student_id: people}
+        with self._store.transaction():
+            event_ids = self._insert(activity.stream, [activity], recipients, utc_now(), is_decided=False)
+            return LMSActivityEvent.get_by_id(event_ids[0]) if event_ids else None
 
     def _get_zulip_user_id(self, student_id: int) -> int | None:
         """The student's, if there is one and it can be found out now."""
@@ -139,7 +127,7 @@ class ActivityMonitor:
         ]
         recipients = self._find_recipients(activities)
         with self._store.transaction():
-            return self._insert(stream.name, activities, recipients, utc_now(), is_told)
+            return len(self._insert(stream.name, activities, recipients, utc_now(), is_told=is_told))
 
     def _insert(
         self,
@@ -147,33 +135,32 @@ class ActivityMonitor:
         activities: list[Activity],
         recipients: dict[int, Recipients],
         now: datetime,
-        is_told: bool,
-    ) -> int:
-        """Those of the activities that are not stored yet, oldest first; within a transaction."""
-        recorder = self._recorder
-        recorder.lock_stream(stream)
-        stored = recorder.get_stored([one.source_key for one in activities]) if activities else set()
+        *,
+        is_told: bool = True,
+        is_decided: bool = True,
+    ) -> list[int]:
+        """The events of those activities that are not stored yet, oldest first; within a transaction."""
+        self._recorder.lock_stream(stream)
+        stored = self._recorder.get_stored([one.source_key for one in activities]) if activities else set()
         fresh = [one for one in activities if one.source_key not in stored]
         fresh.sort(key=lambda one: one.happened_at or now)
-        is_decided = not self._parts.decides_one_by_one
+        is_decided = is_decided and not self._parts.decides_one_by_one
         is_told = is_told and self._parts.is_telling
-        return len(recorder.insert_events(fresh, recipients, now=now, is_told=is_told, is_decided=is_decided))
+        return self._recorder.insert_events(fresh, recipients, now=now, is_told=is_told, is_decided=is_decided)
 
     def _peek(self, stream: Stream) -> Iterator[dict[str, Any]]:
         position = self.get_position(stream) or self._source.fetch_first_position(stream)
         with closing(self._changes(stream, position)) as pages:
             for changes in pages:
-                fresh, _ = self._sort(changes, position.baseline_at is not None)
+                fresh, _ = self._sort(changes)
                 recipients = self._find_recipients(fresh)
                 yield from (to_event_data(one, recipients[one.student_id]) for one in fresh)
 
     def _process(self, stream: Stream) -> int:
         position = self.get_position(stream) or self._begin(stream)
-        is_baseline = position.baseline_at is not None
         # Closed at once when a page fails: the first look keeps a transaction in the LMS open between pages.
         with closing(self._changes(stream, position)) as pages:
-            news = (changes for changes in pages if changes.readings or changes.position != position)
-            return sum(self._record(changes, is_baseline) for changes in news)
+            return sum(self._record(page) for page in pages if page.readings or page.position != position)
 
     def _begin(self, stream: Stream) -> Position:
         """The very first start: notes the moment before which everything is taken as known."""
@@ -195,20 +182,21 @@ class ActivityMonitor:
             cursor = Cursor.get_or_none(Cursor.stream == stream.name)
         return None if cursor is None else Position(**cursor.position)
 
-    def _record(self, changes: Changes, is_baseline: bool) -> int:
+    def _record(self, changes: Changes) -> int:
         """One page: its events, their deliveries, and the position, all or none."""
         stream, now = changes.stream.name, utc_now()
         with self._store.session():
-            fresh, silent = self._sort(changes, is_baseline)
+            fresh, silent = self._sort(changes)
         recipients = self._find_recipients(fresh)  # asks the LMS and Zulip, so before the transaction
         with self._store.transaction():
-            created = self._insert(stream, fresh, recipients, now, is_told=True)
+            created = len(self._insert(stream, fresh, recipients, now))
             self._recorder.insert_known(stream, ((one.row_key, one.event_type.value) for one in silent))
             self._keep_account(changes, now)
-            self._save(stream, changes.position, now)
+            position = changes.position.to_json()
+            Cursor.update(position=position, updated_at=now).where(Cursor.stream == stream).execute()
         return created
 
-    def _sort(self, changes: Changes, is_baseline: bool) -> tuple[list[Activity], list[Activity]]:
+    def _sort(self, changes: Changes) -> tuple[list[Activity], list[Activity]]:
         """The page's activities that are news, oldest first, and those to be taken as known in silence."""
         activities = [one.activity for one in changes.readings if one.activity is not None]
         if not activities:
@@ -217,7 +205,9 @@ class ActivityMonitor:
         known = self._recorder.get_known(changes.stream.name, [one.row_key for one in activities])
         fresh: list[Activity] = []
         silent: list[Activity] = []
-        told_since = self._told_since(changes.position) if is_baseline else None
+        first_start = changes.position.baseline_at  # null but on the pages of the very first look
+        lookback = timedelta(seconds=self._parts.initial_lookback_seconds)
+        told_since = datetime.fromisoformat(first_start) - lookback if first_start else None
         for one in activities:
             if one.source_key in stored or (one.row_key, one.event_type.value) in known:
                 continue
@@ -225,12 +215,6 @@ class ActivityMonitor:
             is_watched = one.event_type.value in self._parts.event_types
             (fresh if is_watched and not is_old else silent).append(one)
         return fresh, silent
-
-    def _told_since(self, position: Position) -> datetime | None:
-        if position.baseline_at is None:
-            return None
-        lookback = timedelta(seconds=self._parts.initial_lookback_seconds)
-        return datetime.fromisoformat(position.baseline_at) - lookback
 
     def _find_recipients(self, activities: list[Activity]) -> dict[int, Recipients]:
         return self._parts.find_recipients({one.student_id for one in activities})
@@ -245,14 +229,40 @@ class ActivityMonitor:
         looked_at = [one.row_key for one in changes.readings]
         rejections = [one.rejection for one in changes.readings if one.rejection is not None]
         recorder.replace_rejected(stream, looked_at, rejections, now)
-        _log_rejections(rejections)
+        for one in rejections[:5]:
+            logger.warning("%s row %s gives no event (%s); see `errors`", one.stream, one.row_key, one.problem)
+        if len(rejections) > 5:
+            logger.warning("… and %d more such rows", len(rejections) - 5)
 
-    def _save(self, stream: str, position: Position, now: datetime) -> None:
-        Cursor.update(position=position.to_json(), updated_at=now).where(Cursor.stream == stream).execute()
+
+def to_event_data(activity: Activity, people: Recipients) -> dict[str, Any]:
+    """The activity as the dict that the public API gives and takes."""
+    return {
+        "event_type": activity.event_type.value,
+        "student_id": activity.student_id,
+        "student_username": activity.student_username,
+        "mentor_id": people.mentor_id,
+        "mentor_username": people.mentor_username,
+        "activity_id": activity.activity_id,
+        "activity_title": activity.activity_title,
+        "activity_metadata": dict(activity.activity_metadata),
+        "timestamp": activity.happened_at,
+    }
 
 
-def _log_rejections(rejections: list[Rejection]) -> None:
-    for one in rejections[:5]:
-        logger.warning("%s row %s gives no event (%s); see `errors`", one.stream, one.row_key, one.problem)
-    if len(rejections) > 5:
-        logger.warning("… and %d more such rows", len(rejections) - 5)
+def to_activity(event_data: Mapping[str, Any]) -> Activity:
+    """Raises ValueError for an unknown event type, KeyError for missing data."""
+    event_type = ActivityType(event_data["event_type"])
+    happened_at = event_data["timestamp"]
+    return Activity(
+        stream="attempts" if event_type.is_exam else "content_attempts",
+        row_key=str(event_data["activity_id"]),
+        event_type=event_type,
+        student_id=event_data["student_id"],
+        student_username=event_data.get("student_username"),
+        student_display_name=event_data.get("student_display_name"),
+        activity_id=event_data["activity_id"],
+        activity_title=event_data.get("activity_title"),
+        activity_metadata=event_data.get("activity_metadata") or {},
+        happened_at=None if happened_at is None else to_utc(happened_at),
+    )

@@ -6,17 +6,14 @@ import logging
 import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from lms_bot.core.clock import utc_now
 from lms_bot.core.errors import LMSBotError, StoreUnavailable
+from lms_bot.lms.connection import LMSConnection
+from lms_bot.store.database import Store
 from lms_bot.store.leases import Leases
 from lms_bot.store.models import KeyValue
 from lms_bot.watch.monitor import LAST_POLL_ERROR, ActivityMonitor
-
-if TYPE_CHECKING:
-    from lms_bot.lms.connection import LMSConnection
-    from lms_bot.store.database import Store
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +47,8 @@ class Polling:
         if self._is_left_alone(now):
             return
         try:
-            if self._leases.acquire(POLL_DUTY, self._lease_seconds(), now):
+            lease_seconds = max(SHORTEST_LEASE_SECONDS, 3 * self._monitor.poll_interval)
+            if self._leases.acquire(POLL_DUTY, lease_seconds, now):
                 created = self._monitor.process_activities()
                 self._succeeded()
                 if created:
@@ -70,9 +68,6 @@ class Polling:
         if self._not_before is None or now >= self._not_before:
             return False
         return not (self._was_unreachable and self._connection.is_reachable())
-
-    def _lease_seconds(self) -> float:
-        return max(SHORTEST_LEASE_SECONDS, 3 * self._monitor.poll_interval)
 
     def _succeeded(self) -> None:
         if self._said:

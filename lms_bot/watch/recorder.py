@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from lms_bot.people.recipients import Owed, Recipients
+from lms_bot.core.activities import Activity, Rejection
+from lms_bot.people.recipients import Recipients
 from lms_bot.store.database import EVENT_IDS, Store
 from lms_bot.store.statements import COUNTED_TO, Statements, to_stored
-
-if TYPE_CHECKING:
-    from lms_bot.core.activities import Activity, Rejection
 
 EVENT_COLUMNS = (
     "event_id", "event_type", "student_id", "student_username", "student_display_name", "mentor_id",
@@ -21,7 +19,10 @@ EVENT_COLUMNS = (
     "is_echo",
 )  # fmt: skip
 DELIVERY_COLUMNS = ("event_id", "recipient", "zulip_user_id", "state", "reason", "created_at", "updated_at")
+REJECTED_COLUMNS = ("stream", "row_key", "problem", "reason", "rejected_at")
 LOG_COLUMNS = ("event_id", "notification_sent", "error_message", "processed_at")
+
+NOBODY = Recipients()
 
 # An id that was counted is not given again where its event was deleted: it would count as counted.
 LAST_ID_SQL = f"SELECT max(coalesce((SELECT max(event_id) FROM lms_activity_events), 0), coalesce({COUNTED_TO}, 0))"
@@ -39,22 +40,19 @@ class Recorder:
         self._store.lock(stream)
 
     def get_stored(self, source_keys: Sequence[str]) -> set[str]:
-        return self._find("lms_activity_events", "source_key", source_keys)
+        condition, parameters = self._statements.among("source_key", source_keys)
+        sql = f"SELECT source_key FROM lms_activity_events WHERE {condition}"
+        return {key for (key,) in self._statements.execute(sql, parameters)}
 
-    def get_known(self, stream: str, row_keys: Sequence[str]) -> set[tuple[str, str]]:
+    def get_known(self, stream: str, row_keys: Sequence[str]) -> set[tuple[Any, ...]]:
         """(row key, event type) of the rows among these that were there before the bot."""
         condition, parameters = self._statements.among("row_key", row_keys)
-        return set(
-            self._statements.execute(
-                f"SELECT row_key, event_type FROM lms_known_rows WHERE stream = ? AND {condition}",
-                (stream, *parameters),
-            )
-        )
+        sql = f"SELECT row_key, event_type FROM lms_known_rows WHERE stream = ? AND {condition}"
+        return set(self._statements.execute(sql, (stream, *parameters)))
 
     def insert_known(self, stream: str, rows: Iterable[tuple[str, str]]) -> None:
-        self._statements.merge(
-            "lms_known_rows", ("stream", "row_key", "event_type"), [(stream, *row) for row in rows]
-        )
+        known = [(stream, *row) for row in rows]
+        self._statements.merge("lms_known_rows", ("stream", "row_key", "event_type"), known)
 
     def insert_events(
         self,
@@ -76,15 +74,15 @@ class Recorder:
         moment = to_stored(now)
         events, deliveries, logs = [], [], []
         for event_id, activity in zip(ids, activities, strict=True):
-            people = recipients.get(activity.student_id, _NOBODY)
+            people = recipients.get(activity.student_id, NOBODY)
             is_owed = is_told and not activity.is_echo
             owed = people.owed if is_owed and is_decided else ()
             unmapped = [one.reason or "" for one in owed if one.zulip_user_id is None]
             is_settled = not is_owed or (is_decided and len(unmapped) == len(owed))
             events.append(_event_row(event_id, activity, people, moment, is_decided or not is_owed, is_settled))
-            deliveries += [
-                (event_id, one.recipient, one.zulip_user_id, _state(one), one.reason, moment, moment) for one in owed
-            ]
+            for one in owed:
+                state = "unmapped" if one.zulip_user_id is None else "pending"
+                deliveries.append((event_id, one.recipient, one.zulip_user_id, state, one.reason, moment, moment))
             if unmapped:
                 logs.append((event_id, False, "; ".join(unmapped), moment))
         self._statements.insert("lms_activity_events", EVENT_COLUMNS, events)
@@ -104,21 +102,16 @@ class Recorder:
 
     def close_older(self, stream: str, opened_before: datetime) -> None:
         """Stops following rows that stayed open for long; the sweep still sees them change."""
-        self._statements.execute(
-            "DELETE FROM lms_open_rows WHERE stream = ? AND opened_at < ?",
-            (stream, to_stored(opened_before)),
-        )
+        sql = "DELETE FROM lms_open_rows WHERE stream = ? AND opened_at < ?"
+        self._statements.execute(sql, (stream, to_stored(opened_before)))
 
     def replace_rejected(
         self, stream: str, looked_at: Sequence[str], rejections: Sequence[Rejection], now: datetime
     ) -> None:
         """Of the rows looked at, exactly these are rejected now."""
         self._delete("lms_rejected_rows", stream, looked_at)
-        self._statements.insert(
-            "lms_rejected_rows",
-            ("stream", "row_key", "problem", "reason", "rejected_at"),
-            [(stream, one.row_key, one.problem, one.reason, to_stored(now)) for one in rejections],
-        )
+        rows = [(stream, one.row_key, one.problem, one.reason, to_stored(now)) for one in rejections]
+        self._statements.insert("lms_rejected_rows", REJECTED_COLUMNS, rows)
 
     def _take_event_ids(self, count: int) -> list[int]:
         if self._store.is_postgresql:
@@ -129,19 +122,11 @@ class Recorder:
         ((last,),) = self._statements.execute(LAST_ID_SQL)
         return list(range(last + 1, last + count + 1))
 
-    def _find(self, table: str, column: str, values: Sequence[str]) -> set[str]:
-        condition, parameters = self._statements.among(column, values)
-        found = self._statements.execute(f"SELECT {column} FROM {table} WHERE {condition}", parameters)
-        return {value for (value,) in found}
-
     def _delete(self, table: str, stream: str, row_keys: Sequence[str]) -> None:
         if row_keys:
             condition, parameters = self._statements.among("row_key", row_keys)
             sql = f"DELETE FROM {table} WHERE stream = ? AND {condition}"
             self._statements.execute(sql, (stream, *parameters))
-
-
-_NOBODY = Recipients()
 
 
 def _event_row(
@@ -167,7 +152,3 @@ def _event_row(
         is_settled,
         activity.is_echo,
     )
-
-
-def _state(owed: Owed) -> str:
-    return "unmapped" if owed.zulip_user_id is None else "pending"

@@ -12,8 +12,7 @@ import lms_bot
 from lms_bot import LMSActivityEventHandler, MessageFormatter, UserMapper
 from lms_bot.core.errors import ConfigError
 from lms_bot.core.former_names import FORMER_NAMES
-from lms_bot.settings.classes import resolve
-from lms_bot.settings.settings import Settings
+from lms_bot.settings.settings import Settings, resolve
 
 FORMER = {
     "lms_bot.formatter.MessageFormatter": MessageFormatter,
@@ -53,7 +52,7 @@ class OwnHandler(LMSActivityEventHandler):
 """
 RESOLVE = """
 import lms_bot
-from lms_bot.settings.classes import resolve
+from lms_bot.settings.settings import resolve
 for base in (lms_bot.MessageFormatter, lms_bot.UserMapper, lms_bot.LMSActivityEventHandler):
     own = "Own" + base.__name__.removeprefix("LMSActivityEvent").removeprefix("Message").removeprefix("User")
     print(resolve(f"own.{own}", base, "some").__mro__[1] is base)

@@ -14,6 +14,7 @@ import pytest
 
 from lms_bot.core.activities import UNKNOWN_STATE, UNREADABLE, ActivityType
 from lms_bot.core.errors import LMSBotError
+from lms_bot.lms.driver import Unreadable
 from lms_bot.lms.standard import (
     CONTENT_COLUMNS,
     EXAM_COLUMNS,
@@ -23,7 +24,6 @@ from lms_bot.lms.standard import (
     read_content_attempt,
     read_exam_attempt,
 )
-from lms_bot.lms.values import Unreadable
 from lms_bot.sandbox.lms.school import School
 from lms_bot.store.models import LMSActivityEvent
 from tests.worlds.watching import Watching, add_attempts, fill, run

@@ -323,7 +323,7 @@ def test_the_log_says_where_an_answer_failed_but_nothing_of_whom(
 
 def test_an_admin_is_known_while_the_lms_is_away_and_a_stranger_learns_nothing_of_it(world: AccessWorld) -> None:
     reader = world.app.reader
-    there, reader._connection = reader._connection, LMSConnection("host=127.0.0.1 port=1 dbname=nowhere")
+    there, reader.connection = reader.connection, LMSConnection("host=127.0.0.1 port=1 dbname=nowhere")
     try:
         assert "amber_a" in students_in(world.ask("admin", "history amber_a"))
         assert world.ask("stranger", "help") == world.ask("student", "help")
@@ -332,7 +332,7 @@ def test_an_admin_is_known_while_the_lms_is_away_and_a_stranger_learns_nothing_o
         told = world.ask("mentor", "students").text
         assert "The LMS does not answer" in told.split("\n")[0] and "amber_a" in told
     finally:
-        reader._connection = there
+        reader.connection = there
 
 
 def test_a_supervisor_of_fifty_mentors_is_known_in_no_time(world: AccessWorld) -> None:

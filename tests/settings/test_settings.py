@@ -13,9 +13,8 @@ from psycopg2.extensions import parse_dsn
 
 from lms_bot.core.activities import ActivityType
 from lms_bot.core.errors import ConfigError
-from lms_bot.settings.classes import resolve
-from lms_bot.settings.documents import EXAMPLE_FILE, TABLE, example_config, rewrite, setting_rows, settings_markdown
-from lms_bot.settings.settings import Settings, UserMapRow, load_settings, load_user_map
+from lms_bot.settings.documents import EXAMPLE_FILE, TABLE, as_written, example_config, rewrite, settings_markdown
+from lms_bot.settings.settings import Settings, UserMapRow, load_settings, load_user_map, resolve
 from tests.places import REPOSITORY
 
 if sys.version_info >= (3, 11):
@@ -62,9 +61,9 @@ def test_defaults_are_those_of_the_documentation() -> None:
     assert settings.lms_activity_monitor_enabled and settings.lms_notify_mentors_enabled
     assert (settings.lms_activity_poll_interval, settings.lms_initial_lookback) == (60, 300)
     assert settings.lms_sweep_budget == 200
-    assert settings.event_types == {event_type.value for event_type in ActivityType}
+    assert settings.lms_event_types_to_monitor == {event_type.value for event_type in ActivityType}
     assert settings.store_url == "sqlite:///lms_bot.db"
-    assert settings.admins == frozenset()
+    assert settings.lms_admins == frozenset()
     assert settings.user_map_rows == []
 
 
@@ -189,8 +188,8 @@ def test_a_file_that_cannot_be_read_is_the_only_mistake_told_not_what_it_may_hol
 def test_lists_are_separated_by_commas_and_may_span_lines(conf: Path) -> None:
     written(conf, "[lms_bot]\nlms_event_types_to_monitor = exam_passed,\n  EXAM_FAILED,\n")
     settings = load(conf, LMS_ADMINS=" Head@School.example , 12,")
-    assert settings.event_types == {"exam_passed", "exam_failed"}
-    assert settings.admins == {"head@school.example", 12}
+    assert settings.lms_event_types_to_monitor == {"exam_passed", "exam_failed"}
+    assert settings.lms_admins == {"head@school.example", 12}
 
 
 @pytest.mark.parametrize("url", ["sqlite:///a.db", "sqlite:////var/a.db", "postgresql://u:p@h/db", "postgres:///db"])
@@ -381,14 +380,14 @@ def test_a_dotted_path_that_leads_nowhere_is_told_in_one_line(
 
 
 def test_every_setting_has_a_meaning_and_a_default_or_an_example() -> None:
-    for row in setting_rows():
-        assert row.meaning.endswith("."), row.name
-        assert row.default or row.example, row.name
+    for name, field in Settings.model_fields.items():
+        assert str(field.description).endswith("."), name
+        assert as_written(field.default) or field.examples, name
 
 
 def test_the_documented_defaults_are_the_defaults() -> None:
-    documented = {row.name: row.default for row in setting_rows() if row.default}
-    assert load(documented) == load()
+    written = {name: as_written(field.default) for name, field in Settings.model_fields.items()}
+    assert load({name: default for name, default in written.items() if default}) == load()
 
 
 def test_the_example_file_is_up_to_date() -> None:

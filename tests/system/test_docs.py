@@ -356,7 +356,7 @@ def test_another_kind_of_lms_is_read_as_shown(new_database: Callable[..., str], 
         events = {(one.activity.activity_id, one.activity.event_type.value) for one in found if one.activity}
         assert events >= {(2, "exam_passed"), (3, "exam_passed")}
         since = datetime(2026, 1, 15, 15, tzinfo=timezone.utc)
-        assert sum(len(one.readings) for one in source.fetch_history(stream, since, None)) == 2
+        assert sum(len(readings) for readings, _ in source.fetch_history(stream, since, None)) == 2
         people = PeopleReader(connection, other["PEOPLE"])
         assert people.fetch_mentors() == people.fetch_mentors_of_students([7])[7]
         assert people.fetch_students_of_mentors([1])[1] == people.fetch_students([7]) == people.fetch_all_students()

@@ -14,7 +14,7 @@ from lms_bot.core.clock import utc_now
 from lms_bot.settings.settings import Settings
 from lms_bot.store.messages import Delivery
 from lms_bot.store.models import LMSActivityEvent
-from lms_bot.watch.backfill import Progress, run_backfill
+from lms_bot.watch.backfill import run_backfill
 from lms_bot.zulip.gateway import Credentials, Gateway
 from tests.worlds.outbox_world import get_notifier
 
@@ -66,7 +66,7 @@ def test_what_it_stored_before_an_interruption_stays(app: App, lms: School) -> N
     for minute in range(8):
         sit_exam(lms, WEEK_AGO + timedelta(minutes=minute))
 
-    def interrupt(progress: Progress) -> None:
+    def interrupt(part: float, rows: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -95,10 +95,14 @@ def test_the_polls_go_on_as_if_nothing_had_been(app: App, lms: School) -> None:
 
 def test_progress_ends_at_one_with_what_was_done(app: App, lms: School) -> None:
     sit_exam(lms, WEEK_AGO)
-    seen: list[Progress] = []
-    run_backfill(app.source, app.monitor, MONTH_AGO, NOW, on_progress=seen.append)
-    assert seen[-1] == Progress(1.0, 1, 1)
-    assert [one.part for one in seen] == sorted(one.part for one in seen)
+    seen: list[tuple[float, int]] = []
+
+    def note(part: float, rows: int) -> None:
+        seen.append((part, rows))
+
+    assert run_backfill(app.source, app.monitor, MONTH_AGO, NOW, on_progress=note) == 1
+    assert seen[-1] == (1.0, 1)
+    assert seen == sorted(seen)
 
 
 def test_with_notify_a_mentor_gets_one_catch_up_message(lms: School, zulip: SandboxZulip, tmp_path: Path) -> None:

@@ -499,7 +499,7 @@ def test_while_zulips_list_of_people_is_slow_the_last_one_serves(told: Watch, zu
 def test_who_was_not_found_since_zulip_was_away_from_the_start_is_told_soon_after_it_is_back(
     told: Watch, zulip: SandboxZulip, bot: SandboxPerson, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("app", "people.zulip_people"):
+    for module in ("app", "people.matching"):
         monkeypatch.setattr(f"lms_bot.{module}.ZULIP_AWAY_SECONDS", 0.05)
     zulip.faults.add(Fault("error_before", method="GET", path="users", times=None))
     told.lms.start_exam(told.john, told.exam)

@@ -1,11 +1,18 @@
-"""What the LMS's failures mean, classed by what helps."""
+"""psycopg2's errors and values in our terms: failures classed by what helps, and values that Python cannot hold."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import psycopg2
 from psycopg2 import errorcodes
+from psycopg2.extensions import PYDATETIME, PYDATETIMETZ, connection, cursor, new_type, register_type
 
-from lms_bot.core.errors import LMSBotError, LMSRefused, LMSUnavailable
+from lms_bot.core.errors import LMSBotError, LMSRefused, LMSUnavailable, first_line
+
+TIMESTAMP, TIMESTAMPTZ = 1114, 1184  # type oids, from pg_type.dat
+TEXT_TYPES = (18, 19, 25, 1042, 1043)
 
 BROKEN = (psycopg2.OperationalError, psycopg2.InterfaceError)
 _ENDED = (
@@ -20,7 +27,7 @@ _RESTARTING = ("is starting up", "is shutting down", "in recovery mode", "not ye
 
 def to_lms_error(error: psycopg2.Error) -> LMSBotError:
     """The driver's error in plain words, classed by what helps. Never holds the connection string."""
-    code, said = error.pgcode or "", _first_line(error)
+    code, said = error.pgcode or "", first_line(error)
     refusal = _describe_refusal(code, said)
     if refusal is not None:
         return LMSRefused(refusal)
@@ -53,5 +60,37 @@ def _describe_absence(code: str, said: str, *, is_broken: bool) -> str:
     return f"the connection to the LMS failed: {said}"
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0]
+@dataclass(frozen=True)
+class Unreadable:
+    """A value PostgreSQL holds and Python cannot: a year before Christ, bytes that are no text."""
+
+    problem: str
+
+
+def register_patient_types(connected: connection) -> None:
+    """One value that Python cannot hold must not cost the other rows: it is read as `Unreadable`."""
+    register_type(new_type((TIMESTAMP,), "PATIENT_TIMESTAMP", _patient(PYDATETIME)), connected)
+    register_type(new_type((TIMESTAMPTZ,), "PATIENT_TIMESTAMPTZ", _patient(PYDATETIMETZ)), connected)
+    if connected.info.parameter_status("server_encoding") == "SQL_ASCII":
+        # Such a server stores any bytes and converts nothing. Latin 1 lets all of them through to our own look.
+        connected.set_client_encoding("LATIN1")
+        register_type(new_type(TEXT_TYPES, "PATIENT_TEXT", _text_of_any_bytes), connected)
+
+
+def _patient(convert: Any) -> Any:
+    def cast(value: str | None, open_cursor: cursor) -> Any:
+        try:
+            return convert(value, open_cursor)
+        except (ValueError, OverflowError, psycopg2.DataError):
+            return Unreadable(f"{value} is no date that can be kept")
+
+    return cast
+
+
+def _text_of_any_bytes(value: Any, _: cursor) -> Any:
+    if value is None:
+        return None
+    try:
+        return value.encode("latin-1").decode("utf-8")
+    except UnicodeDecodeError:
+        return Unreadable("text that is not valid UTF-8")
