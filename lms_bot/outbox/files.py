@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lms_bot.core.errors import ZulipFateUnknown, ZulipRefused
 from lms_bot.core.markdown import disarm
-from lms_bot.store.messages import Lane, Message, MessageFile
+from lms_bot.store.messages import Message, MessageFile
 
 if TYPE_CHECKING:
     from lms_bot.outbox.draft import File
@@ -35,7 +35,7 @@ class FileUploader:
 
         Raises LMSBotError where a file has to be tried again later.
         """
-        for file in self._outbox.get_files(message) if message.lane == Lane.ANSWERS else ():
+        for file in self._outbox.get_files(message) if "](attachment:" in message.content else ():
             self._outbox.mark_uploaded(message, file, self._name_address(message.content, file))
 
     def _name_address(self, text: str, file: MessageFile) -> str:

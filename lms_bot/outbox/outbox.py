@@ -26,11 +26,26 @@ from lms_bot.store.messages import (
     Message,
     MessageFile,
     MessageState,
-    is_unsent,
 )
+from lms_bot.store.statements import Statements, to_stored
 
 if TYPE_CHECKING:
     from lms_bot.store.deliveries import Deliveries
+
+UNSENT = "state IN ('ready', 'sending', 'unknown')"
+HAS_WORK_SQL = f"""
+SELECT 1 FROM lms_messages WHERE {UNSENT} AND lane BETWEEN ? AND ?
+AND NOT (state = 'sending' AND claimed_by = ? AND lease_until >= ?) LIMIT 1
+"""
+DUE_SQL = f"""
+SELECT message_id FROM lms_messages AS message
+WHERE {UNSENT} AND state = 'ready' AND not_before <= ? AND lane BETWEEN ? AND ? AND NOT EXISTS (
+    SELECT 1 FROM lms_messages AS earlier WHERE earlier.{UNSENT} AND earlier.conversation = message.conversation
+    AND earlier.lane = message.lane AND earlier.message_id < message.message_id
+)
+ORDER BY lane, message_id LIMIT 2
+"""
+"""Asked before each message, and each second: peewee takes many times as long to make such SQL as it takes to run."""
 
 LEASE = timedelta(seconds=60)  # longer than a send may take; after it the sender counts as dead
 LOOKING_UP = timedelta(seconds=20)  # longer than a look-up may take
@@ -54,6 +69,7 @@ class Outbox:
     def __init__(self, store: Store, deliveries: Deliveries) -> None:
         self._store = store
         self._deliveries = deliveries
+        self._statements = Statements(store.database)
         self._claiming = threading.Lock()  # threads of one process need not meet in the store
         self.answers_bell, self.news_bell = Bell(), Bell()
 
@@ -85,28 +101,27 @@ class Outbox:
 
     # ---- taking what is to be done ----
 
-    def has_unsent(self, lanes: Collection[Lane], sender: str, now: datetime) -> bool:
-        """Whether there is anything that this sender does not have in hand already."""
-        is_in_hand = (Message.state == MessageState.SENDING) & (Message.claimed_by == sender)
-        is_left = IS_UNSENT & ~(is_in_hand & (Message.lease_until >= now))
-        return bool(Message.select().where(is_left, Message.lane.in_(list(lanes))).exists())
+    def has_work(self, lanes: Collection[Lane], sender: str, now: datetime) -> bool:
+        """Whether anything is unsent that this sender does not have in hand already; the lanes follow each other."""
+        return bool(self._statements.execute(HAS_WORK_SQL, (min(lanes), max(lanes), sender, to_stored(now))))
 
     def claim(self, sender: str, now: datetime, lanes: Sequence[Lane] = ALL_LANES) -> Message | None:
         """Takes the most pressing message that is due, for this sender alone; None where there is none."""
         with self._claiming:
-            while (message := self._get_due(lanes, now)) is not None:
+            while due_ids := self._get_due_ids(lanes, now):
+                message = Message.get_by_id(due_ids[0])
                 changes = {"claimed_by": sender, "claimed_at": now, "lease_until": now + LEASE}
                 if self._change(message, state=MessageState.SENDING, **changes):
-                    self.wake((Lane(message.lane),))  # there may be more, which need not wait until this one is sent
+                    if len(due_ids) > 1:
+                        self.wake(lanes)  # the next need not wait until this one is sent
                     return message
         return None
 
-    def _get_due(self, lanes: Sequence[Lane], now: datetime) -> Message | None:
-        due = (IS_UNSENT, Message.state == MessageState.READY, Message.not_before <= now)
-        query = Message.select().where(*due, Message.lane.in_(list(lanes)), ~_is_behind_another())
+    def _get_due_ids(self, lanes: Collection[Lane], now: datetime) -> list[int]:
+        """The most pressing message and the one after it, none of them behind another of their conversation."""
         with self._store.session():
-            found: Message | None = query.order_by(Message.lane, Message.message_id).first()
-            return found
+            found = self._statements.execute(DUE_SQL, (to_stored(now), min(lanes), max(lanes)))
+        return [message_id for (message_id,) in found]
 
     def claim_unknown(self, now: datetime, grace: timedelta, lanes: Sequence[Lane] = ALL_LANES) -> Message | None:
         """A message that may or may not have been sent and is to be looked up; for a while it is nobody else's.
@@ -238,19 +253,6 @@ class Outbox:
             for name, value in changes.items():
                 setattr(message, name, value)
         return is_changed
-
-
-def _is_behind_another() -> Any:
-    """An earlier message of the same conversation and lane is not settled yet."""
-    earlier = Message.alias()
-    return fn.EXISTS(
-        earlier.select(1).where(
-            is_unsent(earlier.state),
-            earlier.conversation == Message.conversation,
-            earlier.lane == Message.lane,
-            earlier.message_id < Message.message_id,
-        )
-    )
 
 
 def _get_forgotten(message: Message) -> dict[str, str | None]:

@@ -91,8 +91,10 @@ class Sender:
         """
         now = now or utc_now()
         lanes = tuple(lane for lane in lanes if lane in self._lanes)
+        if not lanes:
+            return None
         with self._store.session():
-            if not self._outbox.has_unsent(lanes, self._name, now):
+            if not self._outbox.has_work(lanes, self._name, now):
                 return None
             pause = self._get_rate_limit_seconds(now)
         pause = pause if pause > 0 else self._gateway.outage.take_turn()

@@ -133,10 +133,6 @@ def _is_one_of(state: CharField, *states: Enum) -> Expression:
     return state.in_([SQL(f"'{one.value}'") for one in states])
 
 
-def is_unsent(state: CharField) -> Expression:
-    return _is_one_of(state, MessageState.READY, MessageState.SENDING, MessageState.UNKNOWN)
-
-
-IS_UNSENT = is_unsent(Message.state)
+IS_UNSENT = _is_one_of(Message.state, MessageState.READY, MessageState.SENDING, MessageState.UNKNOWN)
 HAS_FAILED = _is_one_of(Delivery.state, DeliveryState.DEAD, DeliveryState.UNMAPPED)
 """To be asked for also by who wants one of these states: there are few such rows among many that were sent."""

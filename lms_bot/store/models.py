@@ -247,5 +247,5 @@ class KeyValue(BaseModel):
     @classmethod
     def find(cls, name: str) -> Any:
         """The value of that name, or None."""
-        row = cls.get_or_none(cls.name == name)
-        return None if row is None else row.value
+        row = cls.select(cls.value).where(cls.name == name).tuples().first()
+        return None if row is None else row[0]

@@ -220,7 +220,10 @@ class Inbox:
         self._bell.ring()
 
     def _mark_read(self, incoming: IncomingMessage) -> None:
+        """Not at once: the answer is to go out first, and more may be read by then."""
         with self._lock:
+            if not self._read_ids:
+                self._mark_at = monotonic() + self._habits.between_marks_seconds
             self._read_ids.add(incoming.message_id)
         self._kept.ring()
 
