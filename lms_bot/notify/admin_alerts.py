@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from peewee import fn
 
 from lms_bot.core.clock import utc_now
+from lms_bot.notify.formatter import MessageFormatter
 from lms_bot.outbox.draft import Draft
+from lms_bot.outbox.outbox import Outbox
+from lms_bot.people.users import UserMapper
 from lms_bot.store.database import Store, rows
 from lms_bot.store.messages import HAS_FAILED, NEWS, Delivery, DeliveryState, Lane
 from lms_bot.store.models import KeyValue
-
-if TYPE_CHECKING:
-    from lms_bot.notify.formatter import MessageFormatter
-    from lms_bot.outbox.outbox import Outbox
-    from lms_bot.people.users import UserMapper
 
 LOOK_EVERY = timedelta(seconds=5)
 FAILING_KEY = "delivery_alarm"

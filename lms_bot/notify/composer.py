@@ -8,23 +8,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta, tzinfo
-from typing import TYPE_CHECKING
 
 from lms_bot.core.activities import ActivityType
 from lms_bot.core.bell import Bell
 from lms_bot.core.clock import UTC, find_zone, utc_now
 from lms_bot.core.errors import LMSBotError, without_words
+from lms_bot.notify.formatter import MessageFormatter
 from lms_bot.notify.grouping import Choice, Waiting, choose
+from lms_bot.notify.preferences import PreferenceBook
 from lms_bot.outbox.draft import Draft
 from lms_bot.outbox.outbox import Outbox, Recent
+from lms_bot.people.users import UserMapper
+from lms_bot.store.database import Store
+from lms_bot.store.deliveries import Deliveries
 from lms_bot.store.messages import NEWS, Delivery, DeliveryState, Lane
-
-if TYPE_CHECKING:
-    from lms_bot.notify.formatter import MessageFormatter
-    from lms_bot.notify.preferences import PreferenceBook
-    from lms_bot.people.users import UserMapper
-    from lms_bot.store.database import Store
-    from lms_bot.store.deliveries import Deliveries
 
 logger = logging.getLogger(__name__)
 

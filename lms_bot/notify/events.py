@@ -6,23 +6,21 @@ import logging
 import threading
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lms_bot.core.clock import utc_now
 from lms_bot.core.configured import get_configured
 from lms_bot.core.errors import LMSBotError, without_words
+from lms_bot.notify.composer import Composer
+from lms_bot.notify.notifier import Notifier
 from lms_bot.notify.recipients import find_recipients
+from lms_bot.people.recipients import Owed, Recipients
+from lms_bot.people.users import UserMapper
+from lms_bot.store.counters import Counters
 from lms_bot.store.database import Store, rows
+from lms_bot.store.deliveries import Deliveries
 from lms_bot.store.messages import HAS_FAILED, Delivery, DeliveryState
 from lms_bot.store.models import LMSActivityEvent, LMSEventLog
-
-if TYPE_CHECKING:
-    from lms_bot.notify.composer import Composer
-    from lms_bot.notify.notifier import Notifier
-    from lms_bot.people.recipients import Owed, Recipients
-    from lms_bot.people.users import UserMapper
-    from lms_bot.store.counters import Counters
-    from lms_bot.store.deliveries import Deliveries
 
 logger = logging.getLogger(__name__)
 

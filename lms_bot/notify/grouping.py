@@ -10,13 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from lms_bot.core.activities import ActivityType
 from lms_bot.core.clock import UTC
-
-if TYPE_CHECKING:
-    from lms_bot.outbox.outbox import Recent
+from lms_bot.outbox.outbox import Recent
 
 ROUTINE_EVERY = timedelta(minutes=5)
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)

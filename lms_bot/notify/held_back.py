@@ -7,13 +7,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 from lms_bot.core.clock import UTC
+from lms_bot.insight.reports.outgoing import Unwritten
 from lms_bot.notify.preferences import FAR_FUTURE, PreferenceBook, Preferences
-
-if TYPE_CHECKING:
-    from lms_bot.insight.reports.outgoing import Unwritten
 
 
 @dataclass

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import threading
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from lms_bot.core.clock import utc_now
-
-if TYPE_CHECKING:
-    from lms_bot.notify.admin_alerts import AdminAlerts
-    from lms_bot.notify.composer import Composer
-    from lms_bot.outbox.sender import Sender
+from lms_bot.notify.admin_alerts import AdminAlerts
+from lms_bot.notify.composer import Composer
+from lms_bot.outbox.sender import Sender
 
 LONGEST_WAIT_SECONDS = 15.0
 

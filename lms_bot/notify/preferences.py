@@ -7,14 +7,12 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, time, timedelta, tzinfo
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lms_bot.core.activities import ActivityType
 from lms_bot.core.clock import UTC, to_utc, utc_now
+from lms_bot.store.database import Store
 from lms_bot.store.models import Preference
-
-if TYPE_CHECKING:
-    from lms_bot.store.database import Store
 
 DAILY_AT = time(18, 0)  # local time of the daily message: when the day's work is done
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

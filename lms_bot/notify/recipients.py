@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lms_bot.people.recipients import Owed, Recipients
-
-if TYPE_CHECKING:
-    from lms_bot.people.users import UserMapper
+from lms_bot.people.users import UserMapper
 
 
 def find_recipients(users: UserMapper, student_ids: Collection[int]) -> dict[int, Recipients]:

@@ -6,14 +6,11 @@ import logging
 import threading
 from collections.abc import Callable
 from time import monotonic
-from typing import TYPE_CHECKING
 
 import schedule
 
+from lms_bot.core.bell import Bell
 from lms_bot.core.errors import LMSBotError, without_words
-
-if TYPE_CHECKING:
-    from lms_bot.core.bell import Bell
 
 logger = logging.getLogger(__name__)
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from lms_bot.store.messages import Lane, Message
 from lms_bot.zulip.gateway import Channel, Place
-
-if TYPE_CHECKING:
-    from lms_bot.store.messages import Lane, Message
 
 
 @dataclass(frozen=True)

@@ -6,16 +6,13 @@ import logging
 import re
 from collections.abc import Sequence
 from time import sleep
-from typing import TYPE_CHECKING
 
 from lms_bot.core.errors import ZulipFateUnknown, ZulipRefused
 from lms_bot.core.markdown import disarm
+from lms_bot.outbox.draft import File
+from lms_bot.outbox.outbox import Outbox
 from lms_bot.store.messages import Message, MessageFile
-
-if TYPE_CHECKING:
-    from lms_bot.outbox.draft import File
-    from lms_bot.outbox.outbox import Outbox
-    from lms_bot.zulip.gateway import Gateway
+from lms_bot.zulip.gateway import Gateway
 
 logger = logging.getLogger(__name__)
 

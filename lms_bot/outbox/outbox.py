@@ -9,13 +9,14 @@ import threading
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from peewee import fn
 
 from lms_bot.core.bell import Bell
 from lms_bot.outbox.draft import Draft, name_conversation, to_stored_place
 from lms_bot.store.database import Store, rows
+from lms_bot.store.deliveries import Deliveries
 from lms_bot.store.leases import is_dead
 from lms_bot.store.messages import (
     ALL_LANES,
@@ -28,9 +29,6 @@ from lms_bot.store.messages import (
     MessageState,
 )
 from lms_bot.store.statements import Statements, to_stored
-
-if TYPE_CHECKING:
-    from lms_bot.store.deliveries import Deliveries
 
 UNSENT = "state IN ('ready', 'sending', 'unknown')"
 HAS_WORK_SQL = f"""
@@ -109,9 +107,10 @@ class Outbox:
         """Takes the most pressing message that is due, for this sender alone; None where there is none."""
         with self._claiming:
             while due_ids := self._get_due_ids(lanes, now):
-                message = Message.get_by_id(due_ids[0])
+                is_due = (Message.state == MessageState.READY) & (Message.not_before <= now)
+                message = Message.get_or_none(is_due, Message.message_id == due_ids[0])
                 changes = {"claimed_by": sender, "claimed_at": now, "lease_until": now + LEASE}
-                if self._change(message, state=MessageState.SENDING, **changes):
+                if message is not None and self._change(message, state=MessageState.SENDING, **changes):
                     if len(due_ids) > 1:
                         self.wake(lanes)  # the next need not wait until this one is sent
                     return message

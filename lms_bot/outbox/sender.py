@@ -11,7 +11,6 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from lms_bot.core.clock import utc_now
 from lms_bot.core.errors import (
@@ -24,14 +23,12 @@ from lms_bot.core.errors import (
 )
 from lms_bot.outbox.draft import Draft, get_place
 from lms_bot.outbox.files import FileUploader, without_files
+from lms_bot.outbox.outbox import Outbox
+from lms_bot.store.database import Store
 from lms_bot.store.leases import own_name
 from lms_bot.store.messages import ALL_LANES, NEWS, Lane, Message
 from lms_bot.store.models import KeyValue
-
-if TYPE_CHECKING:
-    from lms_bot.outbox.outbox import Outbox
-    from lms_bot.store.database import Store
-    from lms_bot.zulip.gateway import Gateway
+from lms_bot.zulip.gateway import Gateway
 
 logger = logging.getLogger(__name__)
 

@@ -9,10 +9,9 @@ import sys
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from lms_bot.sandbox.reaper import Reaper
+from lms_bot.sandbox.reaper import Reaper
 
 PACKAGE_FOLDER = Path(__file__).resolve().parents[2]
 STORE_PATIENCE_SECONDS = 2.0

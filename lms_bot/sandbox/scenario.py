@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from lms_bot.sandbox.environment import LOOK_SECONDS, BotDied, IsOver, get_full_name, invite
+from lms_bot.sandbox.environment import LOOK_SECONDS, BotDied, DemoEnvironment, IsOver, get_full_name, invite
 from lms_bot.sandbox.lms.sample import EXAMS, MENTORS, STUDENTS, SUPERVISOR
-
-if TYPE_CHECKING:
-    from lms_bot.sandbox.environment import DemoEnvironment
-    from lms_bot.sandbox.transcript import Transcript
-    from lms_bot.sandbox.zulip import SandboxMessage
+from lms_bot.sandbox.transcript import Transcript
+from lms_bot.sandbox.zulip import SandboxMessage
 
 PATIENCE_SECONDS = 30.0  # with the bot, before the script goes on without its answer or news
 QUIET_SECONDS = 1.5  # so long after the last message nothing more is to come: several polls

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from time import monotonic
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 import requests
 import zulip
@@ -25,10 +25,8 @@ from lms_bot.core.errors import (
     ZulipRefused,
     ZulipUnavailable,
 )
+from lms_bot.zulip.credentials import Credentials
 from lms_bot.zulip.outage import Outage
-
-if TYPE_CHECKING:
-    from lms_bot.zulip.credentials import Credentials
 
 SEND_TIMEOUT_SECONDS = 15.0
 WINDOW_SECONDS = 60.0

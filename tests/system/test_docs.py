@@ -234,7 +234,7 @@ def test_the_figures_that_are_told_are_those_of_the_code() -> None:
     doc, readme = (" ".join(read(name).split()) for name in ("doc.md", "README.md"))
     assert f"after {MOST_TRIES} tries" in doc
     assert f"{BACKOFF_SECONDS[0]} second at first, {BACKOFF_SECONDS[-1]} at most" in doc
-    assert f"{SENDERS} threads for all messages and {SENDERS} for answers alone" in doc
+    assert f"{SENDERS} threads for answers and {SENDERS} for news" in doc
     assert f"at least every {BACKOFF_SECONDS[-1]} seconds" in readme
     assert f"{RESERVED_REQUESTS} requests a minute are left" in doc
     assert f"again after {Patience().failed:g} seconds" in doc and f"again after {Patience().lost:g} seconds" in doc

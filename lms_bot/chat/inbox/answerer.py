@@ -10,24 +10,21 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from lms_bot.chat.inbox.incoming import EDIT_SECONDS, IncomingMessage, Me, read_incoming
+from lms_bot.chat.inbox.typing_indicator import TypingIndicator
+from lms_bot.chat.language.question import Context
 from lms_bot.chat.respond import Reply, respond
 from lms_bot.core.clock import utc_now
 from lms_bot.core.errors import LMSBotError, StoreUnavailable, ZulipRefused, without_words
 from lms_bot.outbox.draft import Draft
+from lms_bot.outbox.outbox import Outbox
+from lms_bot.outbox.sender import Sender
+from lms_bot.people.users import UserMapper
 from lms_bot.store.conversation import AnsweredQuestion
+from lms_bot.store.database import Store
 from lms_bot.store.messages import Lane
-
-if TYPE_CHECKING:
-    from lms_bot.chat.inbox.typing_indicator import TypingIndicator
-    from lms_bot.chat.language.question import Context
-    from lms_bot.outbox.outbox import Outbox
-    from lms_bot.outbox.sender import Sender
-    from lms_bot.people.users import UserMapper
-    from lms_bot.store.database import Store
-    from lms_bot.zulip.gateway import Gateway, ZulipUser
+from lms_bot.zulip.gateway import Gateway, ZulipUser
 
 logger = logging.getLogger(__name__)
 

@@ -7,10 +7,8 @@ from bisect import insort
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from time import monotonic
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from lms_bot.chat.inbox.incoming import IncomingMessage
+from lms_bot.chat.inbox.incoming import IncomingMessage
 
 IDLE_PEOPLE = 1000  # kept in mind; who has used up none of their answers need not be
 

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lms_bot.chat.inbox.answerer import Answerer, Respond
 from lms_bot.chat.inbox.fair_queue import FairQueue
@@ -24,14 +24,12 @@ from lms_bot.chat.inbox.unread import UnreadReader
 from lms_bot.core.bell import Bell
 from lms_bot.core.clock import utc_now
 from lms_bot.core.errors import LMSBotError, ZulipRefused, ZulipUnavailable, without_words
+from lms_bot.outbox.outbox import Outbox
+from lms_bot.outbox.sender import Sender
+from lms_bot.people.users import UserMapper
+from lms_bot.store.database import Store
 from lms_bot.store.leases import Leases
-
-if TYPE_CHECKING:
-    from lms_bot.outbox.outbox import Outbox
-    from lms_bot.outbox.sender import Sender
-    from lms_bot.people.users import UserMapper
-    from lms_bot.store.database import Store
-    from lms_bot.zulip.gateway import Gateway
+from lms_bot.zulip.gateway import Gateway
 
 logger = logging.getLogger(__name__)
 

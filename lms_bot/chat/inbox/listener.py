@@ -10,13 +10,11 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from lms_bot.chat.inbox.incoming import IncomingMessage, Me, is_check_mark, read_incoming
 from lms_bot.core.errors import LMSBotError, ZulipRefused, without_words
-
-if TYPE_CHECKING:
-    from lms_bot.zulip.gateway import EventQueue, Gateway
+from lms_bot.zulip.gateway import EventQueue, Gateway
 
 logger = logging.getLogger(__name__)
 

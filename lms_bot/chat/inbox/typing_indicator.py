@@ -6,13 +6,10 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from lms_bot.core.bell import Bell
 from lms_bot.core.errors import LMSBotError
-
-if TYPE_CHECKING:
-    from lms_bot.zulip.gateway import Gateway
+from lms_bot.zulip.gateway import Gateway
 
 SHOWN_SECONDS = 10.0  # Zulip's clients forget it after fifteen
 RESERVED_REQUESTS = 20  # of each minute's, left for what matters more

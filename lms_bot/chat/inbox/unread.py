@@ -7,21 +7,19 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lms_bot.chat.inbox.answerer import ANSWERED_WITHIN, AWAY
 from lms_bot.chat.inbox.incoming import EDIT_SECONDS, IncomingMessage, Me, is_check_mark, read_incoming
 from lms_bot.core.errors import LMSBotError
 from lms_bot.outbox.draft import Draft
+from lms_bot.outbox.outbox import Outbox
+from lms_bot.people.users import UserMapper
 from lms_bot.store.conversation import AnsweredQuestion
+from lms_bot.store.database import Store
 from lms_bot.store.messages import Lane
 from lms_bot.store.models import KeyValue
-
-if TYPE_CHECKING:
-    from lms_bot.outbox.outbox import Outbox
-    from lms_bot.people.users import UserMapper
-    from lms_bot.store.database import Store
-    from lms_bot.zulip.gateway import Gateway
+from lms_bot.zulip.gateway import Gateway
 
 logger = logging.getLogger(__name__)
 

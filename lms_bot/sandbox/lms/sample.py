@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-if TYPE_CHECKING:
-    from lms_bot.sandbox.lms.school import School
+from lms_bot.sandbox.lms.school import School
 
 
 class Person(NamedTuple):

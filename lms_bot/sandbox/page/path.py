@@ -6,12 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lms_bot.core.activities import source_key
-
-if TYPE_CHECKING:
-    from lms_bot.sandbox.zulip.people import SandboxMessage
+from lms_bot.sandbox.zulip.people import SandboxMessage
 
 # Reads the bot's store: `stored(query, values)`.
 Stored = Callable[..., list[tuple[Any, ...]]]

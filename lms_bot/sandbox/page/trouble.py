@@ -5,12 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from lms_bot.sandbox.environment import DemoEnvironment
 from lms_bot.sandbox.zulip.faults import Fault
-
-if TYPE_CHECKING:
-    from lms_bot.sandbox.environment import DemoEnvironment
 
 
 class CannotNow(Exception):

@@ -9,11 +9,10 @@ import threading
 from collections.abc import Callable
 from contextlib import closing, suppress
 from http.client import HTTPConnection, HTTPException
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 
-if TYPE_CHECKING:
-    from lms_bot.sandbox.zulip.people import SandboxPerson
+from lms_bot.sandbox.zulip.people import SandboxPerson
 
 API = "/api/v1/"
 USER_AGENT = "website"  # what people write themselves, so says Zulip, comes from there

@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lms_bot.sandbox.zulip import routes_people  # noqa: F401  (adds its routes to the table)
 from lms_bot.sandbox.zulip.calls import Call, Route
@@ -16,12 +16,10 @@ from lms_bot.sandbox.zulip.faults import Fault, Faults, misbehave
 from lms_bot.sandbox.zulip.http import Answer, Request
 from lms_bot.sandbox.zulip.people import API_KEY_LENGTH, SandboxPerson
 from lms_bot.sandbox.zulip.rates import LeakyBucket, Limit, SlidingWindow
+from lms_bot.sandbox.zulip.realm import Realm
 from lms_bot.sandbox.zulip.refusals import ConnectionLost, Refusal, unauthorized
 from lms_bot.sandbox.zulip.routes import routes
 from lms_bot.sandbox.zulip.uploads import PREFIX, Upload, Uploads
-
-if TYPE_CHECKING:
-    from lms_bot.sandbox.zulip.realm import Realm
 
 REQUESTS_REMEMBERED = 20_000
 NOT_FOUND = "<!DOCTYPE html>\n<html><head><title>Error | Zulip</title></head><body>404</body></html>"

@@ -6,15 +6,13 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from lms_bot.sandbox.zulip.http import Request
+from lms_bot.sandbox.zulip.people import SandboxPerson
+from lms_bot.sandbox.zulip.realm import Realm
 from lms_bot.sandbox.zulip.refusals import Refusal, bad_value, missing_argument
-
-if TYPE_CHECKING:
-    from lms_bot.sandbox.zulip.http import Request
-    from lms_bot.sandbox.zulip.people import SandboxPerson
-    from lms_bot.sandbox.zulip.realm import Realm
-    from lms_bot.sandbox.zulip.uploads import Uploads
+from lms_bot.sandbox.zulip.uploads import Uploads
 
 _REQUIRED: Any = object()
 

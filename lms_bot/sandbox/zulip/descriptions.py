@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lms_bot.sandbox.zulip import shapes
-
-if TYPE_CHECKING:
-    from lms_bot.sandbox.zulip.organization import Organization
-    from lms_bot.sandbox.zulip.people import SandboxPerson
+from lms_bot.sandbox.zulip.organization import Organization
+from lms_bot.sandbox.zulip.people import SandboxPerson
 
 SIGN_IN_METHODS = (
     *("password", "dev", "email", "ldap", "remoteuser", "github"),

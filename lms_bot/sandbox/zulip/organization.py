@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from lms_bot.sandbox.zulip.people import SandboxMessage, SandboxPerson, SandboxStream
 from lms_bot.sandbox.zulip.refusals import invalid_message
 from lms_bot.sandbox.zulip.rendering import Known, render
-
-if TYPE_CHECKING:
-    from lms_bot.sandbox.zulip.people import SandboxMessage, SandboxPerson, SandboxStream
 
 
 class Organization:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lms_bot.sandbox.zulip import shapes
 from lms_bot.sandbox.zulip.calls import Body, Call, Routes
 from lms_bot.sandbox.zulip.descriptions import describe_state
+from lms_bot.sandbox.zulip.people import SandboxMessage, SandboxPerson
 from lms_bot.sandbox.zulip.refusals import Refusal, invalid_message, missing_argument
 from lms_bot.sandbox.zulip.search import MAX_MESSAGES, NEWEST, Predicate, compile_narrow, find_window
-
-if TYPE_CHECKING:
-    from lms_bot.sandbox.zulip.people import SandboxMessage, SandboxPerson
 
 routes = Routes()
 DIRECT = ("private", "direct")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lms_bot.sandbox.zulip import shapes
+from lms_bot.sandbox.zulip.calls import Body, Call
+from lms_bot.sandbox.zulip.people import SandboxPerson
 from lms_bot.sandbox.zulip.refusals import Refusal
 from lms_bot.sandbox.zulip.routes import routes
-
-if TYPE_CHECKING:
-    from lms_bot.sandbox.zulip.calls import Body, Call
-    from lms_bot.sandbox.zulip.people import SandboxPerson
 
 # People
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Container, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from lms_bot.sandbox.zulip.organization import Organization
+from lms_bot.sandbox.zulip.people import SandboxMessage, SandboxPerson
 from lms_bot.sandbox.zulip.refusals import Refusal, bad_narrow
-
-if TYPE_CHECKING:
-    from lms_bot.sandbox.zulip.organization import Organization
-    from lms_bot.sandbox.zulip.people import SandboxMessage, SandboxPerson
 
 Flags = Container[str]
 Predicate = Callable[["SandboxMessage", Flags], bool]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from lms_bot.sandbox.zulip.organization import Organization
-    from lms_bot.sandbox.zulip.people import Reaction, SandboxMessage, SandboxPerson, SandboxStream
+from lms_bot.sandbox.zulip.organization import Organization
+from lms_bot.sandbox.zulip.people import Reaction, SandboxMessage, SandboxPerson, SandboxStream
 
 ZULIP_VERSION = {"zulip_version": "7.0", "zulip_feature_level": 179, "zulip_merge_base": "7.0"}
 AVATAR_PATH = "/static/images/default-avatar.png?version=1"

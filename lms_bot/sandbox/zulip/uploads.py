@@ -9,14 +9,11 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from lms_bot.sandbox.zulip.organization import Organization
+from lms_bot.sandbox.zulip.people import SandboxPerson
 from lms_bot.sandbox.zulip.refusals import Refusal
-
-if TYPE_CHECKING:
-    from lms_bot.sandbox.zulip.organization import Organization
-    from lms_bot.sandbox.zulip.people import SandboxPerson
 
 MAX_UPLOAD_MIB = 25
 TEMPORARY_SECONDS = 60

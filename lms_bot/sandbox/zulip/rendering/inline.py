@@ -6,17 +6,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from xml.etree.ElementTree import Element
 
 from markdown import Markdown, inlinepatterns
 from markdown.util import AtomicString, Registry, code_escape
 
 from lms_bot.sandbox.zulip.rendering.emoji import NAMES_BY_CODE, UNICODE_EMOJI
+from lms_bot.sandbox.zulip.rendering.known import Known
 from lms_bot.sandbox.zulip.rendering.links import BARE_ADDRESS, channel_path, clean_address
-
-if TYPE_CHECKING:
-    from lms_bot.sandbox.zulip.rendering.known import Known
 
 _CODE = r"(?<!\\)(`+)(?P<code>.+?)(?<!`)\1(?!`)"
 _STRONG_EM = r"(\*\*\*)(?!\s)([^*^\n]+)(?<!\s)\*\*\*"
