@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from lms_bot.core.configured import look_up_with
 from lms_bot.core.former_names import keep_importable
 from lms_bot.version import __version__
 
@@ -29,6 +30,7 @@ _PUBLIC = {
 }
 
 keep_importable()
+look_up_with(lambda kind: import_module("lms_bot.app").get_app().get_part(kind))
 
 __all__ = [
     "ActivityMonitor",
