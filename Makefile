@@ -1,6 +1,6 @@
 # make demo | test | check | docs | clean       PYTHON=python3.12 make test       make test PYTEST_ARGS="-k settings"
 PYTHON ?= python3
-PYTEST_ARGS ?= -n auto --dist loadfile
+PYTEST_ARGS ?= -n auto --dist loadfile --no-loadscope-reorder
 DEMO_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
