@@ -22,6 +22,7 @@ from lms_bot.store.messages import (
     ALL_LANES,
     IS_UNSENT,
     NEWS,
+    UNSENT_SQL,
     DeliveryState,
     Lane,
     Message,
@@ -30,15 +31,14 @@ from lms_bot.store.messages import (
 )
 from lms_bot.store.statements import Statements, to_stored
 
-UNSENT = "state IN ('ready', 'sending', 'unknown')"
 HAS_WORK_SQL = f"""
-SELECT 1 FROM lms_messages WHERE {UNSENT} AND lane BETWEEN ? AND ?
+SELECT 1 FROM lms_messages WHERE {UNSENT_SQL} AND lane BETWEEN ? AND ?
 AND NOT (state = 'sending' AND claimed_by = ? AND lease_until >= ?) LIMIT 1
 """
 DUE_SQL = f"""
 SELECT message_id FROM lms_messages AS message
-WHERE {UNSENT} AND state = 'ready' AND not_before <= ? AND lane BETWEEN ? AND ? AND NOT EXISTS (
-    SELECT 1 FROM lms_messages AS earlier WHERE earlier.{UNSENT} AND earlier.conversation = message.conversation
+WHERE {UNSENT_SQL} AND state = 'ready' AND not_before <= ? AND lane BETWEEN ? AND ? AND NOT EXISTS (
+    SELECT 1 FROM lms_messages AS earlier WHERE earlier.{UNSENT_SQL} AND earlier.conversation = message.conversation
     AND earlier.lane = message.lane AND earlier.message_id < message.message_id
 )
 ORDER BY lane, message_id LIMIT 2

@@ -133,6 +133,9 @@ def _is_one_of(state: CharField, *states: Enum) -> Expression:
     return state.in_([SQL(f"'{one.value}'") for one in states])
 
 
-IS_UNSENT = _is_one_of(Message.state, MessageState.READY, MessageState.SENDING, MessageState.UNKNOWN)
+_UNSENT_STATES = (MessageState.READY, MessageState.SENDING, MessageState.UNKNOWN)
+IS_UNSENT = _is_one_of(Message.state, *_UNSENT_STATES)
+UNSENT_SQL = "state IN ('" + "', '".join(one.value for one in _UNSENT_STATES) + "')"
+"""The same for plain statements."""
 HAS_FAILED = _is_one_of(Delivery.state, DeliveryState.DEAD, DeliveryState.UNMAPPED)
 """To be asked for also by who wants one of these states: there are few such rows among many that were sent."""

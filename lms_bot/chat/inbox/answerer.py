@@ -69,7 +69,7 @@ class Answerer:
         if self._is_answered(incoming):
             return
         complete = self._fetch(incoming, me) if incoming.text is None else incoming
-        if complete is None or self._is_bot(incoming.sender_id):
+        if complete is None or is_bot(self._users, incoming.sender_id):
             self.settle(incoming)
             return
         if complete.is_one_to_one:
@@ -105,15 +105,6 @@ class Answerer:
             return None
         return replace(incoming, text=found.text, place=found.place, sent_at=found.sent_at)
 
-    def _is_bot(self, user_id: int) -> bool:
-        """Two bots that answer each other would never end. Whom Zulip does not list are its own, such as the
-        Notification Bot."""
-        try:
-            user = self._users.get_zulip_user(user_id)
-        except LMSBotError:
-            return False
-        return user is None or user.is_bot
-
     def _make_reply(self, incoming: IncomingMessage) -> Reply:
         if incoming.is_too_much:
             return Reply(TOO_MUCH)
@@ -138,6 +129,16 @@ class Answerer:
             for draft in drafts:
                 self._sender.send_unwritten(draft)
         self._outbox.wake((Lane.ANSWERS,))
+
+
+def is_bot(users: UserMapper, user_id: int) -> bool:
+    """Two bots that answer each other would never end. Whom Zulip does not list are its own, such as the
+    Notification Bot."""
+    try:
+        user = users.get_zulip_user(user_id)
+    except LMSBotError:
+        return False
+    return user is None or user.is_bot
 
 
 def make_reply(

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from lms_bot.chat.inbox.answerer import ANSWERED_WITHIN, AWAY
+from lms_bot.chat.inbox.answerer import ANSWERED_WITHIN, AWAY, is_bot
 from lms_bot.chat.inbox.incoming import EDIT_SECONDS, IncomingMessage, Me, is_check_mark, read_incoming
-from lms_bot.core.errors import LMSBotError
 from lms_bot.outbox.draft import Draft
 from lms_bot.outbox.outbox import Outbox
 from lms_bot.people.users import UserMapper
@@ -95,7 +93,7 @@ class UnreadReader:
         answered = self._get_answered(one.key for one in incoming.values() if one is not None)
         for message_id, one in incoming.items():
             age = timedelta(seconds=now.timestamp() - one.sent_at) if one is not None else timedelta.max
-            if one is None or one.key in answered or self._is_bot(one.sender_id):
+            if one is None or one.key in answered or is_bot(self._users, one.sender_id):
                 found.other_ids.append(message_id)
             elif age <= ANSWERED_WITHIN:
                 found.recent.append(one)
@@ -118,12 +116,6 @@ class UnreadReader:
     def _get_answered(self, keys: Iterable[str]) -> dict[str, datetime]:
         with self._store.session():
             return AnsweredQuestion.get_answered(list(keys))
-
-    def _is_bot(self, user_id: int) -> bool:
-        with suppress(LMSBotError):
-            user = self._users.get_zulip_user(user_id)
-            return user is None or user.is_bot
-        return False
 
     # ---- what was changed ----
 
