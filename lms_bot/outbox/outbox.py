@@ -35,15 +35,17 @@ HAS_WORK_SQL = f"""
 SELECT 1 FROM lms_messages WHERE {UNSENT_SQL} AND lane BETWEEN ? AND ?
 AND NOT (state = 'sending' AND claimed_by = ? AND lease_until >= ?) LIMIT 1
 """
-DUE_SQL = f"""
-SELECT message_id FROM lms_messages AS message
-WHERE {UNSENT_SQL} AND state = 'ready' AND not_before <= ? AND lane BETWEEN ? AND ? AND NOT EXISTS (
-    SELECT 1 FROM lms_messages AS earlier WHERE earlier.{UNSENT_SQL} AND earlier.conversation = message.conversation
-    AND earlier.lane = message.lane AND earlier.message_id < message.message_id
-)
-ORDER BY lane, message_id LIMIT 2
+CLAIM_SQL = f"""
+UPDATE lms_messages SET state = 'sending', claimed_by = ?, claimed_at = ?, lease_until = ? WHERE message_id = (
+    SELECT message_id FROM lms_messages AS message
+    WHERE {UNSENT_SQL} AND state = 'ready' AND not_before <= ? AND lane BETWEEN ? AND ? AND NOT EXISTS (
+        SELECT 1 FROM lms_messages AS earlier WHERE earlier.{UNSENT_SQL} AND earlier.lane = message.lane
+        AND earlier.conversation = message.conversation AND earlier.message_id < message.message_id
+    )
+    ORDER BY lane, message_id LIMIT 1 {{skipping}}
+) RETURNING *
 """
-"""Asked before each message, and each second: peewee takes many times as long to make such SQL as it takes to run."""
+"""Asked for each message, and each second: peewee takes many times as long to make such SQL as it takes to run."""
 
 LEASE = timedelta(seconds=60)  # longer than a send may take; after it the sender counts as dead
 LOOKING_UP = timedelta(seconds=20)  # longer than a look-up may take
@@ -68,24 +70,29 @@ class Outbox:
         self._store = store
         self._deliveries = deliveries
         self._statements = Statements(store.database)
+        skipping = "FOR UPDATE SKIP LOCKED" if store.is_postgresql else ""  # what another process is just claiming
+        self._claim_sql = CLAIM_SQL.format(skipping=skipping)
         self._claiming = threading.Lock()  # threads of one process need not meet in the store
         self.answers_bell, self.news_bell = Bell(), Bell()
 
     def write(self, draft: Draft, now: datetime) -> Message:
         """Writes a message down, in the caller's transaction. After that, `wake` has it sent soon."""
-        message = Message.create(
-            zulip_user_id=draft.zulip_user_id,
-            place=to_stored_place(draft),
-            conversation=name_conversation(draft.destination),
-            content=draft.content.replace("\0", "\N{REPLACEMENT CHARACTER}"),  # PostgreSQL takes no NUL
-            lane=draft.lane,
-            not_before=now,
-            created_at=now,
-            is_gathered=draft.is_gathered,
-            after_id=draft.after_id or None,
-            expires_at=draft.expires_at,
-            instead=draft.instead,
-        )
+        values = {
+            "zulip_user_id": draft.zulip_user_id,
+            "place": to_stored_place(draft),
+            "conversation": name_conversation(draft.destination),
+            "content": draft.content.replace("\0", "\N{REPLACEMENT CHARACTER}"),  # PostgreSQL takes no NUL
+            "state": MessageState.READY,
+            "lane": draft.lane,
+            "tries": 0,
+            "not_before": now,
+            "created_at": now,
+            "is_gathered": draft.is_gathered,
+            "after_id": draft.after_id or None,
+            "expires_at": draft.expires_at,
+            "instead": draft.instead,
+        }
+        message = self._statements.create(Message, values)
         for number, file in enumerate(draft.files):
             MessageFile.create(message=message, number=number, name=file.name, content=file.content)
         return message
@@ -105,22 +112,13 @@ class Outbox:
 
     def claim(self, sender: str, now: datetime, lanes: Sequence[Lane] = ALL_LANES) -> Message | None:
         """Takes the most pressing message that is due, for this sender alone; None where there is none."""
-        with self._claiming:
-            while due_ids := self._get_due_ids(lanes, now):
-                is_due = (Message.state == MessageState.READY) & (Message.not_before <= now)
-                message = Message.get_or_none(is_due, Message.message_id == due_ids[0])
-                changes = {"claimed_by": sender, "claimed_at": now, "lease_until": now + LEASE}
-                if message is not None and self._change(message, state=MessageState.SENDING, **changes):
-                    if len(due_ids) > 1:
-                        self.wake(lanes)  # the next need not wait until this one is sent
-                    return message
-        return None
-
-    def _get_due_ids(self, lanes: Collection[Lane], now: datetime) -> list[int]:
-        """The most pressing message and the one after it, none of them behind another of their conversation."""
-        with self._store.session():
-            found = self._statements.execute(DUE_SQL, (to_stored(now), min(lanes), max(lanes)))
-        return [message_id for (message_id,) in found]
+        parameters = (sender, to_stored(now), to_stored(now + LEASE), to_stored(now), min(lanes), max(lanes))
+        with self._claiming, self._store.session():
+            claimed = self._statements.read(Message, self._claim_sql, parameters)
+        if not claimed:
+            return None
+        self.wake(lanes)  # the next need not wait until this one is sent
+        return claimed[0]
 
     def claim_unknown(self, now: datetime, grace: timedelta, lanes: Sequence[Lane] = ALL_LANES) -> Message | None:
         """A message that may or may not have been sent and is to be looked up; for a while it is nobody else's.
@@ -240,14 +238,9 @@ class Outbox:
         Message.delete().where(is_answer, ~IS_UNSENT).execute()
 
     def _change(self, message: Message, **changes: Any) -> bool:
-        """Updates the message if it still is as we saw it, state and claim; the row count decides."""
-        is_same_claim = (
-            Message.claimed_at.is_null() if message.claimed_at is None else Message.claimed_at == message.claimed_at
-        )
-        is_same = (Message.state == message.state) & (Message.not_before == message.not_before)
-        with self._store.transaction():
-            update = Message.update(**changes).where(Message.message_id == message.message_id)
-            is_changed = bool(update.where(is_same, is_same_claim).execute())
+        """Updates the message if it still is as we saw it, state and claim; whether a row was changed decides."""
+        seen = {name: getattr(message, name) for name in ("message_id", "state", "not_before", "claimed_at")}
+        is_changed = self._statements.update(Message, changes, seen)
         if is_changed:
             for name, value in changes.items():
                 setattr(message, name, value)

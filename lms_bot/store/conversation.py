@@ -51,6 +51,10 @@ class AnsweredQuestion(BaseModel):
         return bool(query.on_conflict_ignore().as_rowcount().execute())
 
     @classmethod
+    def is_answered(cls, key: str) -> bool:
+        return bool(cls.ask("SELECT 1 FROM lms_answers WHERE key = ?", key))
+
+    @classmethod
     def get_answered(cls, keys: Collection[str]) -> dict[str, datetime]:
         """Which of these are answered, and since when."""
         return dict(rows(cls.select(cls.key, cls.answered_at).where(cls.key.in_(list(keys)))))

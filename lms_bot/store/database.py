@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -20,7 +21,9 @@ from lms_bot.store.statements import from_stored, to_stored
 MIGRATIONS = Path(__file__).parent / "migrations"
 MIGRATION_LOCK = 0x6C6D73  # any number, the same in every process of the bot
 BUSY_TIMEOUT_SECONDS = 15
+OLDEST_SQLITE = (3, 38, 0)  # the first with `->>`
 NO_SUCH_FOLDER = "unable to open database file"  # SQLite's words
+TOO_OLD = f"and {'.'.join(map(str, OLDEST_SQLITE))} is needed; take a newer Python, or keep the store in PostgreSQL"
 
 EVENT_IDS = "event ids"
 """The lock shared by who takes ids for events and has not committed these yet."""
@@ -161,6 +164,8 @@ def rows(query: Any) -> list[tuple[Any, ...]]:
 
 def _connect_to(url: str) -> peewee.Database:
     if url.startswith("sqlite:///"):
+        if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+            raise StoreUnavailable(f"this Python has SQLite {sqlite3.sqlite_version}, {TOO_OLD}")
         return SqliteDatabase(
             unquote(url.removeprefix("sqlite:///")),
             pragmas={"journal_mode": "wal", "synchronous": "normal", "foreign_keys": 1, "cache_size": -32_000},

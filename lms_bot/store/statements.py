@@ -9,7 +9,7 @@ import io
 import json
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import peewee
 from peewee import __exception_wrapper__ as in_peewee_terms  # type: ignore[attr-defined]
@@ -19,6 +19,7 @@ from lms_bot.core.clock import to_utc
 COUNTED_TO = "CAST((SELECT CAST(value AS TEXT) FROM lms_facts WHERE name = 'counted_to') AS INTEGER)"
 """The id up to which `Counters` has counted the events, null at first; SQL for either kind of store."""
 
+Model = TypeVar("Model", bound=peewee.Model)
 Row = tuple[Any, ...]
 Condition = tuple[str, tuple[Any, ...]]
 """SQL that may follow WHERE, and its parameters."""
@@ -33,8 +34,32 @@ class Statements:
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """The rows it gives, if any."""
-        found = self._database.execute_sql(sql.replace("?", "%s") if self.is_postgresql else sql, parameters)
+        found = self._database.execute_sql(self._mark(sql), parameters)
         return found.fetchall() if found.description else []
+
+    def read(self, model: type[Model], sql: str, parameters: Sequence[Any] = ()) -> list[Model]:
+        """The rows it gives, as the model reads them."""
+        return list(model.raw(self._mark(sql), *parameters).execute(self._database))
+
+    def create(self, model: type[Model], values: dict[str, Any]) -> Model:
+        """Inserts a row, as it is then read."""
+        fields, marks = model._meta.fields, ", ".join("?" * len(values))
+        sql = f"INSERT INTO {model._meta.table_name} ({', '.join(values)}) VALUES ({marks}) RETURNING *"
+        return self.read(model, sql, [_as_parameter(fields[name], value) for name, value in values.items()])[0]
+
+    def update(self, model: type[Model], changes: dict[str, Any], seen: dict[str, Any]) -> bool:
+        """Makes the changes to the row that still is as it was `seen`; whether there was one."""
+        fields = model._meta.fields
+        conditions = [f"{name} IS NULL" if value is None else f"{name} = ?" for name, value in seen.items()]
+        sql = (
+            f"UPDATE {model._meta.table_name} SET {', '.join(f'{name} = ?' for name in changes)} "
+            f"WHERE {' AND '.join(conditions)} RETURNING 1"
+        )
+        given = [*changes.items(), *((name, value) for name, value in seen.items() if value is not None)]
+        return bool(self.execute(sql, [_as_parameter(fields[name], value) for name, value in given]))
+
+    def _mark(self, sql: str) -> str:
+        return sql.replace("?", "%s") if self.is_postgresql else sql
 
     def among(self, column: str, values: Collection[str] | Collection[int]) -> Condition:
         """That the column is one of the values, all texts or all whole numbers."""
@@ -101,6 +126,12 @@ def to_stored(moment: datetime) -> str:
 def from_stored(value: Any) -> datetime:
     """A moment as either kind of store gives it to a plain statement."""
     return to_utc(value if isinstance(value, datetime) else datetime.fromisoformat(value))
+
+
+def _as_parameter(field: peewee.Field, value: Any) -> Any:
+    if isinstance(field, peewee.JSONField):
+        return None if value is None else json.dumps(value)  # its own form for SQLite is a call, no value
+    return field.db_value(value)
 
 
 def _insert_values(table: str, columns: Sequence[str]) -> str:

@@ -335,6 +335,14 @@ def test_a_failure_nobody_thought_of_is_a_line_too(tmp_path: Path, monkeypatch: 
     assert_is_one_line(ended)
 
 
+def test_a_python_with_too_old_an_sqlite_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sqlite3.sqlite_version_info", (3, 37, 2))
+    monkeypatch.setenv("LMS_BOT_STORE", f"sqlite:///{tmp_path / 'store.db'}")
+    ended = run("events")
+    assert ended.exit_code == 1
+    assert_is_one_line(ended, "LMS_BOT_STORE", "3.38.0 is needed", "PostgreSQL")
+
+
 def test_a_zuliprc_that_cannot_be_read_is_a_line(small_store: Store) -> None:
     ended = run("health", "-c", "nowhere")
     assert ended.exit_code == 1

@@ -87,7 +87,7 @@ class Answerer:
         """As far as is known; while the store is away, better two answers than none."""
         try:
             with self._store.session():
-                return bool(AnsweredQuestion.get_answered([incoming.key]))
+                return AnsweredQuestion.is_answered(incoming.key)
         except StoreUnavailable:
             return False
 
