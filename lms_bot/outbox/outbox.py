@@ -115,10 +115,9 @@ class Outbox:
         parameters = (sender, to_stored(now), to_stored(now + LEASE), to_stored(now), min(lanes), max(lanes))
         with self._claiming, self._store.session():
             claimed = self._statements.read(Message, self._claim_sql, parameters)
-        if not claimed:
-            return None
-        self.wake(lanes)  # the next need not wait until this one is sent
-        return claimed[0]
+            if claimed and self.has_work(lanes, sender, now):
+                self.wake(lanes)  # the next need not wait until this one is sent
+        return claimed[0] if claimed else None
 
     def claim_unknown(self, now: datetime, grace: timedelta, lanes: Sequence[Lane] = ALL_LANES) -> Message | None:
         """A message that may or may not have been sent and is to be looked up; for a while it is nobody else's.

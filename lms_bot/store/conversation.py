@@ -19,6 +19,12 @@ from peewee import (
 from lms_bot.core.clock import utc_now
 from lms_bot.store.database import UTCDateTimeField, rows
 from lms_bot.store.models import BaseModel, LMSActivityEvent
+from lms_bot.store.statements import to_stored
+
+NOTE_SQL = """
+INSERT INTO lms_answers (key, zulip_message_id, zulip_user_id, answered_at) VALUES (?, ?, ?, ?)
+ON CONFLICT DO NOTHING RETURNING key
+"""
 
 
 class AnsweredQuestion(BaseModel):
@@ -42,13 +48,8 @@ class AnsweredQuestion(BaseModel):
     @classmethod
     def note(cls, zulip_message_id: int, zulip_user_id: int, now: datetime, *, edited_at: int | None = None) -> bool:
         """True for the one who answers this message, or this edit of it; False where it is answered already."""
-        query = cls.insert(
-            key=cls.make_key(zulip_message_id, edited_at),
-            zulip_message_id=zulip_message_id,
-            zulip_user_id=zulip_user_id,
-            answered_at=now,
-        )
-        return bool(query.on_conflict_ignore().as_rowcount().execute())
+        key = cls.make_key(zulip_message_id, edited_at)
+        return bool(cls.ask(NOTE_SQL, key, zulip_message_id, zulip_user_id, to_stored(now)))
 
     @classmethod
     def is_answered(cls, key: str) -> bool:

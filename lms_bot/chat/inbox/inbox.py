@@ -42,6 +42,7 @@ LONGEST_HOLD_SECONDS = 60.0
 ENDING_SECONDS = 0.3
 RECEIVED_REMEMBERED = 5000
 RESERVED_REQUESTS = 10  # of each minute's, left for what matters more than marking as read
+MOST_PAUSES = 5  # for so many marking as read waits, at most, while answers go on
 SHARE = 0.1  # of the requests Zulip allows the account: what one person gets answers for
 
 NoteReaction = Callable[[int, int, bool], object]
@@ -83,7 +84,7 @@ class Inbox:
         self._lock = threading.Lock()
         self._received: deque[str] = deque(maxlen=RECEIVED_REMEMBERED)
         self._read_ids: set[int] = set()
-        self._renew_at = self._mark_at = self._held_until = 0.0
+        self._renew_at = self._mark_at = self._mark_by = self._held_until = 0.0
         self._look_at: float | None = None
         self._failures = 0
         self._bell, self._kept, self._unread_due = Bell(), Bell(), Bell()
@@ -218,12 +219,15 @@ class Inbox:
         self._bell.ring()
 
     def _mark_read(self, incoming: IncomingMessage) -> None:
-        """Not at once: the answer is to go out first, and more may be read by then."""
+        """Not at once, nor while more is asked: answers go out first, and many are marked with one request."""
+        now, pause = monotonic(), self._habits.between_marks_seconds
         with self._lock:
-            if not self._read_ids:
-                self._mark_at = monotonic() + self._habits.between_marks_seconds
+            if is_first := not self._read_ids:
+                self._mark_by = now + MOST_PAUSES * pause
+            self._mark_at = min(self._mark_by, now + pause)
             self._read_ids.add(incoming.message_id)
-        self._kept.ring()
+        if is_first:
+            self._kept.ring()
 
     def _get_rate(self) -> float:
         """How many answers a minute one person gets."""
@@ -232,14 +236,10 @@ class Inbox:
     # ---- keeping ----
 
     def keep(self) -> float | None:
-        """Holds the duty, and marks as read what is answered.
-
-        Returns after how many seconds there is more to do, None: not soon.
-        """
+        """Holds the duty, and marks as read what is answered. Returns after how many seconds there is more to do."""
         if self._stopping.is_set():
             return None
-        now = monotonic()
-        if now >= self._renew_at:
+        if (now := monotonic()) >= self._renew_at:
             self._renew_at = now + RENEW_SECONDS
             self._renew_duty()
         if not self.is_on_duty:
