@@ -200,4 +200,4 @@ def read_by_keys(snapshot: Snapshot, stream: Stream, keys: Sequence[Any], moment
         f" ORDER BY {stream.alias}.{stream.key}",
         {"keys": list(dict.fromkeys(keys))},
     )
-    return [stream.read(row, moment.lms_now) for row in rows]
+    return stream.read_all(rows, moment.lms_now)

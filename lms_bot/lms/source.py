@@ -60,7 +60,7 @@ class Source:
             high_key = snapshot.fetch_one(newest)[0] if stream.key_grows else None
             sql = f"{stream.select} WHERE {was_there(first, moment, stream.alias)}"
             for page in snapshot.fetch_pages(sql, {}, PAGE_ROWS):
-                yield Changes(stream, [stream.read(row, moment.lms_now) for row in page], first)
+                yield Changes(stream, stream.read_all(page, moment.lms_now), first)
         yield Changes(stream, [], Position(first.table_id, high_key, first.horizon))
 
     def fetch_changes(self, stream: Stream, position: Position, open_keys: Sequence[str]) -> PagesOfChanges:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from lms_bot.core.activities import Activity, Rejection
+from lms_bot.core.activities import UNREADABLE, Activity, Rejection
+from lms_bot.core.errors import first_line
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,19 @@ class Stream:
     key: str = "id"
     key_type: str = "bigint"
     key_grows: bool = True
+
+    def read_all(self, rows: Iterable[tuple[Any, ...]], lms_now: datetime) -> list[Reading]:
+        """What the rows say, each key once: of two rows with one key, the later. What is wrong with a row, be it a
+        mistake in `read`, costs no other row."""
+        readings = (self._read_one(row, lms_now) for row in rows)
+        return list({one.row_key: one for one in readings}.values())
+
+    def _read_one(self, row: tuple[Any, ...], lms_now: datetime) -> Reading:
+        try:
+            return self.read(row, lms_now)
+        except Exception as error:
+            reason = f"it cannot be read: {first_line(error) or type(error).__name__}"
+            return Reading(str(row[0]), rejection=Rejection(self.name, str(row[0]), UNREADABLE, reason))
 
 
 @dataclass(frozen=True)
