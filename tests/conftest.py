@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ import pytest
 from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
 from lms_bot.sandbox.lms.sample import fill
 from lms_bot.sandbox.lms.school import School
+from lms_bot.store.database import open_store
 
 if TYPE_CHECKING:
     from lms_bot.sandbox.zulip import SandboxZulip
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
 POSTGRES_15 = Path("/usr/lib/postgresql/15/bin")
 
 _numbers = itertools.count(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take long come first, lest one of several workers be left alone with them at the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(("tests/system/", "tests/sandbox/", "tests/cli/")))
 
 
 @pytest.fixture(autouse=True)
@@ -113,9 +120,33 @@ def zulip() -> Iterator[SandboxZulip]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the store's empty tables, to be copied: to make them takes longer than most tests."""
+    path = tmp_path_factory.mktemp("empty") / "store.db"
+    open_store(f"sqlite:///{path}").close_thread()
+    return path
+
+
+@pytest.fixture(scope="session")
+def store_template(postgres: EmbeddedPostgres) -> str:
+    """The name of a database with the store's empty tables, to be copied."""
+    open_store(postgres.create_database("store_template")).close_thread()
+    return "store_template"
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Where a fresh store may live: each test that asks runs on both kinds."""
+    """A store with empty tables: each test that asks runs on both kinds."""
+    if request.param == "sqlite":
+        return f"sqlite:///{shutil.copy(request.getfixturevalue('empty_store'), tmp_path / 'store.db')}"
+    create: Callable[..., str] = request.getfixturevalue("new_database")
+    return create(request.getfixturevalue("store_template"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url_without_tables(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a store may be made, on both kinds."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'store.db'}"
     create: Callable[..., str] = request.getfixturevalue("new_database")
@@ -133,10 +164,10 @@ def world(store_url: str) -> Iterator[World]:
 
 
 @pytest.fixture
-def small_world(tmp_path: Path) -> Iterator[World]:
+def small_world(empty_store: Path, tmp_path: Path) -> Iterator[World]:
     """The same on SQLite only, for what does not depend on the store."""
     from tests.worlds.chat_world import close_world, open_world
 
-    world = open_world(f"sqlite:///{tmp_path / 'small.db'}")
+    world = open_world(f"sqlite:///{shutil.copy(empty_store, tmp_path / 'small.db')}")
     yield world
     close_world(world)

@@ -16,20 +16,17 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from lms_bot.core.errors import LMSBotError, StoreUnavailable
 from lms_bot.sandbox.zulip import Fault, SandboxZulip
-from lms_bot.store.database import open_store
 from lms_bot.store.messages import Delivery, DeliveryState, Message
 from tests.worlds.outbox_world import OutboxWorld, Owing
 
 if TYPE_CHECKING:
     from lms_bot.notify.notifier import Notifier
-    from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
 
 RATE_LIMITED_SECONDS = 40.0
 FAULTS = (
@@ -201,26 +198,19 @@ def run(machine: type[OutboxMachine], examples: int) -> None:
     )
 
 
-@pytest.mark.timeout(300)
-def test_everybody_is_told_once_with_the_store_in_sqlite(tmp_path: Path) -> None:
-    numbers, empty = count(), tmp_path / "empty.db"
-    open_store(f"sqlite:///{empty}").close_thread()
+def test_everybody_is_told_once_with_the_store_in_sqlite(empty_store: Path, tmp_path: Path) -> None:
+    numbers = count()
 
     def new_store() -> str:
-        return f"sqlite:///{shutil.copy(empty, tmp_path / f'{next(numbers)}.db')}"
+        return f"sqlite:///{shutil.copy(empty_store, tmp_path / f'{next(numbers)}.db')}"
 
     run(type("Machine", (OutboxMachine,), {"new_store": staticmethod(new_store)}), examples=100)
 
 
-@pytest.mark.timeout(300)
 def test_everybody_is_told_once_with_the_store_in_postgresql(
-    postgres: EmbeddedPostgres, new_database: Callable[..., str]
+    store_template: str, new_database: Callable[..., str]
 ) -> None:
-    empty = new_database()
-    open_store(empty).close_thread()
-    name = empty.rpartition("/")[2]
-
     def new_store() -> str:
-        return new_database(name)
+        return new_database(store_template)
 
     run(type("Machine", (OutboxMachine,), {"new_store": staticmethod(new_store)}), examples=12)

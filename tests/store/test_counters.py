@@ -421,8 +421,8 @@ def test_totals_are_of_events_counted_or_not_and_of_those_somebody_was_told_of(s
     assert counters.get_totals() == (4, 2)
 
 
-def test_events_recorded_before_there_were_counters_are_counted(store_url: str) -> None:
-    old = Store(store_url)
+def test_events_recorded_before_there_were_counters_are_counted(url_without_tables: str) -> None:
+    old = Store(url_without_tables)
     with old.transaction() as db:
         Runner(db, str(MIGRATIONS), table_name="lms_schema_migrations").up("0001_initial")
         for number in range(5):
@@ -438,7 +438,7 @@ def test_events_recorded_before_there_were_counters_are_counted(store_url: str) 
             " created_at FROM lms_activity_events"
         )
     old.close_thread()
-    store = open_store(store_url)
+    store = open_store(url_without_tables)
     with store.session():
         assert Counters(store, events_at_once=2).catch_up() == 0
         assert get_kept() == recount()

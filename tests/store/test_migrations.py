@@ -27,9 +27,9 @@ def insert(store: Store, table: str, **columns: Any) -> None:
 
 
 @pytest.fixture
-def store(store_url: str) -> Iterator[Store]:
+def store(url_without_tables: str) -> Iterator[Store]:
     """One of before the outbox carried answers, brought up to date."""
-    old, moment = Store(store_url), to_stored(THEN)
+    old, moment = Store(url_without_tables), to_stored(THEN)
     with old.transaction() as db:
         Runner(db, str(MIGRATIONS), table_name="lms_schema_migrations").up("0002_conversation")
         for person, (state, priority) in MESSAGES.items():
@@ -40,7 +40,7 @@ def store(store_url: str) -> Iterator[Store]:
             row = {"zulip_message_id": number, "zulip_user_id": 9, "taken_at": moment, "taken_by": "some:1"}
             insert(old, "lms_answers", key=str(number), answered_at=answered_at, content=content, **row)
     old.close_thread()
-    opened = open_store(store_url)
+    opened = open_store(url_without_tables)
     yield opened
     opened.close_thread()
 

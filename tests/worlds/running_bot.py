@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 Found = TypeVar("Found")
 
 SCRIPTS = Path(sys.executable).parent
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
+TO_END_IN_SECONDS = 15.0
+"""After a signal. README promises five, which a busy machine may not keep; what must not be waited for takes more."""
+
 LOOK_SECONDS = 0.01
 FOREIGN_SETTINGS = ("LMS_", "ZULIP_", "PG", "PYTHONPATH")
 

@@ -377,7 +377,7 @@ def test_a_file_is_uploaded_and_can_be_read_by_who_gets_the_link(
 ) -> None:
     address = gateway.upload_file(name, b"content")
     gateway.send_direct(anna.user_id, f"[{name}]({address})")
-    response = requests.get(zulip.site + address, auth=(anna.delivery_email, anna.api_key), timeout=5)
+    response = requests.get(zulip.site + address, auth=(anna.delivery_email, anna.api_key), timeout=60)
     assert response.content == b"content"
 
 

@@ -11,13 +11,6 @@ import pytest
 from tests.worlds.chat_world import MARIA, World, close_world, make_user, open_world
 
 
-@pytest.fixture(scope="session")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("empty") / "store.db"
-    close_world(open_world(f"sqlite:///{path}"))
-    return path
-
-
 @pytest.fixture
 def berlin_world(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Maria lives in Berlin: there it is 13:00, on a Wednesday."""
