@@ -8,6 +8,7 @@ import unicodedata
 from lms_bot.core.markdown import disarm, one_line
 
 _PLAIN = re.compile(r"[\w.@+-]+(?: [\w.@+-]+)*", re.ASCII)
+_PUNCTUATED = re.compile(r"(?P<kept>(?<=[^\W\d_])[+#]+)|[\W_]")
 _JOINERS = re.compile("[\u200c\u200d]")
 # Accents, Hebrew points, Arabic vowel marks: nobody types them. Vowel signs of other scripts are letters.
 _ACCENTS = re.compile("[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670]")
@@ -21,12 +22,30 @@ _PLAIN_LETTERS = str.maketrans(
 )
 
 
-def normalize(text: str | None) -> str:
-    """A name without what people leave out: case, accents, more than one space.
+def fold(text: str | None) -> str:
+    """A username without case, accents, width and more than one space; its punctuation stays, it tells apart.
 
-    Names copied from our own messages, where some characters gave way to others, normalize to the same.
+    What was copied from our own messages, where some characters gave way to others, folds to the same.
     """
     if text and _PLAIN.fullmatch(text):  # as most are; the long way takes ten times as long
         return text.casefold()
     letters = unicodedata.normalize("NFKD", _JOINERS.sub("", one_line(disarm(text))))
     return unicodedata.normalize("NFC", _ACCENTS.sub("", letters)).casefold().translate(_PLAIN_LETTERS)
+
+
+def normalize(text: str | None) -> str:
+    """A name or title without what people leave out: as folded, and without punctuation.
+
+    `Unit 3 - Forces` is `unit 3 forces`, with any dash, `King, Jr.` is `king jr`, `O'Brien` is `obrien`. `C++` and
+    `C#` stay what they are, and so does what would have nothing left.
+    """
+    folded = fold(text)
+    if folded.isalnum():
+        return folded
+    return " ".join(_PUNCTUATED.sub(_put_apart, folded.replace("'", "")).split()) or folded.strip()
+
+
+def _put_apart(found: re.Match[str]) -> str:
+    """Vowel signs and the like are no letters to `re`, and no punctuation either."""
+    mark = found[0]
+    return mark if found["kept"] or unicodedata.category(mark).startswith("M") else " "

@@ -14,10 +14,18 @@ from lms_bot.store.conversation import AnsweredQuestion
 from lms_bot.store.database import MIGRATIONS, Store, open_store
 from lms_bot.store.messages import Lane, Message, MessageState
 from lms_bot.store.statements import to_stored
+from lms_bot.store.totals import Attempt, Title
 
 THEN = datetime(2026, 1, 15, 14, 30, tzinfo=timezone.utc)
 MESSAGES = {7: ("ready", 0), 8: ("sent", 1), 9: ("unknown", 1)}
 """Zulip user id: state and priority, as there were before there was one outbox."""
+
+TITLES = {
+    "unit 3 \u2013 forces": "Unit 3 \u2013 Forces",
+    "unit 3 - forces": "Unit 3 - Forces",
+    "algebra": "Algebra",
+}
+"""By how they were looked for: with their punctuation."""
 
 
 def insert(store: Store, table: str, **columns: Any) -> None:
@@ -39,6 +47,10 @@ def store(url_without_tables: str) -> Iterator[Store]:
         for number, answered_at, content in ((1, moment, None), (2, None, "perhaps sent"), (3, None, None)):
             row = {"zulip_message_id": number, "zulip_user_id": 9, "taken_at": moment, "taken_by": "some:1"}
             insert(old, "lms_answers", key=str(number), answered_at=answered_at, content=content, **row)
+        for number, (key, title) in enumerate(TITLES.items()):
+            insert(old, "lms_titles", is_exam=True, title_key=key, title=title)
+            insert(old, "lms_attempts", student_id=1, is_exam=True, activity_id=number, title=title, title_key=key,
+                   outcome="passed", last_at=moment)  # fmt: skip
     old.close_thread()
     opened = open_store(url_without_tables)
     yield opened
@@ -63,3 +75,13 @@ def test_an_answer_that_may_have_been_sent_is_looked_for_before_it_is_sent(store
 
 def test_what_was_answered_stays_so_and_what_was_only_begun_is_answered_anew(store: Store) -> None:
     assert AnsweredQuestion.get_answered(["1", "2", "3"]) == {"1": THEN, "2": THEN}
+
+
+def test_titles_are_found_without_their_punctuation(store: Store) -> None:
+    with store.session():
+        assert {one.title_key: one.title in TITLES.values() for one in Title.select()} == {
+            "unit 3 forces": True, "algebra": True,
+        }  # fmt: skip
+        assert [one.title_key for one in Attempt.select().order_by(Attempt.activity_id)] == [
+            "unit 3 forces", "unit 3 forces", "algebra",
+        ]  # fmt: skip

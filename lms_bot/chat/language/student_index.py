@@ -11,7 +11,7 @@ from itertools import chain, takewhile
 from math import inf
 
 from lms_bot.core.cache import ExpiringCache
-from lms_bot.core.normalize import normalize
+from lms_bot.core.normalize import fold, normalize
 from lms_bot.core.typos import find_nearest
 from lms_bot.lms.people import Student
 
@@ -54,7 +54,8 @@ class StudentIndex:
         """The students who may be meant, by username; none if `said` says nothing.
 
         A username as it is written wins over a username in another case, that over an id, that over a name
-        (display, first, last or full), and that over the beginning of any of these. Accents do not count.
+        (display, first, last, full, or the username with other punctuation), and that over the beginning of any of
+        these. Accents and punctuation do not count.
         """
         normalized = normalize(said)
         if said.startswith(CHOSEN):
@@ -63,8 +64,8 @@ class StudentIndex:
             return []
         return (
             self._by_username.get(said)
-            or self._by_normalized_username.get(normalized)
-            or self._by_id.get(normalized.removeprefix("#"))
+            or self._by_folded_username.get(fold(said))
+            or self._by_id.get(normalized)
             or self._by_name.get(normalized)
             or self._find_beginning(normalized)
         )
@@ -81,7 +82,7 @@ class StudentIndex:
     def search(self, said: str) -> list[Student]:
         """Everybody whose id this is, or who has a name with a word that begins so."""
         normalized = normalize(said)
-        found = [*self._by_id.get(normalized.removeprefix("#"), []), *self._find_beginning(normalized)]
+        found = [*self._by_id.get(normalized, []), *self._find_beginning(normalized)]
         return list({student.student_id: student for student in found}.values())
 
     def _find_beginning(self, normalized: str) -> list[Student]:
@@ -97,8 +98,8 @@ class StudentIndex:
         return self._index([student.username] for student in self._in_order)
 
     @cached_property
-    def _by_normalized_username(self) -> dict[str, list[Student]]:
-        return self._index(names[:1] for names in self._names)
+    def _by_folded_username(self) -> dict[str, list[Student]]:
+        return self._index([fold(student.username)] for student in self._in_order)
 
     @cached_property
     def _by_id(self) -> dict[str, list[Student]]:
@@ -146,13 +147,11 @@ class StudentIndexes:
 
 
 def _names(student: Student) -> list[str]:
-    """The normalized username first, which may be ""; no name twice."""
+    """Normalized; no name twice, and "" where there is none."""
     first, last = normalize(student.first_name), normalize(student.last_name)
     full = [f"{first} {last}", f"{last} {first}"] if first and last else []
     full += [] if not full or full[0].isascii() else [f"{last}{first}"]  # Chinese is written without the space
-    others = [*filter(None, (normalize(student.display_name), first, last)), *full]
-    apart = [name.replace("-", " ") for name in others]  # "Jean Luc" is Jean-Luc, and Jones is Ms Smith-Jones
-    return list(dict.fromkeys([normalize(student.username), *others, *apart]))
+    return list(dict.fromkeys([normalize(student.username), normalize(student.display_name), first, last, *full]))
 
 
 def _rests(name: str) -> Iterator[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from lms_bot.chat.commands.notes import write_note
 from lms_bot.core.activities import ActivityType
-from tests.worlds.chat_world import JANE, JOHN, MARIA, NOW, PUPIL, ZOE, World, add_exam, lines_of
+from tests.worlds.chat_world import JANE, JOHN, MARIA, NOW, PUPIL, ZOE, World, add_exam, lines_of, make_student
 
 WATCHED = ActivityType.CONTENT_WATCHED
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -51,6 +52,16 @@ def test_a_card_tells_how_a_student_is_doing(world: World) -> None:
 @pytest.mark.parametrize("said", ["card john", "how is john doing?", "progress of John Doe", "report john please"])
 def test_a_card_may_be_asked_for_in_other_words(small_world: World, said: str) -> None:
     assert small_world.ask(said).text.startswith("🎓 **John Doe (john_doe)**")
+
+
+@pytest.mark.parametrize(
+    "shown", ["Ana M. L\u00f3pez", "Martin L. King, Jr.", "St. John Smith", "Doe, Jane", "O\u2019Neil"]
+)
+@pytest.mark.parametrize("how", ["student {}", "history {}", "how is {} doing?"])
+def test_a_student_is_found_by_the_name_that_is_shown(small_world: World, shown: str, how: str) -> None:
+    pupil = replace(make_student(77, "pupil_77"), display_name=shown)
+    small_world.people.students_of[1] += (pupil,)
+    assert shown in small_world.ask(how.format(shown)).text.split("\n")[0]
 
 
 def test_a_card_of_somebody_who_did_nothing_says_so(small_world: World) -> None:

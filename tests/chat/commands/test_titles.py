@@ -93,6 +93,12 @@ def test_punctuation_around_a_title_does_not_hurt(small_world: World, said: str)
     assert small_world.ask(said).text.startswith("📝 **Algebra** ·")
 
 
+@pytest.mark.parametrize("said", ["exam unit 3 - forces", "exam unit 3 \u2013 forces", "exam UNIT 3: FORCES"])
+def test_a_title_is_found_whatever_its_dashes_are(small_world: World, said: str) -> None:
+    add_exam(small_world, JOHN, "Unit 3 \u2013 Forces", 80)
+    assert lines_of(small_world, said)[0].startswith("📝 **Unit 3 \u2013 Forces** · 1 of your 3 students")
+
+
 @pytest.mark.parametrize("title", ["How to", "A", "What is this?"])
 def test_a_title_may_be_of_words_that_mean_nothing_elsewhere(small_world: World, title: str) -> None:
     add_exam(small_world, JOHN, title, 80)
