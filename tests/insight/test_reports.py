@@ -339,7 +339,8 @@ def test_titles_are_found_by_any_part_of_them_in_any_case_with_the_whole_one_fir
     assert find_titles(" alGÉbra ", None, limit=1) == [exam]
     assert find_titles("algebra", [JOHN.student_id]) == [film, advanced]
     assert find_titles("algebra", []) == find_titles("chemistry", None) == []
-    assert [one.title for one in find_titles("%", None)] == ["100% _"]
+    assert find_titles("%", None) == find_titles("_", None) == []
+    assert [one.title for one in find_titles("00%", None)] == ["100% _"]
     assert find_titles(" ", None) == []
 
 

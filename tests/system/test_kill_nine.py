@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lms_bot.sandbox.lms.school import School
 
 KILLS = 50
-PAUSE_SECONDS = (0.01, 0.06)  # between two acts of the students
+PAUSE_SECONDS = (0.03, 0.1)  # between two acts of the students
 PATIENCE_SECONDS = 400.0  # a busy machine tells thousands of events for minutes
 
 

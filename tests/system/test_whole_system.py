@@ -286,7 +286,7 @@ def test_asked_in_a_group_the_answer_comes_in_a_direct_message(town: Town) -> No
     everybody = [town.people["anna"], town.people["carla"]]
     wait_until(lambda: town.zulip.messages(sender=town.bot, to=everybody), "an answer to the group")
     assert [one.content for one in town.zulip.messages(sender=town.bot, to=everybody)] == [POINTER]
-    assert "john_doe" in town.told("anna")[-1]
+    wait_until(lambda: "john_doe" in town.told("anna")[-1], "the answer to herself")
 
 
 def test_what_is_said_in_a_channel_without_a_mention_is_not_answered(town: Town) -> None:
