@@ -16,7 +16,7 @@ import psycopg2
 from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ, TRANSACTION_STATUS_IDLE, connection, cursor
 
 from lms_bot.core.errors import LMSRefused, LMSUnavailable
-from lms_bot.lms.driver import BROKEN, register_patient_types, to_lms_error
+from lms_bot.lms.driver import BROKEN, cut_columns, register_patient_types, to_lms_error
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +44,7 @@ class LMSConnection:
         self._is_waited_for = False
         self._connection: connection | None = None
         self._server: tuple[datetime, datetime] | None = None  # when it started, when we met it
+        self._cut_selects: dict[str, str] = {}
         self.generation = 0
         self.interruption: str | None = None
 
@@ -60,9 +61,9 @@ class LMSConnection:
                 is_within = connected.info.transaction_status != TRANSACTION_STATUS_IDLE  # a look of this thread
                 block = nullcontext() if is_within else _transaction(connected)
                 with block, connected.cursor() as open_cursor:
-                    yield Snapshot(connected, open_cursor)
+                    yield Snapshot(connected, open_cursor, self._cut_selects)
             except psycopg2.Error as error:
-                if self._connection is None or self._connection.closed or isinstance(error, BROKEN):
+                if not self.is_open or isinstance(error, BROKEN):
                     self._drop()
                 raise to_lms_error(error) from error
 
@@ -111,12 +112,17 @@ class LMSConnection:
         with self._lock:
             self._drop()
 
+    @property
+    def is_open(self) -> bool:
+        return self._connection is not None and not self._connection.closed
+
     def _connected(self) -> connection:
         if self._dsn is None:
             raise LMSRefused("no LMS is set up: LMS_DB_NAME and LMS_DB_USER, or LMS_DB_URL, are not set")
         if self._connection is None or self._connection.closed:
             self._connection = _connect(self._dsn)
             self.generation += 1
+            self._cut_selects = {}
             self._meet(self._connection)
         return self._connection
 
@@ -143,6 +149,17 @@ class Snapshot:
 
     connection: connection
     cursor: cursor
+    cut_selects: dict[str, str]
+
+    def cut(self, select: str, parameters: Mapping[str, Any]) -> str:
+        """The SELECT with values of at most LONGEST_TEXT characters: texts are cut, other long things are null.
+
+        It is looked at once for each connection, since installations differ in the types of their columns.
+        """
+        if select not in self.cut_selects:
+            self.cursor.execute(f"SELECT * FROM ({select}) AS found LIMIT 0", parameters)
+            self.cut_selects[select] = cut_columns(select, [one.type_code for one in self.cursor.description or ()])
+        return self.cut_selects[select]
 
     def fetch_all(self, sql: str, parameters: Mapping[str, Any] | Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         self.cursor.execute(sql, parameters)

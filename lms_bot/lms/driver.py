@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +14,14 @@ from lms_bot.core.errors import LMSBotError, LMSRefused, LMSUnavailable, first_l
 
 TIMESTAMP, TIMESTAMPTZ = 1114, 1184  # type oids, from pg_type.dat
 TEXT_TYPES = (18, 19, 25, 1042, 1043)
+SHORT_TYPES = (16, 20, 21, 23, 26, 700, 701, 1082, 1083, 1114, 1184, 1186, 1266, 1700, 2950)
+"""Numbers, moments and the like, which are never long."""
+
+LONGEST_TEXT = 1334  # Moodle has names of 1,333 characters; one more, so that what is cut is seen to be
+LONGEST_OTHER = 20_000  # bytes of what is no text and cannot be cut: JSON, lists
 
 BROKEN = (psycopg2.OperationalError, psycopg2.InterfaceError)
+TABLES_DIFFER = ("22", "42")  # classes of errors: of data, and of what a statement says of tables
 _ENDED = (
     "",  # the server said nothing any more
     errorcodes.ADMIN_SHUTDOWN,
@@ -47,6 +54,8 @@ def _describe_refusal(code: str, said: str) -> str | None:
         return f"the LMS lets us in but not read: {said}; see the GRANT statements in the README"
     if code in (errorcodes.UNDEFINED_TABLE, errorcodes.UNDEFINED_COLUMN) or "does not exist" in said:
         return f"the LMS lacks something we read: {said}"
+    if code.startswith(TABLES_DIFFER):
+        return f"the LMS has something in a form that we cannot read: {said}"
     return None
 
 
@@ -58,6 +67,19 @@ def _describe_absence(code: str, said: str, *, is_broken: bool) -> str:
     if is_broken:
         return f"the connection to the LMS broke, and is made anew: {said}"
     return f"the connection to the LMS failed: {said}"
+
+
+def cut_columns(select: str, types: Sequence[int]) -> str:
+    """The SELECT, whose columns have these type oids, without values that are long: they fill the memory."""
+    names = [f"c{number}" for number in range(len(types))]
+    columns = ", ".join(map(_cut_column, names, types))
+    return f"SELECT {columns} FROM ({select}) AS found ({', '.join(names)})"
+
+
+def _cut_column(name: str, kind: int) -> str:
+    if kind in TEXT_TYPES:
+        return f"left({name}, {LONGEST_TEXT})"
+    return name if kind in SHORT_TYPES else f"CASE WHEN octet_length({name}::text) <= {LONGEST_OTHER} THEN {name} END"
 
 
 @dataclass(frozen=True)

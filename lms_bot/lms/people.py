@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from lms_bot.lms.connection import PATIENCE_SECONDS, LMSConnection
-from lms_bot.lms.driver import Unreadable
+from lms_bot.lms.values import RowProblem, read_id, read_text
+
+Person = TypeVar("Person")
 
 
 @dataclass(frozen=True)
@@ -65,27 +68,27 @@ class PeopleReader:
     selects: PeopleSelects
 
     def fetch_mentors(self) -> list[Mentor]:
-        return [_mentor(row) for row in self._fetch(self.selects.mentors)]
+        return list(_read_each(_mentor, self._fetch(self.selects.mentors)))
 
     def fetch_mentors_of_students(self, student_ids: Collection[int]) -> dict[int, list[Mentor]]:
         """The mentors of each of these students, the first by mentors.id first."""
         found: dict[int, list[Mentor]] = defaultdict(list)
         for student_id, *mentor in self._fetch(self.selects.mentors_of_students, student_ids=list(student_ids)):
-            found[student_id].append(_mentor(mentor))
+            found[student_id] += _read_each(_mentor, [mentor])
         return found
 
     def fetch_students(self, student_ids: Collection[int]) -> list[Student]:
-        return [_student(row) for row in self._fetch(self.selects.students, student_ids=list(student_ids))]
+        return list(_read_each(_student, self._fetch(self.selects.students, student_ids=list(student_ids))))
 
     def fetch_students_of_mentors(self, mentor_keys: Collection[int]) -> dict[int, list[Student]]:
         """The students of each of these mentors, by `Mentor.key`."""
         found: dict[int, list[Student]] = defaultdict(list)
         for mentor_key, *student in self._fetch(self.selects.students_of_mentors, mentor_keys=list(mentor_keys)):
-            found[mentor_key].append(_student(student))
+            found[mentor_key] += _read_each(_student, [student])
         return found
 
     def fetch_all_students(self) -> list[Student]:
-        return [_student(row) for row in self._fetch(self.selects.all_students)]
+        return list(_read_each(_student, self._fetch(self.selects.all_students)))
 
     def fetch_students_called(
         self, usernames: Collection[str], emails: Collection[str]
@@ -94,7 +97,7 @@ class PeopleReader:
         if self.selects.students_called is None:
             return []
         rows = self._fetch(self.selects.students_called, usernames=list(usernames), emails=list(emails))
-        return [(_student(student), is_active) for is_active, *student in rows]
+        return [(student, is_active) for is_active, *row in rows for student in _read_each(_student, [row])]
 
     def fetch_shared_student_emails(self, emails: Collection[str]) -> set[str]:
         """Which of these addresses (lower case) more than one student has."""
@@ -102,25 +105,43 @@ class PeopleReader:
 
     def _fetch(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
         with self.connection.snapshot(PATIENCE_SECONDS) as snapshot:
-            return snapshot.fetch_all(sql, parameters)
+            return snapshot.fetch_all(snapshot.cut(sql, parameters), parameters)
 
 
-def display_name(display: str | None, first: str | None, last: str | None) -> str | None:
+def display_name(display: Any, first: Any, last: Any) -> str | None:
     """The name to show beside the username: the display name, else first and last name, else None."""
-    return (display or "").strip() or " ".join(filter(None, ((first or "").strip(), (last or "").strip()))) or None
+    shown = (read_text(display) or "").strip()
+    if shown:
+        return shown
+    return " ".join(filter(None, ((read_text(name) or "").strip() for name in (first, last)))) or None
+
+
+def _read_each(read: Callable[[Any], Person], rows: Iterable[Any]) -> Iterator[Person]:
+    """Whose id cannot be kept is left out."""
+    for row in rows:
+        with suppress(RowProblem):
+            yield read(row)
 
 
 def _mentor(row: Any) -> Mentor:
-    key, mentor_id, username, email, display, first, last, *supervisor = map(_readable, row)
-    name = display_name(display, first, last)
-    return Mentor(key, mentor_id, username or f"mentor {key}", email, name, *supervisor)
+    key, mentor_id, username, email, *names = row[:7]
+    return Mentor(
+        key=read_id("mentors.id", key),
+        mentor_id=None if mentor_id is None else read_id("mentors.user_id", mentor_id),
+        username=read_text(username) or f"mentor {key}",
+        email=read_text(email),
+        name=display_name(*names),
+        supervisor_key=None if not row[7:] or row[7] is None else read_id("mentors.supervisor_id", row[7]),
+    )
 
 
 def _student(row: Any) -> Student:
-    student_id, username, email, display, first, last = map(_readable, row)
-    name = display_name(display, first, last)
-    return Student(student_id, username or f"student {student_id}", email, name, first, last)
-
-
-def _readable(value: Any) -> Any:
-    return None if isinstance(value, Unreadable) else value
+    student_id, username, email, display, first, last = row
+    return Student(
+        student_id=read_id("students.id", student_id),
+        username=read_text(username) or f"student {student_id}",
+        email=read_text(email),
+        display_name=display_name(display, first, last),
+        first_name=read_text(first),
+        last_name=read_text(last),
+    )

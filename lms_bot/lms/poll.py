@@ -107,7 +107,7 @@ class Poll:
         )
         self._tail_is_done = len(rows) < PAGE_ROWS
         if rows:
-            self._position = replace(self._position, high_key=rows[-1][0])
+            self._position = replace(self._position, high_key=int(rows[-1][0]))
         return [key for (key,) in rows]
 
     def _open(self, snapshot: Snapshot, moment: Moment) -> list[Any]:
@@ -195,9 +195,10 @@ class Poll:
 def read_by_keys(snapshot: Snapshot, stream: Stream, keys: Sequence[Any], moment: Moment) -> list[Reading]:
     if not keys:
         return []
-    rows = snapshot.fetch_all(
+    parameters = {"keys": list(dict.fromkeys(keys))}
+    select = (
         f"{stream.select} WHERE {stream.alias}.{stream.key} = ANY(%(keys)s::{stream.key_type}[])"
-        f" ORDER BY {stream.alias}.{stream.key}",
-        {"keys": list(dict.fromkeys(keys))},
+        f" ORDER BY {stream.alias}.{stream.key}"
     )
+    rows = snapshot.fetch_all(snapshot.cut(select, parameters), parameters)
     return stream.read_all(rows, moment.lms_now)

@@ -58,8 +58,9 @@ class Source:
             moment = fetch_moment(snapshot)
             newest = f"SELECT max({stream.key}) FROM {stream.table}"
             high_key = snapshot.fetch_one(newest)[0] if stream.key_grows else None
+            high_key = None if high_key is None else int(high_key)
             sql = f"{stream.select} WHERE {was_there(first, moment, stream.alias)}"
-            for page in snapshot.fetch_pages(sql, {}, PAGE_ROWS):
+            for page in snapshot.fetch_pages(snapshot.cut(sql, {}), {}, PAGE_ROWS):
                 yield Changes(stream, stream.read_all(page, moment.lms_now), first)
         yield Changes(stream, [], Position(first.table_id, high_key, first.horizon))
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
-from decimal import Decimal
+from datetime import datetime
 from typing import Any
 
 from lms_bot.core.activities import UNKNOWN_STATE, UNREADABLE, Activity, ActivityType, Rejection
-from lms_bot.core.clock import to_utc
-from lms_bot.lms.driver import Unreadable
 from lms_bot.lms.people import PeopleSelects, display_name
 from lms_bot.lms.stream import Reading, Stream
+from lms_bot.lms.values import (
+    TITLE_LENGTH,
+    UNQUESTIONED,
+    RowProblem,
+    read_id,
+    read_key,
+    read_moment,
+    read_plain,
+    read_text,
+    read_word,
+)
 
 STARTED, COMPLETED, WATCHED = "started", "completed", "watched"
 STATES = {
@@ -29,13 +36,6 @@ CONTENT_TYPES = {
     COMPLETED: ActivityType.CONTENT_COMPLETED,
     WATCHED: ActivityType.CONTENT_WATCHED,
 }
-
-EARLIEST_YEAR = 1990
-LARGEST_ID = 2**31 - 1  # what the store's columns hold
-FURTHEST_AHEAD = timedelta(days=366)
-TITLE_LENGTH = 500
-UNQUESTIONED = frozenset((str, int, bool, type(None)))
-"""Types whose every value can be kept. Most values are of these, and a backlog has many."""
 
 EXAM_COLUMNS = (
     "id", "user_id", "username", "student_username", "display_name", "first_name", "last_name",
@@ -110,14 +110,6 @@ FindWhat = Callable[[Row], tuple[ActivityType, datetime | None]]
 """What a row says has happened, and when. Raises RowProblem."""
 
 
-class RowProblem(Exception):
-    """Why a row cannot become an activity, in plain words."""
-
-    def __init__(self, problem: str, reason: str) -> None:
-        super().__init__(reason)
-        self.problem = problem
-
-
 def read_exam_attempt(values: tuple[Any, ...], lms_now: datetime) -> Reading:
     return _read("attempts", dict(zip(EXAM_COLUMNS, values, strict=True)), lms_now, _what_of_exam, EXAM_METADATA)
 
@@ -128,28 +120,30 @@ def read_content_attempt(values: tuple[Any, ...], lms_now: datetime) -> Reading:
 
 
 def _read(stream: str, row: Row, lms_now: datetime, find_what: FindWhat, kept: Sequence[str]) -> Reading:
-    key = str(row["id"])
+    key = read_key(row["id"])
     try:
-        _check_values(row, lms_now)
-        event_type, happened_at = find_what(row)
         if row["user_id"] is None:
             raise RowProblem(UNREADABLE, "it names no student (user_id is empty)")  # noqa: TRY301
+        plain = {
+            name: value if type(value) in UNQUESTIONED else read_plain(name, value, lms_now)
+            for name, value in row.items()
+        }
+        event_type, happened_at = find_what(row)
+        activity = Activity(
+            stream=stream,
+            row_key=key,
+            event_type=event_type,
+            student_id=read_id("user_id", row["user_id"]),
+            student_username=read_text(row["student_username"] or row.get("username")),
+            student_display_name=display_name(row["display_name"], row["first_name"], row["last_name"]),
+            activity_id=read_id("id", row["id"]),
+            activity_title=read_text(row["title"], TITLE_LENGTH),
+            activity_metadata={name: plain[name] for name in kept},
+            happened_at=read_moment("when it happened", happened_at, lms_now),
+            is_echo=row.get("assessment_id") is not None,  # the same act as that attempt, which is told
+        )
     except RowProblem as problem:
         return Reading(key, rejection=Rejection(stream, key, problem.problem, str(problem)))
-    title = row["title"]
-    activity = Activity(
-        stream=stream,
-        row_key=key,
-        event_type=event_type,
-        student_id=row["user_id"],
-        student_username=row["student_username"] or row.get("username"),
-        student_display_name=display_name(row["display_name"], row["first_name"], row["last_name"]),
-        activity_id=row["id"],
-        activity_title=title if title is None or len(title) <= TITLE_LENGTH else title[: TITLE_LENGTH - 1] + "…",
-        activity_metadata={name: _plain(row[name]) for name in kept},
-        happened_at=None if happened_at is None else to_utc(happened_at),
-        is_echo=row.get("assessment_id") is not None,  # the same act as that attempt, which is told
-    )
     return Reading(key, activity, is_open=event_type.is_start)
 
 
@@ -158,7 +152,7 @@ def _what_of_exam(row: Row) -> tuple[ActivityType, datetime | None]:
     if state == STARTED:
         return ActivityType.EXAM_STARTED, row["date"] or row["last_started_time"]
     if state == COMPLETED:
-        event_type = RESULTS.get((row["result"] or "").strip().casefold(), ActivityType.EXAM_COMPLETED)
+        event_type = RESULTS.get(read_word(row["result"]), ActivityType.EXAM_COMPLETED)
         return event_type, row["last_answer_updated_time"] or row["date"]
     raise RowProblem(UNKNOWN_STATE, f"an exam cannot be “{row['state']}”")
 
@@ -169,42 +163,11 @@ def _what_of_content(row: Row) -> tuple[ActivityType, datetime | None]:
     return CONTENT_TYPES[state], happened_at
 
 
-def _plain(value: Any) -> Any:
-    """As JSON can hold it; installations differ in the types of such columns."""
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() and abs(value) < 2**53 else float(value)
-    if isinstance(value, datetime):
-        return to_utc(value).isoformat()
-    return str(value) if isinstance(value, timedelta) else value
-
-
-def _state(word: str | None) -> str:
-    known = STATES.get(" ".join((word or "").casefold().replace("_", " ").replace("-", " ").split()))
+def _state(word: Any) -> str:
+    known = STATES.get(read_word(word))
     if known is None:
-        raise RowProblem(UNKNOWN_STATE, f"its state is “{word}”" if word else "it has no state")
+        raise RowProblem(UNKNOWN_STATE, f"its state is “{read_text(word)}”" if word else "it has no state")
     return known
-
-
-def _check_values(row: Row, lms_now: datetime) -> None:
-    for name, value in row.items():
-        if type(value) in UNQUESTIONED:
-            continue
-        if isinstance(value, Unreadable):
-            raise RowProblem(UNREADABLE, f"{name}: {value.problem}")
-        if isinstance(value, datetime):
-            _check_date(name, value, lms_now)
-        elif isinstance(value, (float, Decimal)) and not math.isfinite(value):
-            raise RowProblem(UNREADABLE, f"{name}: {value} is no number that can be kept")
-    for name in ("id", "user_id"):
-        if row[name] is not None and abs(row[name]) > LARGEST_ID:
-            raise RowProblem(UNREADABLE, f"{name}: {row[name]} is larger than can be kept")
-
-
-def _check_date(name: str, value: datetime, lms_now: datetime) -> None:
-    if EARLIEST_YEAR <= value.year <= lms_now.year:  # nearly all are; what follows takes time
-        return
-    if value.year < EARLIEST_YEAR or value.year > lms_now.year + 2 or to_utc(value) > lms_now + FURTHEST_AHEAD:
-        raise RowProblem(UNREADABLE, f"{name}: {value:%Y-%m-%d} cannot be when it happened")
 
 
 STREAMS = (

@@ -9,6 +9,7 @@ from typing import Any
 
 from lms_bot.core.activities import UNREADABLE, Activity, Rejection
 from lms_bot.core.errors import first_line
+from lms_bot.lms.values import read_key
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class Stream:
             return self.read(row, lms_now)
         except Exception as error:
             reason = f"it cannot be read: {first_line(error) or type(error).__name__}"
-            return Reading(str(row[0]), rejection=Rejection(self.name, str(row[0]), UNREADABLE, reason))
+            key = read_key(row[0])
+            return Reading(key, rejection=Rejection(self.name, key, UNREADABLE, reason))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from peewee import (
     BooleanField,
     CompositeKey,
     ForeignKeyField,
-    IntegerField,
     JSONField,
     TextField,
 )
@@ -35,7 +34,7 @@ class AnsweredQuestion(BaseModel):
 
     key = TextField(primary_key=True)
     zulip_message_id = BigIntegerField()
-    zulip_user_id = IntegerField()
+    zulip_user_id = BigIntegerField()
     answered_at = UTCDateTimeField(default=utc_now)
 
     class Meta:
@@ -68,7 +67,7 @@ class AnsweredQuestion(BaseModel):
 class Choice(BaseModel):
     """What somebody who asked unclearly may have meant: `questions`, each as its words."""
 
-    zulip_user_id = IntegerField(primary_key=True)
+    zulip_user_id = BigIntegerField(primary_key=True)
     asked_at = UTCDateTimeField()
     questions = JSONField()
 
@@ -87,8 +86,8 @@ class Note(BaseModel):
     """
 
     note_id = AutoField()
-    student_id = IntegerField()
-    zulip_user_id = IntegerField()
+    student_id = BigIntegerField()
+    zulip_user_id = BigIntegerField()
     author_name = TextField()
     text = TextField()
     created_at = UTCDateTimeField(default=utc_now)
@@ -102,7 +101,7 @@ class SeenEvent(BaseModel):
     """An event somebody has seen to. `zulip_message_id` is the message whose reaction said so, if one did."""
 
     event = ForeignKeyField(LMSActivityEvent, column_name="event_id", on_delete="CASCADE")
-    zulip_user_id = IntegerField()
+    zulip_user_id = BigIntegerField()
     seen_at = UTCDateTimeField(default=utc_now)
     zulip_message_id = BigIntegerField(null=True)
     by_reaction = BooleanField(default=False)
@@ -117,8 +116,8 @@ class AuditEntry(BaseModel):
 
     look_id = AutoField()
     looked_at = UTCDateTimeField(default=utc_now)
-    zulip_user_id = IntegerField()
-    student_id = IntegerField(null=True)
+    zulip_user_id = BigIntegerField()
+    student_id = BigIntegerField(null=True)
     command = TextField()
 
     class Meta:

@@ -54,7 +54,7 @@ SELECT event_id, event_type, student_id, student_username, student_display_name,
 FROM lms_activity_events WHERE event_id > ? AND event_id <= ? AND NOT is_echo ORDER BY event_id LIMIT ?
 """
 
-ATTEMPT_KEY = {"student_id": "integer", "is_exam": "boolean", "activity_id": "integer"}
+ATTEMPT_KEY = {"student_id": "bigint", "is_exam": "boolean", "activity_id": "bigint"}
 ATTEMPT_COLUMNS = (*ATTEMPT_KEY, *(column.name for column in fields(AttemptSoFar)))
 TOTALS_COLUMNS = (
     "student_id", "username", "display_name", "last_at", "last_event_id", "scored", "percentage_total",

@@ -67,7 +67,7 @@ class Message(BaseModel):
     """
 
     message_id = BigAutoField()
-    zulip_user_id = IntegerField()
+    zulip_user_id = BigIntegerField()
     place = JSONField(null=True)
     conversation = TextField()
     content = TextField()
@@ -114,7 +114,7 @@ class Delivery(BaseModel):
     event_id: int
     event = ForeignKeyField(LMSActivityEvent, backref="deliveries", column_name="event_id", on_delete="CASCADE")
     recipient = TextField()
-    zulip_user_id = IntegerField(null=True)
+    zulip_user_id = BigIntegerField(null=True)
     state = CharField(max_length=12, default=DeliveryState.PENDING.value)
     message = ForeignKeyField(
         Message, null=True, backref="deliveries", column_name="message_id", on_delete="SET NULL"

@@ -17,7 +17,6 @@ from peewee import (
     CharField,
     CompositeKey,
     ForeignKeyField,
-    IntegerField,
     JSONField,
     Model,
     TextField,
@@ -49,18 +48,18 @@ class LMSActivityEvent(BaseModel):
 
     event_id = AutoField()
     event_type = CharField(max_length=32)
-    student_id = IntegerField()
+    student_id = BigIntegerField()
     student_username = TextField(null=True)
     student_display_name = TextField(null=True)
-    mentor_id = IntegerField(null=True)
+    mentor_id = BigIntegerField(null=True)
     mentor_username = TextField(null=True)
-    activity_id = IntegerField()
+    activity_id = BigIntegerField()
     activity_title = CharField(max_length=500, null=True)
     activity_metadata = JSONField(null=True)
     timestamp = UTCDateTimeField()
     created_at = UTCDateTimeField(default=utc_now)
     processed_for_ai = BooleanField(default=False)
-    zulip_user_id = IntegerField(null=True)
+    zulip_user_id = BigIntegerField(null=True)
     source_key = TextField(unique=True)
     has_deliveries = BooleanField(default=False)
     """False until it is decided who is to be told (also when that is nobody)."""
@@ -204,7 +203,7 @@ class RejectedRow(BaseModel):
 class KnownStudents(BaseModel):
     """The students of one mentor as the LMS last told them, for the time when the LMS is away."""
 
-    mentor_key = IntegerField(primary_key=True)
+    mentor_key = BigIntegerField(primary_key=True)
     students = JSONField()
     fetched_at = UTCDateTimeField()
 
@@ -226,7 +225,7 @@ class Lease(BaseModel):
 class Preference(BaseModel):
     """What one person chose: see `Preferences`."""
 
-    zulip_user_id = IntegerField(primary_key=True)
+    zulip_user_id = BigIntegerField(primary_key=True)
     choices = JSONField()
     updated_at = UTCDateTimeField(default=utc_now)
 

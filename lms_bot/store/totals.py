@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from peewee import BooleanField, CharField, CompositeKey, FloatField, IntegerField, TextField
+from peewee import BigIntegerField, BooleanField, CharField, CompositeKey, FloatField, IntegerField, TextField
 
 from lms_bot.store.database import UTCDateTimeField
 from lms_bot.store.models import BaseModel
@@ -17,7 +17,7 @@ class StudentTotals(BaseModel):
     `percentage_total` is the sum over `scored` exam attempts.
     """
 
-    student_id = IntegerField(primary_key=True)
+    student_id = BigIntegerField(primary_key=True)
     username = TextField(null=True)
     display_name = TextField(null=True)
     last_at = UTCDateTimeField()
@@ -36,9 +36,9 @@ class Attempt(BaseModel):
     `title_key` is the title as it is looked for (see `core.normalize`), "" where there is none.
     """
 
-    student_id = IntegerField()
+    student_id = BigIntegerField()
     is_exam = BooleanField()
-    activity_id = IntegerField()
+    activity_id = BigIntegerField()
     title = TextField(null=True)
     title_key = TextField(default="")
     outcome = CharField(max_length=12)
@@ -61,7 +61,7 @@ class StudentCount(BaseModel):
 
     span = IntegerField()
     day = IntegerField()
-    student_id = IntegerField()
+    student_id = BigIntegerField()
     exam_started = IntegerField(default=0)
     exam_completed = IntegerField(default=0)
     exam_passed = IntegerField(default=0)

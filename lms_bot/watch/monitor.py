@@ -14,7 +14,7 @@ from typing import Any
 from lms_bot.core.activities import Activity, ActivityType
 from lms_bot.core.clock import to_utc, utc_now
 from lms_bot.core.configured import get_configured
-from lms_bot.core.errors import LMSBotError
+from lms_bot.core.errors import LMSBotError, LMSRefused
 from lms_bot.lms.source import Source
 from lms_bot.lms.stream import Changes, Position, Reading, Stream
 from lms_bot.people.recipients import FindRecipients, Recipients
@@ -73,21 +73,39 @@ class ActivityMonitor:
     def process_activities(self) -> int:
         """One poll: records what happened in the LMS since the last. Returns how many events were created.
 
-        Raises LMSUnavailable, LMSRefused or StoreUnavailable; what was not recorded is found again.
+        Raises LMSUnavailable, LMSRefused or StoreUnavailable; what was not recorded is found again. Where one stream
+        is refused, the others are read all the same.
         """
         with self._lock:
             began = monotonic()
             try:
-                created = sum(self._process(stream) for stream in self._source.streams)
-                with self._store.transaction():
-                    KeyValue.put(LAST_GOOD_POLL, utc_now().isoformat())
+                created, refusals = self._process_all()
+                if not refusals:
+                    with self._store.transaction():
+                        KeyValue.put(LAST_GOOD_POLL, utc_now().isoformat())
             except Exception:
                 self._source.forget()
                 raise
         if created:
             plural = "" if created == 1 else "s"
             logger.info("recorded %d event%s in %.2f s", created, plural, monotonic() - began)
+        if refusals:
+            is_all = len(refusals) == len(self._source.streams)
+            raise LMSRefused("; ".join(refusals), retry_after_seconds=None if is_all else 0.0)  # the others go on
         return created
+
+    def _process_all(self) -> tuple[int, list[str]]:
+        """How many events were created, and of which streams the LMS refused to be read."""
+        created, refusals = 0, []
+        for stream in self._source.streams:
+            try:
+                created += self._process(stream)
+            except LMSRefused as error:
+                self._source.forget()
+                if not self._source.connection.is_open:  # it is not about the stream
+                    raise
+                refusals.append(f"{stream.name}: {error}")
+        return created, refusals
 
     def create_activity_event(self, event_data: Mapping[str, Any]) -> LMSActivityEvent | None:
         """Stores one event from event data. None where that event was stored before.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from lms_bot.core.clock import utc_now
@@ -55,6 +56,8 @@ class Polling:
                     self._on_news()
         except LMSBotError as error:
             self._failed(error, now)
+            with suppress(LMSBotError):
+                self._on_news()  # of what was recorded before it failed
         except Exception as error:  # a mistake of ours; whoever runs us logs it, `health` tells of it
             self._failed(LMSBotError(f"a mistake in the program ({type(error).__name__}); see its log"), now)
             raise

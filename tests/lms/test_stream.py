@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -9,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from lms_bot.core.errors import LMSRefused
 from lms_bot.lms.source import Source
 from lms_bot.lms.standard import STREAMS
 from lms_bot.lms.stream import Reading
 from lms_bot.sandbox.lms.school import School
+from lms_bot.store.models import LMSActivityEvent
 from tests.worlds.watching import Watching, add_attempts, fill, run
 
 ATTEMPTS, CONTENTS = STREAMS
@@ -51,8 +54,7 @@ def test_a_row_whose_reading_raises_is_rejected_and_stops_nothing(
     if not is_first_look:
         watching.poll()
     add_attempts(school, 1, 3)
-    run(school, "INSERT INTO content_attempts (id, course_id, chapter_id, chapter_content_id, content_type, user_id,"
-                " state, created) VALUES (9, 1, 1, 1, 'Video', 1, 'started', '2020-01-01')")  # fmt: skip
+    run(school, CONTENT)
     expected = set() if is_first_look else {("1", "exam_passed"), ("3", "exam_passed"), ("9", "content_started")}
     assert watching.poll() == expected
     assert list(watching.rejected()) == ["2"]
@@ -78,3 +80,86 @@ def test_two_rows_of_one_attempt_in_a_page_stop_nothing(
     assert watching.poll() == {("1", "exam_passed"), ("2", "exam_passed")}
     add_attempts(school, 3, 3)
     assert watching.poll() == {("3", "exam_passed")}
+
+
+# ---- columns of other types than we expect ----
+
+READ = [  # column, its type, and how it gets there
+    ("attempts", "result", "boolean", "result = 'pass'"),
+    ("attempts", "id", "numeric", "id"),
+    ("attempts", "id", "numeric(20, 2)", "id"),
+    ("attempts", "date", "text", "date::text"),
+    ("attempts", "date", "date", "date::date"),
+    ("attempts", "last_answer_updated_time", "text", "'2020-01-02T03:04:05Z'"),
+    ("attempts", "time_taken", "time", "'0:45:00'::time"),
+    ("attempts", "time_taken", "interval", "'45 minutes'::interval"),
+    ("attempts", "percentage", "text", "'82,5 %'"),
+    ("attempts", "percentage", "jsonb", '\'{"of": 100, "got": 82}\'::jsonb'),
+    ("attempts", "score", "real[]", "ARRAY[1.5, 2.5]"),
+    ("attempts", "state", "bytea", "state::bytea"),
+    ("attempts", "username", "jsonb", '\'{"en": "one"}\'::jsonb'),
+    ("students", "display_name", "jsonb", '\'{"de": "Eins", "en": "One"}\'::jsonb'),
+    ("students", "first_name", "text[]", "ARRAY['One', 'Of', 'Two']"),
+    ("students", "email", "uuid", "gen_random_uuid()"),
+    ("mentors", "user_id", "text", "user_id::text"),
+    ("mentors", "display_name", "jsonb", "'[\"Anna\"]'::jsonb"),
+    ("exams", "title", "text[]", "ARRAY[title]"),
+    ("exams", "title", "jsonb", "jsonb_build_object('en', title)"),
+    ("exams", "title", "varchar(40)", "title"),
+]
+ELSE = [  # the stream's SELECT itself cannot be
+    ("attempts", "user_id", "text", "user_id::text"),
+    ("attempts", "exam_id", "uuid", "NULL::uuid"),
+    ("attempts", "id", "text", "id::text"),
+]
+CONTENT = """INSERT INTO content_attempts
+    (id, course_id, chapter_id, chapter_content_id, content_type, user_id, state, created)
+    VALUES (9, 1, 1, 1, 'Video', 1, 'started', '2020-01-01')"""
+
+
+def change_type(school: School, table: str, column: str, kind: str, using: str) -> None:
+    found = run(school, "SELECT conrelid::regclass::text, conname FROM pg_constraint WHERE contype = 'f'")
+    for owner, constraint in found:
+        run(school, f'ALTER TABLE {owner} DROP CONSTRAINT "{constraint}"')
+    run(school, f"ALTER TABLE {table} ALTER {column} DROP DEFAULT")
+    run(school, f"ALTER TABLE {table} ALTER {column} TYPE {kind} USING {using}")
+
+
+@pytest.mark.parametrize(("table", "column", "kind", "using"), READ)
+def test_a_column_of_another_type_is_read(
+    school: School, watching: Watching, table: str, column: str, kind: str, using: str
+) -> None:
+    watching.poll()
+    add_attempts(school, 1, 1)
+    run(school, CONTENT)
+    change_type(school, table, column, kind, using)
+    assert watching.poll() == {("1", "exam_passed"), ("9", "content_started")}
+    assert watching.rejected() == {}
+
+
+@pytest.mark.parametrize(("table", "column", "kind", "using"), ELSE)
+def test_a_stream_that_cannot_be_read_is_named_and_the_other_goes_on(
+    school: School, watching: Watching, table: str, column: str, kind: str, using: str
+) -> None:
+    watching.poll()
+    add_attempts(school, 1, 1)
+    run(school, CONTENT)
+    change_type(school, table, column, kind, using)
+    with pytest.raises(LMSRefused, match=r"^attempts: the LMS "):
+        watching.poll()
+    assert watching.events() == {("9", "content_started")}
+
+
+def test_long_values_do_not_fill_the_memory(school: School, watching: Watching) -> None:
+    watching.poll()
+    run(school, "UPDATE exams SET title = repeat('long ', 200000)")
+    run(school, "UPDATE students SET display_name = repeat('n', 10000000) WHERE id = 1")
+    add_attempts(school, 1, 300)
+    tracemalloc.start()
+    assert len(watching.poll()) == 300
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 20_000_000
+    with watching.app.store.session():
+        event = LMSActivityEvent.get()
+        assert (len(event.activity_title or ""), len(event.student_display_name or "")) == (500, 255)

@@ -83,11 +83,13 @@ def health(watching: Watching, name: str = "last good poll") -> tuple[bool, str]
 
 
 def break_lms(school: School) -> None:
-    run(school, "ALTER TABLE attempts RENAME TO hidden")
+    for table in ("attempts", "content_attempts"):
+        run(school, f"ALTER TABLE {table} RENAME TO hidden_{table}")
 
 
 def mend_lms(school: School) -> None:
-    run(school, "ALTER TABLE hidden RENAME TO attempts")
+    for table in ("attempts", "content_attempts"):
+        run(school, f"ALTER TABLE hidden_{table} RENAME TO {table}")
 
 
 # ---- backing off ----

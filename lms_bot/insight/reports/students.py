@@ -155,7 +155,7 @@ SELECT student_id, last_at,
    WHERE opened.student_id = totals.student_id AND is_exam AND outcome = 'started' AND started_at < ?)
 FROM lms_standings AS totals WHERE 1 = 1{condition}
 """
-_RESULT_KEY = {"student_id": "integer", "is_exam": "boolean", "activity_id": "integer"}
+_RESULT_KEY = {"student_id": "bigint", "is_exam": "boolean", "activity_id": "bigint"}
 _RESULT_COLUMNS = ("student_id", "activity_id", "title", "outcome", "percentage")
 
 
