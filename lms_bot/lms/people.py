@@ -31,7 +31,7 @@ class Mentor:
 
 @dataclass(frozen=True)
 class Student:
-    """`display_name` is the name to show, see `display_name` below."""
+    """`display_name` is the name to show, see `display_name` below. Who is not active is expected to do nothing."""
 
     student_id: int
     username: str
@@ -39,6 +39,7 @@ class Student:
     display_name: str | None
     first_name: str | None
     last_name: str | None
+    is_active: bool = True
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,9 @@ class PeopleSelects:
     """The SELECTs of one kind of LMS.
 
     Mentors come as (id, user_id, username, email, display, first, last name) and, where there are supervisors,
-    their id; students as (id, username, email, display, first, last name); who is whose as (student id, mentor …)
-    or (mentor id, student …). `students_called` finds students by username or e-mail, both lower case, each with
-    whether they are active first; without it they cannot ask the bot anything.
+    their id; students as (id, username, email, display, first, last name) and, where that is known, whether they are
+    active; who is whose as (student id, mentor …) or (mentor id, student …). `students_called` finds students by
+    username or e-mail, both lower case; without it they cannot ask the bot anything.
     """
 
     mentors: str
@@ -90,14 +91,12 @@ class PeopleReader:
     def fetch_all_students(self) -> list[Student]:
         return list(_read_each(_student, self._fetch(self.selects.all_students)))
 
-    def fetch_students_called(
-        self, usernames: Collection[str], emails: Collection[str]
-    ) -> list[tuple[Student, bool]]:
-        """The students with one of these usernames or addresses (lower case), each with whether they are active."""
+    def fetch_students_called(self, usernames: Collection[str], emails: Collection[str]) -> list[Student]:
+        """The students with one of these usernames or addresses (lower case)."""
         if self.selects.students_called is None:
             return []
         rows = self._fetch(self.selects.students_called, usernames=list(usernames), emails=list(emails))
-        return [(student, is_active) for is_active, *row in rows for student in _read_each(_student, [row])]
+        return list(_read_each(_student, rows))
 
     def fetch_shared_student_emails(self, emails: Collection[str]) -> set[str]:
         """Which of these addresses (lower case) more than one student has."""
@@ -136,7 +135,7 @@ def _mentor(row: Any) -> Mentor:
 
 
 def _student(row: Any) -> Student:
-    student_id, username, email, display, first, last = row
+    student_id, username, email, display, first, last, *active = row
     return Student(
         student_id=read_id("students.id", student_id),
         username=read_text(username) or f"student {student_id}",
@@ -144,4 +143,5 @@ def _student(row: Any) -> Student:
         display_name=display_name(display, first, last),
         first_name=read_text(first),
         last_name=read_text(last),
+        is_active=active != [False],
     )

@@ -190,7 +190,7 @@ STREAMS = (
 )
 
 MENTOR_FIELDS = "m.id, m.user_id, m.username, m.email, m.display_name, m.first_name, m.last_name, m.supervisor_id"
-STUDENT_FIELDS = "s.id, s.username, s.email, s.display_name, s.first_name, s.last_name"
+STUDENT_FIELDS = "s.id, s.username, s.email, s.display_name, s.first_name, s.last_name, s.is_active"
 
 PEOPLE = PeopleSelects(
     mentors=f"SELECT {MENTOR_FIELDS} FROM mentors AS m ORDER BY m.id",
@@ -206,6 +206,6 @@ PEOPLE = PeopleSelects(
         SELECT lower(trim(s.email)) FROM students AS s WHERE lower(trim(s.email)) = ANY(%(emails)s)
         GROUP BY 1 HAVING count(*) > 1""",
     students_called=f"""
-        SELECT s.is_active, {STUDENT_FIELDS} FROM students AS s
+        SELECT {STUDENT_FIELDS} FROM students AS s
         WHERE lower(s.username) = ANY(%(usernames)s) OR lower(trim(s.email)) = ANY(%(emails)s)""",
 )

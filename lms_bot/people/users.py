@@ -187,11 +187,11 @@ class UserMapper:
         addresses = {normalize_address(user.email), normalize_address(user.delivery_email)} - {""}
         usernames = matcher.get_mapped_usernames(STUDENT, user)
         called = self._parts.reader.fetch_students_called(usernames, addresses)
-        shared = shared_addresses(student.email for student, _ in called)
+        shared = shared_addresses(student.email for student in called)
         matches = (
             (student, matcher.find(STUDENT, student.username, student.email, shared).user)
-            for student, is_active in called
-            if is_active
+            for student in called
+            if student.is_active
         )
         return tuple(student for student, match in matches if match is not None and match.user_id == user.user_id)
 

@@ -357,6 +357,13 @@ def test_a_student_without_a_display_name_is_called_by_first_and_last_name(schoo
     watching.close()
 
 
+def test_who_is_active_is_read(school: School, tmp_path: Path) -> None:
+    run(school, "UPDATE students SET is_active = FALSE WHERE id = 1")
+    watching = Watching(school.url, f"sqlite:///{tmp_path / 'store.db'}")
+    assert {one.student_id: one.is_active for one in watching.app.reader.fetch_all_students()} == {1: False, 2: True}
+    watching.close()
+
+
 def test_the_granted_columns_suffice(school: School, guest: str, tmp_path: Path) -> None:
     add_attempts(school, 1, 20, "started")
     read_all(guest, tmp_path)

@@ -52,7 +52,7 @@ FLAG_WORDS = {Flag.FAILED: "failed their last exam", Flag.LEFT_OPEN: "left an ex
 
 def answer_summary(question: Question) -> str:
     students = question.own_students
-    return _summarise(question, students.keys()) if students else NO_STUDENTS
+    return _summarise(question, _get_active(students).keys()) if students else NO_STUDENTS
 
 
 def answer_summary_all(question: Question) -> str:
@@ -130,7 +130,7 @@ def answer_students(question: Question) -> str:
     students = question.own_students
     if not students:
         return NO_STUDENTS
-    return _list_students(question, f"Your {count(len(students), 'student')}", students)
+    return _list_students(question, "Your", students)
 
 
 def answer_students_all(question: Question) -> str:
@@ -138,18 +138,26 @@ def answer_students_all(question: Question) -> str:
     if not students:
         return "No student is known yet."
     question.audit(None)
-    return _list_students(question, f"All {count(len(students), 'student')}", students)
+    return _list_students(question, "All", students)
 
 
-def _list_students(question: Question, whose: str, students: Mapping[int, Student]) -> str:
-    page = read_page(question)
+def _get_active(students: Mapping[int, Student]) -> dict[int, Student]:
+    """Of the others nothing is expected; they can be asked about by name."""
+    return {student_id: student for student_id, student in students.items() if student.is_active}
+
+
+def _list_students(question: Question, whose: str, everybody: Mapping[int, Student]) -> str:
+    page, students = read_page(question), _get_active(everybody)
+    inactive = len(everybody) - len(students)
     check_page(page, len(students))
     attention = get_attention(students.keys(), question.now)
     in_order = sorted(attention.values(), key=lambda one: (*_by_urgency(one), _by_name(students[one.student_id])))
     shown = in_order[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
     names = {one.student_id: name_of(students[one.student_id]) for one in shown}
     flags = Counter(flag for one in in_order for flag in one.flags)
-    return format_students(whose, names, shown, flags, page_note(page, len(students), question.command))
+    left_out = f"{count(inactive, 'inactive student')} left out." if inactive else ""
+    note = " ".join(filter(None, (left_out, page_note(page, len(students), question.command))))
+    return format_students(f"{whose} {count(len(students), 'student')}", names, shown, flags, note)
 
 
 def _by_urgency(one: Attention) -> tuple[int, int]:

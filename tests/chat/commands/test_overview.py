@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -83,6 +84,23 @@ def test_students_of_whom_nothing_is_known_are_silent(small_world: World) -> Non
         "|---|---|---|",
         "| 💤 | Jane Smith (jane_smith) | none known |",
     ]
+
+
+def test_inactive_students_are_left_out_and_can_be_asked_about(small_world: World) -> None:
+    students = small_world.people.students_of
+    students[1] = tuple(replace(one, is_active=one != JOHN) for one in students[1])
+    add_exam(small_world, JANE, "Algebra", 20)
+
+    lines = lines_of(small_world, "students")
+    assert lines[0].startswith("👥 **Your 2 students** ·") and "1 silent" in lines[0]
+    assert not any("john_doe" in line for line in lines)
+    assert lines[-1].endswith("1 inactive student left out.")
+    assert "1 of 2 students" in lines_of(small_world, "summary")[0]
+    assert "John Doe" in lines_of(small_world, "student john")[0]
+
+    students[1] = tuple(replace(one, is_active=False) for one in students[1])
+    assert "3 inactive students left out." in small_world.ask("students").text
+    assert "without activity" not in small_world.ask("summary").text
 
 
 def test_where_nobody_needs_attention_students_says_so(small_world: World) -> None:
