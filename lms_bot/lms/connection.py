@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic
 from typing import Any
 
 import psycopg2
@@ -23,11 +24,12 @@ logger = logging.getLogger(__name__)
 APPLICATION_NAME = "lms_bot"
 PROBE_SECONDS = 1.0
 PATIENCE_SECONDS = 2.0  # of who asks for somebody that waits for an answer
+IDLE_SECONDS = 5.0  # after which a connection is asked whether it still is one, before anything hangs on it
 FROZEN_SECONDS = 35.0  # without an answer, where `statement_timeout` should long have brought one
 OLDEST_SERVER = 140000  # TID range scans, on which the complete look rests, came with PostgreSQL 14
 SESSION_OPTIONS = (
     "-c statement_timeout=30s -c lock_timeout=5s -c idle_in_transaction_session_timeout=60s"
-    " -c max_parallel_workers_per_gather=0 -c timezone=UTC"
+    " -c idle_session_timeout=0 -c max_parallel_workers_per_gather=0 -c timezone=UTC"
 )
 
 
@@ -43,6 +45,7 @@ class LMSConnection:
         self._lock = threading.RLock()
         self._is_waited_for = False
         self._connection: connection | None = None
+        self._used_at = 0.0
         self._server: tuple[datetime, datetime] | None = None  # when it started, when we met it
         self._cut_selects: dict[str, str] = {}
         self.generation = 0
@@ -66,6 +69,8 @@ class LMSConnection:
                 if not self.is_open or isinstance(error, BROKEN):
                     self._drop()
                 raise to_lms_error(error) from error
+            finally:
+                self._used_at = monotonic()
 
     @contextmanager
     def _turn(self, patience_seconds: float | None) -> Iterator[None]:
@@ -119,12 +124,25 @@ class LMSConnection:
     def _connected(self) -> connection:
         if self._dsn is None:
             raise LMSRefused("no LMS is set up: LMS_DB_NAME and LMS_DB_USER, or LMS_DB_URL, are not set")
+        if self.is_open and monotonic() - self._used_at > IDLE_SECONDS:
+            self._drop_if_broken()
         if self._connection is None or self._connection.closed:
             self._connection = _connect(self._dsn)
             self.generation += 1
             self._cut_selects = {}
             self._meet(self._connection)
         return self._connection
+
+    def _drop_if_broken(self) -> None:
+        """A link that was dropped while it idled, by the server or on the way, is made anew at once."""
+        idle = self._connection
+        if idle is None or idle.info.transaction_status != TRANSACTION_STATUS_IDLE:  # in the midst of a look
+            return
+        try:
+            with _transaction(idle), idle.cursor() as asked:
+                asked.execute("SELECT 1")
+        except psycopg2.Error:
+            self._drop()
 
     def _meet(self, connected: connection) -> None:
         """Notes which server this is, and so what interrupted us."""

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
@@ -558,3 +559,35 @@ def test_a_failover_loses_nothing_and_is_told_as_such(
         assert watching.poll() == {("3", "exam_failed"), ("4", "exam_failed"), ("500", "exam_passed")}
         assert "failover" in str(watching.app.source.connection.interruption)
         watching.close()
+
+
+# ---- links that idle ----
+
+
+@pytest.fixture
+def idling(own_server: EmbeddedPostgres, own_lms: School, tmp_path: Path) -> Iterator[Watching]:
+    """On a server that ends sessions that idle, if they let it."""
+    run(own_lms, "ALTER DATABASE lms SET idle_session_timeout = '100ms'")
+    one = Watching(own_server.url("lms", "guest", SECRET), f"sqlite:///{tmp_path / 'store.db'}")
+    one.poll()
+    yield one
+    one.close()
+    run(own_lms, "ALTER DATABASE lms RESET idle_session_timeout")
+
+
+def test_a_server_that_ends_idle_sessions_does_not_end_ours(idling: Watching, own_lms: School) -> None:
+    time.sleep(0.3)
+    add_attempts(own_lms, 1, 1)
+    assert idling.poll() == {("1", "exam_passed")}
+    assert idling.app.source.connection.interruption is None
+
+
+def test_a_link_dropped_while_it_idled_costs_no_poll(
+    watching: Watching, own_lms: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "IDLE_SECONDS", 0.0)
+    for row_id in (1, 2):
+        end_sessions(own_lms)
+        add_attempts(own_lms, row_id, row_id)
+        assert watching.poll() == {(str(row_id), "exam_passed")}
+    assert "was dropped" in str(watching.app.source.connection.interruption)
