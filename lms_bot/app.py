@@ -235,6 +235,7 @@ def _add_watching(app: App, handler: type[LMSActivityEventHandler]) -> None:
         event_types=settings.lms_event_types_to_monitor,
         is_telling=settings.lms_notify_mentors_enabled,
         initial_lookback_seconds=settings.lms_initial_lookback,
+        news_max_age_seconds=settings.lms_news_max_age,
     )
     app.monitor = ActivityMonitor(settings.lms_activity_poll_interval, parts)
     app.polling = Polling(app.store, app.monitor, app.source.connection, app.handle_news)

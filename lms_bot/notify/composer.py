@@ -13,6 +13,7 @@ from lms_bot.core.activities import ActivityType
 from lms_bot.core.bell import Bell
 from lms_bot.core.clock import UTC, find_zone, utc_now
 from lms_bot.core.errors import LMSBotError, without_words
+from lms_bot.core.markdown import MAX_MESSAGE_LENGTH, time_tag
 from lms_bot.notify.formatter import MessageFormatter
 from lms_bot.notify.grouping import Choice, Waiting, choose
 from lms_bot.notify.preferences import PreferenceBook
@@ -113,7 +114,8 @@ class Composer:
                 self._deliveries.end(unwanted, DeliveryState.UNWANTED, UNWANTED, now)
             recent = Recent() if person in self._hurried else self._outbox.get_recent(person)
             choice = choose(waiting, recent, self._group_seconds, now)
-            written = self._write([deliveries[one.delivery_id] for one in choice.now], choice, now)
+            told = [deliveries[one.delivery_id] for one in choice.now]
+            written = self._write(told, choice, now, zone or UTC)
         self._hurried.discard(person)
         self._kept[person] = len(waiting) - len(choice.now)
         is_more_behind = len(deliveries) == limit
@@ -121,11 +123,11 @@ class Composer:
         self._seen[person] = (news, min(look_again_at, now + LOOK_AGAIN))
         return written
 
-    def _write(self, deliveries: Sequence[Delivery], choice: Choice, now: datetime) -> int:
+    def _write(self, deliveries: Sequence[Delivery], choice: Choice, now: datetime, zone: tzinfo) -> int:
         if choice.is_gathered and len(deliveries) > 1:
             return self._write_gathered(deliveries, now)
         for one in deliveries:
-            self._write_single(one, now, choice.is_gathered)
+            self._write_single(one, now, zone, is_gathered=choice.is_gathered)
         return len(deliveries)
 
     def _write_gathered(self, deliveries: Sequence[Delivery], now: datetime) -> int:
@@ -144,9 +146,9 @@ class Composer:
             self._give_up(list(of_event.values()), LookupError("left out"), now)
         return len(pages)
 
-    def _write_single(self, delivery: Delivery, now: datetime, is_gathered: bool) -> None:
+    def _write_single(self, delivery: Delivery, now: datetime, zone: tzinfo, *, is_gathered: bool) -> None:
         try:
-            content = self._formatter.format_notification_message(delivery.event)
+            content = _say_when(self._formatter.format_notification_message(delivery.event), delivery, now, zone)
         except Exception as error:
             self._give_up([delivery], error, now)
             return
@@ -172,6 +174,15 @@ class Composer:
         except LMSBotError:
             return None
         return find_zone(user.timezone if user is not None else None)
+
+
+def _say_when(content: str, delivery: Delivery, now: datetime, zone: tzinfo) -> str:
+    """What did not happen today says when it did."""
+    happened_at = delivery.event.timestamp
+    if happened_at.astimezone(zone).date() == now.astimezone(zone).date():
+        return content
+    said = f"{content}\n🕒 {time_tag(happened_at)}"
+    return said if len(said) <= MAX_MESSAGE_LENGTH else content
 
 
 def _choose_lane(deliveries: Sequence[Delivery]) -> Lane:

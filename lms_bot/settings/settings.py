@@ -62,6 +62,9 @@ class Settings(BaseSettings):
     lms_initial_lookback: Seconds = _row(
         300, "Seconds before the very first start that are still told of; what is older is taken as known."
     )
+    lms_news_max_age: Seconds = _row(
+        259_200, "What happened more seconds than that before the last good poll is stored and shown, but not told."
+    )
     lms_sweep_budget: Milliseconds = _row(
         200, "Milliseconds of the LMS's time that a poll may spend on the complete look for late changes."
     )

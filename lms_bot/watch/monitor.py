@@ -36,7 +36,8 @@ class MonitorParts:
     """What a monitor reads from, writes to, and goes by.
 
     `decides_one_by_one`: who is told is decided later, event by event. `is_telling` False: nobody is told at all.
-    What happened more than `initial_lookback_seconds` before the very first start is taken as known.
+    What happened more than `initial_lookback_seconds` before the very first start is taken as known; what happened
+    more than `news_max_age_seconds` before the last good poll is no news: imported, say.
     """
 
     store: Store
@@ -47,6 +48,7 @@ class MonitorParts:
     event_types: frozenset[str]
     is_telling: bool
     initial_lookback_seconds: float
+    news_max_age_seconds: float
 
 
 class ActivityMonitor:
@@ -57,6 +59,7 @@ class ActivityMonitor:
         self._parts = parts or get_configured(MonitorParts)
         self._store, self._source = self._parts.store, self._parts.source
         self._recorder = Recorder(self._store)
+        self._news_since: datetime | None = None
         self._lock = threading.Lock()
 
     def poll_for_new_activities(self) -> list[dict[str, Any]]:
@@ -79,6 +82,7 @@ class ActivityMonitor:
         with self._lock:
             began = monotonic()
             try:
+                self._news_since = self._find_news_since()
                 created, refusals = self._process_all()
                 if not refusals:
                     with self._store.transaction():
@@ -156,6 +160,7 @@ class ActivityMonitor:
         *,
         is_told: bool = True,
         is_decided: bool = True,
+        news_since: datetime | None = None,
     ) -> list[int]:
         """The events of those activities that are not stored yet, oldest first; within a transaction."""
         self._recorder.lock_stream(stream)
@@ -164,7 +169,9 @@ class ActivityMonitor:
         fresh.sort(key=lambda one: one.happened_at or now)
         is_decided = is_decided and not self._parts.decides_one_by_one
         is_told = is_told and self._parts.is_telling
-        return self._recorder.insert_events(fresh, recipients, now=now, is_told=is_told, is_decided=is_decided)
+        return self._recorder.insert_events(
+            fresh, recipients, now=now, is_told=is_told, is_decided=is_decided, news_since=news_since
+        )
 
     def _peek(self, stream: Stream) -> Iterator[dict[str, Any]]:
         position = self.get_position(stream) or self._source.fetch_first_position(stream)
@@ -179,6 +186,13 @@ class ActivityMonitor:
         # Closed at once when a page fails: the first look keeps a transaction in the LMS open between pages.
         with closing(self._changes(stream, position)) as pages:
             return sum(self._record(page) for page in pages if page.readings or page.position != position)
+
+    def _find_news_since(self) -> datetime:
+        """A bot that was away for long catches up with all that happened since; at the very first poll, from now."""
+        with self._store.session():
+            last_good = KeyValue.find(LAST_GOOD_POLL)
+        last_at = utc_now() if last_good is None else datetime.fromisoformat(last_good)
+        return last_at - timedelta(seconds=self._parts.news_max_age_seconds)
 
     def _begin(self, stream: Stream) -> Position:
         """The very first start: notes the moment before which everything is taken as known."""
@@ -207,7 +221,8 @@ class ActivityMonitor:
             fresh, silent = self._sort(changes)
         recipients = self._find_recipients(fresh)  # asks the LMS and Zulip, so before the transaction
         with self._store.transaction():
-            created = len(self._insert(stream, fresh, recipients, now))
+            news_since = None if changes.position.baseline_at else self._news_since  # there the lookback decides
+            created = len(self._insert(stream, fresh, recipients, now, news_since=news_since))
             self._recorder.insert_known(stream, ((one.row_key, one.event_type.value) for one in silent))
             self._keep_account(changes, now)
             position = changes.position.to_json()

@@ -62,10 +62,12 @@ class Recorder:
         now: datetime,
         is_told: bool,
         is_decided: bool = True,
+        news_since: datetime | None = None,
     ) -> list[int]:
         """Stores activities as events, each with a delivery for everyone it is owed to. Returns the event ids.
 
-        `is_told` False: nobody is owed anything. `is_decided` False: who is told is decided later.
+        `is_told` False: nobody is owed anything, nor what happened before `news_since`. `is_decided` False: who is
+        told is decided later.
         """
         if not activities:
             return []
@@ -75,7 +77,7 @@ class Recorder:
         events, deliveries, logs = [], [], []
         for event_id, activity in zip(ids, activities, strict=True):
             people = recipients.get(activity.student_id, NOBODY)
-            is_owed = is_told and not activity.is_echo
+            is_owed = is_told and not activity.is_echo and _is_news(activity, news_since)
             owed = people.owed if is_owed and is_decided else ()
             unmapped = [one.reason or "" for one in owed if one.zulip_user_id is None]
             is_settled = not is_owed or (is_decided and len(unmapped) == len(owed))
@@ -127,6 +129,10 @@ class Recorder:
             condition, parameters = self._statements.among("row_key", row_keys)
             sql = f"DELETE FROM {table} WHERE stream = ? AND {condition}"
             self._statements.execute(sql, (stream, *parameters))
+
+
+def _is_news(activity: Activity, since: datetime | None) -> bool:
+    return since is None or activity.happened_at is None or activity.happened_at >= since
 
 
 def _event_row(

@@ -403,3 +403,14 @@ def test_discard_ends_what_failed_and_may_be_repeated(desk: Desk) -> None:
     assert errors() == [] and set(desk.states().values()) == {DeliveryState.UNWANTED}
     assert desk.app.events.retry(events).retried == 0
     assert all(desk.log(one)[0].is_settled for one in events)
+
+
+def test_what_did_not_happen_today_says_when_it_did(desk: Desk) -> None:
+    """Today is the reader's: in Berlin it was yesterday, in New York it was not."""
+    late = to_utc(datetime(2026, 3, 17, 23, 30, tzinfo=BERLIN))
+    early = to_utc(datetime(2026, 3, 18, 0, 30, tzinfo=BERLIN))
+    for happened_at, who, is_said in ((late, desk.anna, True), (late, desk.bob, False)):
+        desk.owe(happened_at, who=who)
+        (message,) = desk.write(early)
+        desk.send(early)
+        assert message.content.endswith("\n🕒 <time:2026-03-17T22:30:00Z>") == is_said

@@ -506,7 +506,7 @@ def test_classes_named_in_the_environment_are_used(place: Place, monkeypatch: py
     Recording.handled.clear()
     event = create(place)
     get_app().events.process_pending_events()
-    assert place.said() == place.said(place.anna) == ["🎉 JOHN_DOE"]
+    assert place.said() == place.said(place.anna) == ["🎉 JOHN_DOE\n🕒 <time:2026-01-15T12:00:00Z>"]
     assert Recording.handled == [event.event_id]
 
 

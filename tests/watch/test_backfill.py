@@ -13,8 +13,9 @@ from lms_bot.app import App, build_app
 from lms_bot.core.clock import utc_now
 from lms_bot.settings.settings import Settings
 from lms_bot.store.messages import Delivery
-from lms_bot.store.models import LMSActivityEvent
+from lms_bot.store.models import KeyValue, LMSActivityEvent
 from lms_bot.watch.backfill import run_backfill
+from lms_bot.watch.monitor import LAST_GOOD_POLL
 from lms_bot.zulip.gateway import Credentials, Gateway
 from tests.worlds.outbox_world import get_notifier
 
@@ -77,11 +78,38 @@ def test_what_it_stored_before_an_interruption_stays(app: App, lms: School) -> N
 
 def test_news_the_polls_have_not_seen_are_left_to_them(app: App, lms: School) -> None:
     app.monitor.process_activities()
-    sit_exam(lms, WEEK_AGO)  # brought in late: old, but news
+    sit_exam(lms, NOW - timedelta(days=2))  # brought in late: old, but news
 
     assert run_backfill(app.source, app.monitor, MONTH_AGO, NOW) == 0
     assert app.monitor.process_activities() == 1
     assert Delivery.select().count() == 1
+
+
+def count_told_of() -> tuple[int, int]:
+    """How many events there are, and how many deliveries."""
+    return LMSActivityEvent.select().count(), Delivery.select().count()
+
+
+def test_what_is_imported_from_years_ago_is_stored_in_silence(app: App, lms: School) -> None:
+    app.monitor.process_activities()
+    sit_exam(lms, LONG_AGO)
+    sit_exam(lms, NOW - timedelta(hours=71))
+    assert app.monitor.process_activities() == 2
+    assert count_told_of() == (2, 1)
+    assert LMSActivityEvent.select().where(~LMSActivityEvent.has_deliveries).count() == 0
+
+
+def test_a_bot_that_was_away_for_a_month_tells_all_that_happened_since(app: App, lms: School) -> None:
+    app.monitor.process_activities()
+    with app.store.transaction():
+        KeyValue.put(LAST_GOOD_POLL, MONTH_AGO.isoformat())
+    sit_exam(lms, MONTH_AGO + timedelta(hours=1))
+    sit_exam(lms, MONTH_AGO - timedelta(days=4))
+    assert app.monitor.process_activities() == 2
+    assert count_told_of() == (2, 1)
+    sit_exam(lms, MONTH_AGO + timedelta(hours=1))  # now that it has caught up, that is long ago
+    assert app.monitor.process_activities() == 1
+    assert count_told_of() == (3, 1)
 
 
 def test_the_polls_go_on_as_if_nothing_had_been(app: App, lms: School) -> None:
