@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
 
-from lms_bot.core.activities import Activity, ActivityType
-from lms_bot.core.clock import to_utc, utc_now
+from lms_bot.core.activities import Activity
+from lms_bot.core.clock import utc_now
 from lms_bot.core.configured import get_configured
 from lms_bot.core.errors import LMSBotError, LMSRefused
 from lms_bot.lms.source import Source
@@ -21,6 +21,7 @@ from lms_bot.people.recipients import FindRecipients, Recipients
 from lms_bot.people.users import UserMapper
 from lms_bot.store.database import Store
 from lms_bot.store.models import Cursor, KeyValue, LMSActivityEvent
+from lms_bot.watch.event_data import to_activity, to_event_data
 from lms_bot.watch.recorder import Recorder
 
 logger = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ class MonitorParts:
 
     `decides_one_by_one`: who is told is decided later, event by event. `is_telling` False: nobody is told at all.
     What happened more than `initial_lookback_seconds` before the very first start is taken as known; what happened
-    more than `news_max_age_seconds` before the last good poll is no news: imported, say.
+    more than `news_max_age_seconds` before the last good poll, in a row never seen before, is no news: imported, say.
     """
 
     store: Store
@@ -160,7 +161,7 @@ class ActivityMonitor:
         *,
         is_told: bool = True,
         is_decided: bool = True,
-        news_since: datetime | None = None,
+        untold: Collection[str] = (),
     ) -> list[int]:
         """The events of those activities that are not stored yet, oldest first; within a transaction."""
         self._recorder.lock_stream(stream)
@@ -170,7 +171,7 @@ class ActivityMonitor:
         is_decided = is_decided and not self._parts.decides_one_by_one
         is_told = is_told and self._parts.is_telling
         return self._recorder.insert_events(
-            fresh, recipients, now=now, is_told=is_told, is_decided=is_decided, news_since=news_since
+            fresh, recipients, now=now, is_told=is_told, is_decided=is_decided, untold=untold
         )
 
     def _peek(self, stream: Stream) -> Iterator[dict[str, Any]]:
@@ -219,10 +220,10 @@ class ActivityMonitor:
         stream, now = changes.stream.name, utc_now()
         with self._store.session():
             fresh, silent = self._sort(changes)
+            untold = self._find_untold(changes, fresh)
         recipients = self._find_recipients(fresh)  # asks the LMS and Zulip, so before the transaction
         with self._store.transaction():
-            news_since = None if changes.position.baseline_at else self._news_since  # there the lookback decides
-            created = len(self._insert(stream, fresh, recipients, now, news_since=news_since))
+            created = len(self._insert(stream, fresh, recipients, now, untold=untold))
             self._recorder.insert_known(stream, ((one.row_key, one.event_type.value) for one in silent))
             self._keep_account(changes, now)
             position = changes.position.to_json()
@@ -249,6 +250,16 @@ class ActivityMonitor:
             (fresh if is_watched and not is_old else silent).append(one)
         return fresh, silent
 
+    def _find_untold(self, changes: Changes, fresh: list[Activity]) -> set[str]:
+        """Source keys of what is too old to be news, in rows never seen before: of those we know, a change is news
+        whatever their dates say, which may be of when they were begun."""
+        since = self._news_since
+        if since is None or changes.position.baseline_at:  # at the first look, the lookback decides
+            return set()
+        old = [one for one in fresh if one.happened_at is not None and one.happened_at < since]
+        seen = self._recorder.get_seen(changes.stream.name, [one.row_key for one in old]) if old else set()
+        return {one.source_key for one in old if one.row_key not in seen}
+
     def _find_recipients(self, activities: list[Activity]) -> dict[int, Recipients]:
         return self._parts.find_recipients({one.student_id for one in activities})
 
@@ -266,36 +277,3 @@ class ActivityMonitor:
             logger.warning("%s row %s gives no event (%s); see `errors`", one.stream, one.row_key, one.problem)
         if len(rejections) > 5:
             logger.warning("… and %d more such rows", len(rejections) - 5)
-
-
-def to_event_data(activity: Activity, people: Recipients) -> dict[str, Any]:
-    """The activity as the dict that the public API gives and takes."""
-    return {
-        "event_type": activity.event_type.value,
-        "student_id": activity.student_id,
-        "student_username": activity.student_username,
-        "mentor_id": people.mentor_id,
-        "mentor_username": people.mentor_username,
-        "activity_id": activity.activity_id,
-        "activity_title": activity.activity_title,
-        "activity_metadata": dict(activity.activity_metadata),
-        "timestamp": activity.happened_at,
-    }
-
-
-def to_activity(event_data: Mapping[str, Any]) -> Activity:
-    """Raises ValueError for an unknown event type, KeyError for missing data."""
-    event_type = ActivityType(event_data["event_type"])
-    happened_at = event_data["timestamp"]
-    return Activity(
-        stream="attempts" if event_type.is_exam else "content_attempts",
-        row_key=str(event_data["activity_id"]),
-        event_type=event_type,
-        student_id=event_data["student_id"],
-        student_username=event_data.get("student_username"),
-        student_display_name=event_data.get("student_display_name"),
-        activity_id=event_data["activity_id"],
-        activity_title=event_data.get("activity_title"),
-        activity_metadata=event_data.get("activity_metadata") or {},
-        happened_at=None if happened_at is None else to_utc(happened_at),
-    )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from lms_bot.core.activities import Activity, Rejection
+from lms_bot.core.activities import Activity, ActivityType, Rejection, source_key
 from lms_bot.people.recipients import Recipients
 from lms_bot.store.database import EVENT_IDS, Store
 from lms_bot.store.statements import COUNTED_TO, Statements, to_stored
@@ -44,6 +44,12 @@ class Recorder:
         sql = f"SELECT source_key FROM lms_activity_events WHERE {condition}"
         return {key for (key,) in self._statements.execute(sql, parameters)}
 
+    def get_seen(self, stream: str, row_keys: Sequence[str]) -> set[str]:
+        """Which of these rows were there before the bot, or have an event of whatever type."""
+        events = {source_key(stream, key, kind.value): key for key in row_keys for kind in ActivityType}
+        stored = {events[key] for key in self.get_stored(list(events))}
+        return stored | {key for key, _ in self.get_known(stream, row_keys)}
+
     def get_known(self, stream: str, row_keys: Sequence[str]) -> set[tuple[Any, ...]]:
         """(row key, event type) of the rows among these that were there before the bot."""
         condition, parameters = self._statements.among("row_key", row_keys)
@@ -62,12 +68,12 @@ class Recorder:
         now: datetime,
         is_told: bool,
         is_decided: bool = True,
-        news_since: datetime | None = None,
+        untold: Collection[str] = (),
     ) -> list[int]:
         """Stores activities as events, each with a delivery for everyone it is owed to. Returns the event ids.
 
-        `is_told` False: nobody is owed anything, nor what happened before `news_since`. `is_decided` False: who is
-        told is decided later.
+        `is_told` False: nobody is owed anything, nor those with one of the source keys `untold`. `is_decided` False:
+        who is told is decided later.
         """
         if not activities:
             return []
@@ -77,7 +83,7 @@ class Recorder:
         events, deliveries, logs = [], [], []
         for event_id, activity in zip(ids, activities, strict=True):
             people = recipients.get(activity.student_id, NOBODY)
-            is_owed = is_told and not activity.is_echo and _is_news(activity, news_since)
+            is_owed = is_told and not activity.is_echo and activity.source_key not in untold
             owed = people.owed if is_owed and is_decided else ()
             unmapped = [one.reason or "" for one in owed if one.zulip_user_id is None]
             is_settled = not is_owed or (is_decided and len(unmapped) == len(owed))
@@ -129,10 +135,6 @@ class Recorder:
             condition, parameters = self._statements.among("row_key", row_keys)
             sql = f"DELETE FROM {table} WHERE stream = ? AND {condition}"
             self._statements.execute(sql, (stream, *parameters))
-
-
-def _is_news(activity: Activity, since: datetime | None) -> bool:
-    return since is None or activity.happened_at is None or activity.happened_at >= since
 
 
 def _event_row(

@@ -9,6 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from lms_bot.lms import poll
@@ -129,7 +130,7 @@ def test_kill_9_at_any_instant_loses_and_doubles_nothing(
     lms: School, store_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(lms)
-    add_attempts(lms, FIRST, LAST)
+    add_attempts(lms, FIRST, LAST, date=datetime.now(timezone.utc).replace(tzinfo=None))
     writer, when, begun = Writer(lms), random.Random(7), False
     for _ in range(ROUNDS):
         with living_bot(lms.url, store_url), living_bot(lms.url, store_url):

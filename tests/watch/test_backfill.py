@@ -99,6 +99,18 @@ def test_what_is_imported_from_years_ago_is_stored_in_silence(app: App, lms: Sch
     assert LMSActivityEvent.select().where(~LMSActivityEvent.has_deliveries).count() == 0
 
 
+def test_what_becomes_of_a_row_that_was_seen_is_news_however_old_its_dates_are(app: App, lms: School) -> None:
+    before = lms.start_exam("john_doe", "maths", at=LONG_AGO)
+    app.monitor.process_activities()
+    since = lms.start_exam("john_doe", "maths", at=LONG_AGO)
+    app.monitor.process_activities()
+    assert count_told_of() == (1, 0)
+    for attempt in (before, since):
+        lms.finish_exam(attempt, "fail", percentage=20, at=LONG_AGO)
+    assert app.monitor.process_activities() == 2
+    assert count_told_of() == (3, 2)
+
+
 def test_a_bot_that_was_away_for_a_month_tells_all_that_happened_since(app: App, lms: School) -> None:
     app.monitor.process_activities()
     with app.store.transaction():
