@@ -495,7 +495,7 @@ class Replica:
         with closing(self.server.connect()) as admin, admin.cursor() as sql:
             sql.execute("SELECT pg_current_wal_lsn()")
             ((written,),) = sql.fetchall()
-        deadline = monotonic() + 20
+        deadline = monotonic() + 120
         while monotonic() < deadline:
             with suppress(psycopg2.OperationalError), closing(psycopg2.connect(self.url())) as reader:
                 sql = reader.cursor()

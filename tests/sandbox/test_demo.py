@@ -18,7 +18,7 @@ import pytest
 
 from lms_bot.sandbox.demo import CONFIG, SCRIPT, run_demo
 from tests.places import REPOSITORY
-from tests.worlds.processes import eventually
+from tests.worlds.processes import eventually, processes_using
 
 if TYPE_CHECKING:
     from lms_bot.sandbox.page.server import PageServer
@@ -59,8 +59,7 @@ def temporary_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def is_clean(folder: Path) -> bool:
     """No file is left in it and no process uses it."""
-    commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
-    return not list(folder.iterdir()) and not any(os.fsencode(folder) in command for command in commands)
+    return not list(folder.iterdir()) and not processes_using(folder)
 
 
 def test_the_whole_script_is_played_and_counted(temporary_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

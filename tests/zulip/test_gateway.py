@@ -155,7 +155,7 @@ def test_it_is_told_how_long_to_wait_and_does_not_wait_itself(
     with pytest.raises(ZulipRateLimited) as caught:
         gateway.send_direct(anna.user_id, "hello")
     assert caught.value.retry_after_seconds == seconds
-    assert time.monotonic() - began < TIMEOUT_SECONDS
+    assert time.monotonic() - began < 30
 
 
 @pytest.mark.parametrize(

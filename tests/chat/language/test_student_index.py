@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from time import perf_counter
+from time import process_time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -153,12 +153,12 @@ def test_ten_thousand_students_are_searched_quickly() -> None:
     student_indexes = StudentIndexes()
     student_indexes.get("ada", students).find("nobody at all")  # what is made once
 
-    started = perf_counter()
+    started = process_time()
     index = student_indexes.get("ada", students)
     assert index.find("kakakakane doe") == [students[3]]
     assert index.find("nobody at all") == []
     assert len(index.find("kakaka")) == 100
-    assert perf_counter() - started < 0.1
+    assert process_time() - started < 0.1
 
 
 def test_a_typo_is_found_among_twenty_thousand_students() -> None:
@@ -166,6 +166,6 @@ def test_a_typo_is_found_among_twenty_thousand_students() -> None:
     index = StudentIndex(students)
     assert index.find_similar("nobody at all", 3) == []  # what is made once
 
-    started = perf_counter()
+    started = process_time()
     assert index.find_similar("kalimonerud deo", 1) == [students[1234]]
-    assert perf_counter() - started < 0.1
+    assert process_time() - started < 0.1
