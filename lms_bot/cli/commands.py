@@ -7,7 +7,7 @@ import sys
 import threading
 from datetime import datetime
 from time import monotonic
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -126,9 +126,13 @@ def _process_pending(app: App) -> None:
 
 
 def _show_stats(app: App) -> None:
+    from lms_bot.insight.export import Wanted, count_echoes
+
     numbers = app.events.get_event_stats()
     for name, label in STATS.items():
         click.echo(f"{label}: {numbers[name]}")
+    with app.store.session():
+        _tell_of_echoes(count_echoes(Wanted()), "they are not counted")
 
 
 @main.command()
@@ -138,37 +142,35 @@ def _show_stats(app: App) -> None:
 @click.option("--type", "event_types", multiple=True, type=click.Choice([one.value for one in ActivityType]))
 @click.option("--unprocessed", "is_unprocessed", is_flag=True, help="Only what no AI consumer has taken yet.")
 @click.option("--mark", "is_marking", is_flag=True, help="With --unprocessed: what was printed counts as taken.")
+@click.option("--echoes", "has_echoes", is_flag=True, help="Also contents that are exams, and say the same as these.")
 @click.option("--jsonl", "is_jsonl", is_flag=True, help="One JSON object a line, with all columns.")
 @pass_options
-def events(
-    options: Options,
-    *,
-    since: datetime | None,
-    until: datetime | None,
-    student: str | None,
-    event_types: tuple[str, ...],
-    is_unprocessed: bool,
-    is_marking: bool,
-    is_jsonl: bool,
-) -> None:
+def events(options: Options, /, *, student: str | None, is_marking: bool, is_jsonl: bool, **which: Any) -> None:
     """Prints stored events by id, oldest recorded first. Asks neither the LMS nor Zulip."""
-    from lms_bot.insight.export import TABLE_HEADER, Wanted, format_json, format_table_row, write_events
+    from lms_bot.insight.export import TABLE_HEADER, Wanted, count_echoes, format_json, format_table_row, write_events
     from lms_bot.store.database import open_store
 
-    if is_marking and not is_unprocessed:
+    if is_marking and not which["is_unprocessed"]:
         raise click.UsageError("--mark needs --unprocessed.")
     store = open_store(options.load_settings().store_url)
     try:
         with store.session():
             student_ids = () if student is None else (_find_student(store, student),)
-        wanted = Wanted(since, until, student_ids, event_types, is_unprocessed)
+            wanted = Wanted(student_ids=student_ids, **which)
+            echoes = count_echoes(wanted)
         if is_jsonl:
             write_events(store, wanted, format_json, sys.stdout.buffer, is_marking)
         else:
             click.echo(TABLE_HEADER)
             write_events(store, wanted, format_table_row, sys.stdout.buffer, is_marking)
+        _tell_of_echoes(echoes, "--echoes shows them")
     finally:
         store.close_thread()
+
+
+def _tell_of_echoes(count: int, then: str) -> None:
+    if count:
+        click.echo(f"{_count(count, 'more event')} only repeat what an exam's event says; {then}.", err=True)
 
 
 def _find_student(store: Store, said: str) -> int:

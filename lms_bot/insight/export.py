@@ -7,7 +7,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import IO, Any
 
@@ -27,14 +27,15 @@ Row = dict[str, Any]
 @dataclass(frozen=True)
 class Wanted:
     """Which events: those that happened at `since` or later and before `until`, of these students, of these
-    types, or no AI consumer has taken yet. Everything where nothing is said."""
+    types, or no AI consumer has taken yet. Everything where nothing is said, but for echoes, contents that are exams:
+    the exam's event says the same."""
 
     since: datetime | None = None
     until: datetime | None = None
     student_ids: Collection[int] = ()
     event_types: Collection[str] = ()
     is_unprocessed: bool = False
-    is_without_echoes: bool = False
+    has_echoes: bool = False
 
     @property
     def conditions(self) -> list[Expression]:
@@ -46,9 +47,15 @@ class Wanted:
             # COALESCE keeps SQLite from going by the index of types and sorting all of a type for each page.
             (self.event_types, fn.COALESCE(event.event_type, "").in_(list(self.event_types))),
             (self.is_unprocessed, ~event.processed_for_ai),
-            (self.is_without_echoes, ~event.is_echo),
+            (not self.has_echoes, ~event.is_echo),
         ]
         return [event.event_id > 0, *(condition for value, condition in said if value)]
+
+
+def count_echoes(wanted: Wanted) -> int:
+    """How many echoes are left out; within the caller's session."""
+    conditions = replace(wanted, has_echoes=True).conditions
+    return 0 if wanted.has_echoes else LMSActivityEvent.select().where(*conditions, LMSActivityEvent.is_echo).count()
 
 
 def get_pages(store: Store, wanted: Wanted) -> Iterator[list[Row]]:

@@ -386,6 +386,18 @@ def test_any_text_comes_through_whatever_the_terminal_speaks(
     assert json.loads(line)["activity_metadata"] == {"result": "half \ud83c"}
 
 
+def test_what_repeats_an_exams_event_is_left_out_everywhere_and_said(small_store: Store) -> None:
+    fill(small_store, 3)
+    fill(small_store, 2, is_echo=True)
+    listed = run("events", "--jsonl", "--unprocessed", "--mark")
+    assert len(listed.stdout.splitlines()) == 3
+    assert listed.stderr == "2 more events only repeat what an exam's event says; --echoes shows them.\n"
+    assert len(run("events", "--jsonl", "--echoes").stdout.splitlines()) == 5
+    counted = run("monitor_lms_activities", "--stats")
+    assert counted.stdout.splitlines()[0] == "Total Events: 3"
+    assert counted.stderr == "2 more events only repeat what an exam's event says; they are not counted.\n"
+
+
 def test_pages_are_read_as_they_are_used(store: Store) -> None:
     fill(store, PAGE_EVENTS + 1)
     pages = get_pages(store, Wanted())

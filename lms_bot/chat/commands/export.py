@@ -80,7 +80,7 @@ def _write(question: Question, file: _File, student_ids: Collection[int] | None,
     start, end = (period.start, period.end) if period else (None, None)
     file.write(CSV_HEADER)
     groups: list[tuple[int, ...]] = [()] if student_ids is None else [(one,) for one in sorted(student_ids)]
-    wanted = (Wanted(start, end, student_ids=group, is_without_echoes=True) for group in groups)
+    wanted = (Wanted(start, end, student_ids=group) for group in groups)
     return sum(write_events(question.context.store, one, format_csv, file) for one in wanted)
 
 
