@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from lms_bot.core.errors import LMSRefused
 from lms_bot.lms.connection import Snapshot
 from lms_bot.lms.stream import Position, Stream
 
@@ -20,10 +21,35 @@ SELECT pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint, now
 # pg_relation_filenode is asked after a slice was read: the read holds a lock that keeps VACUUM FULL out until then.
 TABLE_SQL = """
 SELECT d.oid::text || '/' || c.oid::text, pg_relation_filenode(c.oid)::bigint,
-       pg_relation_size(c.oid) / current_setting('block_size')::int
+       pg_relation_size(c.oid) / current_setting('block_size')::int,
+       CASE WHEN EXISTS (SELECT 1 FROM pg_inherits WHERE inhparent = c.oid) THEN 'p' ELSE c.relkind::text END
 FROM pg_class AS c, pg_database AS d
 WHERE c.oid = %s::regclass AND d.datname = current_database()
 """
+
+UNWATCHABLE = {
+    "p": "is a table in parts (partitioned, or with tables that inherit from it)",
+    "f": "is a foreign table",
+    "v": "is a view",
+}
+"""Where a complete look at the blocks of the table would find nothing, and say nothing of it."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as it is now: `table_id` tells it from another one of its name, `file` changes when it is rewritten."""
+
+    table_id: str
+    file: int
+    blocks: int
+
+
+def fetch_table(snapshot: Snapshot, stream: Stream) -> Table:
+    """Raises LMSRefused for what cannot be watched, rather than miss rows in silence."""
+    *table, kind = snapshot.fetch_one(TABLE_SQL, (stream.table,))
+    if kind in UNWATCHABLE:
+        raise LMSRefused(f"“{stream.table}” {UNWATCHABLE[kind]}, in which changes cannot be found")
+    return Table(*table)
 
 
 @dataclass(frozen=True)

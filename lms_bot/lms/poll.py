@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Any
 
 from lms_bot.lms.connection import LMSConnection, Snapshot
-from lms_bot.lms.horizon import TABLE_SQL, Moment, fetch_moment, written_since
+from lms_bot.lms.horizon import Moment, fetch_moment, fetch_table, written_since
 from lms_bot.lms.stream import Changes, Position, Reading, Stream
 
 PAGE_ROWS = 2000  # more than any block can hold
@@ -83,7 +83,7 @@ class Poll:
 
     def _begin(self, snapshot: Snapshot, moment: Moment) -> None:
         self._horizon = moment.xmin
-        table_id, _, _ = snapshot.fetch_one(TABLE_SQL, (self._stream.table,))
+        table_id = fetch_table(snapshot, self._stream).table_id
         position = self._position
         if table_id != position.table_id or position.horizon > moment.xmax:
             position = Position(table_id, position.high_key, horizon=0)  # another table or server: look at all of it
@@ -154,8 +154,8 @@ class Poll:
         )
         if len(rows) == PAGE_ROWS:  # more than a page: go on with the block that was cut
             last = int(rows[-1][1].strip("()").split(",")[0])
-        _, table_file, blocks = snapshot.fetch_one(TABLE_SQL, (stream.table,))
-        self._advance(last, blocks, table_file, moment)
+        table = fetch_table(snapshot, stream)
+        self._advance(last, table.blocks, table.file, moment)
         return [key for key, _ in rows]
 
     def _advance(self, block: int, blocks: int, table_file: int, moment: Moment) -> None:

@@ -18,7 +18,7 @@ from collections.abc import Generator, Iterator, Sequence
 from datetime import datetime
 
 from lms_bot.lms.connection import LMSConnection
-from lms_bot.lms.horizon import TABLE_SQL, fetch_moment, fetch_writers, was_there, written_since
+from lms_bot.lms.horizon import fetch_moment, fetch_table, fetch_writers, was_there, written_since
 from lms_bot.lms.poll import PAGE_ROWS, Poll, PollMemory, read_by_keys
 from lms_bot.lms.stream import Changes, Position, Reading, Stream
 
@@ -39,13 +39,13 @@ class Source:
         """Where a stream that was never read begins: everything before it is to be taken as known."""
         with self.connection.snapshot() as snapshot:
             moment = fetch_moment(snapshot)
-            table_id, _, blocks = snapshot.fetch_one(TABLE_SQL, (stream.table,))
+            table = fetch_table(snapshot, stream)
             return Position(
-                table_id,
+                table.table_id,
                 None,
                 moment.xmin,
                 baseline_at=moment.lms_now.isoformat(),
-                baseline_writers=fetch_writers(snapshot, stream, moment, blocks),
+                baseline_writers=fetch_writers(snapshot, stream, moment, table.blocks),
             )
 
     def fetch_baseline(self, stream: Stream, first: Position) -> PagesOfChanges:
@@ -85,7 +85,7 @@ class Source:
             last = first + HISTORY_SLICE_BLOCKS
             with self.connection.snapshot() as snapshot:
                 moment = fetch_moment(snapshot)
-                _, _, blocks = snapshot.fetch_one(TABLE_SQL, (stream.table,))
+                blocks = fetch_table(snapshot, stream).blocks
                 rows = snapshot.fetch_all(
                     f"SELECT {stream.key} FROM {stream.table}"
                     f" WHERE ctid >= '({first},0)'::tid AND ctid < '({last},0)'::tid"

@@ -163,3 +163,29 @@ def test_long_values_do_not_fill_the_memory(school: School, watching: Watching) 
     with watching.app.store.session():
         event = LMSActivityEvent.get()
         assert (len(event.activity_title or ""), len(event.student_display_name or "")) == (500, 255)
+
+
+# ---- tables that are none ----
+
+PARTS = """
+ALTER TABLE attempts RENAME TO old_attempts;
+CREATE TABLE attempts (LIKE old_attempts) PARTITION BY HASH (id);
+CREATE TABLE attempts_0 PARTITION OF attempts FOR VALUES WITH (MODULUS 1, REMAINDER 0)
+"""
+VIEW = "ALTER TABLE attempts RENAME TO old_attempts; CREATE VIEW attempts AS SELECT * FROM old_attempts"
+HEIRS = "CREATE TABLE more_attempts () INHERITS (attempts)"
+
+
+@pytest.mark.parametrize("is_first_look", [False, True])
+@pytest.mark.parametrize(("change", "kind"), [(PARTS, "in parts"), (HEIRS, "in parts"), (VIEW, "view")])
+def test_what_cannot_be_watched_is_refused_and_not_read_in_silence(
+    school: School, watching: Watching, change: str, kind: str, is_first_look: bool
+) -> None:
+    if not is_first_look:
+        watching.poll()
+    for statement in change.split(";"):
+        run(school, statement)
+    run(school, CONTENT)
+    with pytest.raises(LMSRefused, match=f"^attempts: “attempts” is a .*{kind}"):
+        watching.poll()
+    assert watching.events() == (set() if is_first_look else {("9", "content_started")})
