@@ -118,6 +118,11 @@ class LMSConnection:
             self._drop()
 
     @property
+    def server(self) -> str | None:
+        """When the server we speak to was started: another one, or one restored from a backup, was so later."""
+        return self._server and self._server[0].isoformat()
+
+    @property
     def is_open(self) -> bool:
         return self._connection is not None and not self._connection.closed
 

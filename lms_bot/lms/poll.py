@@ -37,6 +37,10 @@ class PollMemory:
         """The next poll relies on nothing that was seen before."""
         self._open_horizons.clear()
 
+    @property
+    def server(self) -> str | None:
+        return self._connection.server
+
     def is_new_session(self, stream: Stream) -> bool:
         """Whether this stream is polled for the first time over the present connection."""
         return self._open_horizons.get(stream.name, (0, 0))[0] != self._connection.generation
@@ -84,16 +88,18 @@ class Poll:
     def _begin(self, snapshot: Snapshot, moment: Moment) -> None:
         self._horizon = moment.xmin
         table_id = fetch_table(snapshot, self._stream).table_id
-        position = self._position
-        if table_id != position.table_id or position.horizon > moment.xmax:
-            position = Position(table_id, position.high_key, horizon=0)  # another table or server: look at all of it
+        position, server = self._position, self._memory.server
+        is_other = table_id != position.table_id or position.server not in (None, server)
+        if is_other or position.horizon > moment.xmax:
+            # Another table or server, or one that was started anew, perhaps from a backup: look at all of it.
+            position = Position(table_id, position.high_key, horizon=0)
         elif self._memory.is_new_session(self._stream):
             position = replace(
                 position,
                 horizon=max(0, position.horizon - CRASH_MARGIN),
                 pass_horizon=position.pass_horizon and max(0, position.pass_horizon - CRASH_MARGIN),
             )
-        self._position = position
+        self._position = replace(position, server=server)
 
     def _tail(self, snapshot: Snapshot) -> list[Any]:
         """The next keys past the highest one read."""
@@ -167,7 +173,8 @@ class Poll:
             self._position = replace(position, pass_block=block, pass_file=table_file)
         else:
             assert position.pass_horizon is not None
-            self._position = Position(position.table_id, position.high_key, position.pass_horizon)
+            horizon = position.pass_horizon
+            self._position = Position(position.table_id, position.high_key, horizon, server=position.server)
             self._sweep_is_done = True
 
     def _was_in_tail(self, moment: Moment) -> str:

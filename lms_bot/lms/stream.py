@@ -69,7 +69,8 @@ class Position:
     way: the horizon that becomes ours when it ends, the next block, and the table's file, which VACUUM FULL
     replaces. `table_id` tells the table from another one of that name (a restored copy). `baseline_at` is the
     LMS's time at the very first start and `baseline_writers` the transactions at or past the horizon whose rows
-    could be seen then; kept while what was there is not yet all taken as known.
+    could be seen then; kept while what was there is not yet all taken as known. `server` is when the server that
+    was read last was started.
     """
 
     table_id: str
@@ -80,6 +81,7 @@ class Position:
     pass_file: int | None = None
     baseline_at: str | None = None
     baseline_writers: list[int] | None = None
+    server: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import subprocess
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 import psycopg2
 import pytest
 
+from lms_bot.core.errors import LMSUnavailable
 from lms_bot.lms import horizon, poll, source
 from lms_bot.lms.horizon import Moment, written_since
 from lms_bot.lms.standard import STREAMS
@@ -461,6 +463,36 @@ def test_transaction_ids_may_wrap_around(watch: Watch) -> None:
         assert watching.poll() == set()
         run(school, "UPDATE attempts SET state = 'started' WHERE id = 7")
         assert watching.poll() == {("7", "exam_started")}
+
+
+def test_a_server_restored_to_an_earlier_moment_is_looked_at_whole(watch: Watch) -> None:
+    """What was lost and used again since are more transactions than any margin."""
+    with EmbeddedPostgres() as server, School(server.create_database("lms")) as school:
+        fill(school.create())
+        watching = watch(school)
+        watching.poll()
+        data, backup = server.folder / "data", server.folder / "backup"
+        with server.away():
+            subprocess.run(["cp", "-a", data, backup], check=True)
+        reset_next_transaction(server, 1_500_000)
+        add_attempts(school, 100, 100)
+        assert poll_anew(watching) == {("100", "exam_passed")}
+        with server.away():
+            shutil.rmtree(data)
+            backup.rename(data)
+        add_attempts(school, 1, 1)
+        reset_next_transaction(server, 2_500_000)
+        ((written_by,),) = run(school, "SELECT xmin::text::int FROM attempts")
+        assert written_by < 100_000 < watching.position().horizon < 2_500_000
+        assert poll_anew(watching) == {("1", "exam_passed")}
+        assert watching.position().horizon >= 2_500_000
+
+
+def poll_anew(watching: Watching) -> Found:
+    """After the server went away, which the first poll finds out."""
+    with pytest.raises(LMSUnavailable):
+        watching.poll()
+    return watching.poll()
 
 
 @pytest.mark.parametrize("epoch", [0, 1, 5])
