@@ -1,6 +1,6 @@
 # make demo | test | check | docs | clean       PYTHON=python3.12 make test       make test PYTEST_ARGS="-k settings"
 PYTHON ?= python3
-# Tests wait for processes and servers half of their time.
+# Tests wait for processes and servers a third of their time.
 PYTEST_ARGS ?= -n $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))') --dist loadfile --no-loadscope-reorder
 DEMO_ARGS ?=
 VENV := .venv

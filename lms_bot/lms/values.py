@@ -19,7 +19,7 @@ EARLIEST_YEAR = 1990
 FURTHEST_AHEAD = timedelta(days=366)
 LARGEST_ID = 2**63 - 1
 NAME_LENGTH, TITLE_LENGTH = 255, 500
-"""Characters kept. A SELECT gives one more of each at most (`left`), so that what is cut is seen to be."""
+"""Characters kept of what the LMS sends, which is cut there already (`Snapshot.cut`), but not so short."""
 
 LONGEST_VALUE = 1000
 UNQUESTIONED = frozenset((str, int, bool, type(None)))
