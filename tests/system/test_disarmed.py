@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from lms_bot.chat.commands.table import COMMANDS
 from lms_bot.core.activities import ActivityType
 from lms_bot.core.markdown import disarm
+from lms_bot.core.normalize import normalize
 from lms_bot.lms.people import Mentor, Student
 from lms_bot.notify.formatter import MessageFormatter
 from lms_bot.operation.health import Check
@@ -62,13 +63,13 @@ def harmless_words() -> Words:
 
 
 def hostile_words(texts: Sequence[str]) -> Words:
-    """The texts in turn, as a database can hold them; where there is nothing to see, or just a number, a word."""
+    """The texts in turn, as a database can hold them; a word, where there is nothing that a title is found by."""
     held = [text.encode(errors="ignore").decode().replace("\0", "")[:LENGTH] for text in texts]
     return Words(lambda number: _visible(held[number % len(held)]))
 
 
 def _visible(text: str) -> str:
-    return text if any(each.isalpha() for each in disarm(text)) else f"{text}x"
+    return text if any(each.isalpha() for each in normalize(text)) else f"{text}x"
 
 
 @dataclass
