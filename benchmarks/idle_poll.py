@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.measuring import Report, at_most, doing, rounded, seconds_of, spread
 from benchmarks.world import BenchmarkLMS, StoreKind, World, running_app
+from lms_bot.lms.comparison import describe
+from lms_bot.lms.dependencies import fetch_digests
+from lms_bot.lms.horizon import fetch_moment, fetch_table
 from lms_bot.store.models import Cursor
 
 if TYPE_CHECKING:
@@ -91,7 +94,16 @@ def position_at_end(app: App, stream: Stream) -> Position:
     first = app.source.fetch_first_position(stream)
     with app.source.connection.snapshot() as snapshot:
         (high_key,) = snapshot.fetch_one(f"SELECT max({stream.key}) FROM {stream.table}")
-    return replace(first, high_key=high_key, baseline_at=None)
+        moment, table = fetch_moment(snapshot), fetch_table(snapshot, stream)
+        dependencies, _ = fetch_digests(snapshot, stream, moment)
+    return replace(
+        first,
+        high_key=high_key,
+        baseline_at=None,
+        dependencies=dependencies,
+        compared=describe(table),
+        compared_at=moment.lms_now.isoformat(),
+    )
 
 
 def _add_targets(report: Report, kind: StoreKind, figures: dict[str, Any], attempts: list[int]) -> None:

@@ -10,7 +10,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.measuring import doing
+from lms_bot.core.activities import Activity, ActivityType
 from lms_bot.outbox.draft import name_conversation
+from lms_bot.store.attempts import AttemptBook
 from lms_bot.store.messages import Lane
 from lms_bot.store.statements import Statements, to_stored
 from lms_bot.watch.recorder import DELIVERY_COLUMNS, EVENT_COLUMNS
@@ -27,6 +29,7 @@ SUBJECTS = (
     "Literature", "Philosophy", "Economics", "Programming", "Networks", "Databases", "Música", "Français", "Español",
 )  # fmt: skip
 PARTS = ("Introduction to", "Foundations of", "Exercises in", "Advanced", "Final of", "Review of")
+TITLES = [f"{part} {subject} {number}" for part in PARTS for subject in SUBJECTS for number in range(1, 5)]
 LEFT_PART, EXAM_PART = 0.03, 0.4
 
 PEOPLE_SQL = """
@@ -88,6 +91,7 @@ def write_year(app: App, year: Year, zulip_ids: dict[int, int]) -> None:
     for first, rows in _make_pages(year):
         with app.store.transaction():
             _write_page(statements, year, zulip_ids, first, rows)
+            _write_attempts(AttemptBook(app.store.database), rows)
     with app.store.transaction():
         statements.execute(TOLD_SQL)
     if app.store.is_postgresql:  # as autovacuum has done to tables that are there for long
@@ -139,6 +143,40 @@ def _make_attempt(year: Year, attempt: int, at: datetime, chance: random.Random)
         yield min(at + timedelta(minutes=45), year.until), f"{kind}_{what}", student_id, attempt, title, end
 
 
+def _get_stream(kind: str) -> str:
+    return "attempts" if kind.startswith("exam") else "content_attempts"
+
+
+def _get_activity_id(title: str) -> int:
+    return 1 + TITLES.index(title)
+
+
+def _write_attempts(book: AttemptBook, rows: list[Happened]) -> None:
+    """As if each row was read twice: when it began, and when it had ended."""
+    for is_start in (True, False):
+        for stream in ("attempts", "content_attempts"):
+            those = [_make_activity(row) for row in rows if row[1].endswith("_started") == is_start]
+            book.follow(stream, [one for one in those if one.stream == stream], rows[-1][0])
+
+
+def _make_activity(row: Happened) -> Activity:
+    at, kind, student_id, attempt, title, metadata = row
+    return Activity(
+        stream=_get_stream(kind),
+        row_key=str(attempt),
+        event_type=ActivityType(kind),
+        student_id=student_id,
+        student_username=f"student{student_id}",
+        student_display_name=f"Given{student_id} Family{student_id}",
+        activity_id=_get_activity_id(title),
+        activity_title=title,
+        activity_metadata=metadata,
+        happened_at=at,
+        attempt_id=attempt,
+        started_at=at if kind.endswith("_started") else None,
+    )
+
+
 def _write_page(
     statements: Statements, year: Year, zulip_ids: dict[int, int], first: int, rows: list[Happened]
 ) -> None:
@@ -147,9 +185,10 @@ def _write_page(
         moment, mentor = to_stored(at), year.get_mentor(student_id)
         person, message_id = zulip_ids.get(mentor, 9000 + mentor), 1 + event_id // EVENTS_IN_A_MESSAGE
         names = (f"student{student_id}", f"Given{student_id} Family{student_id}", mentor, f"mentor{mentor}")
-        key = f"{kind[:4]}:{attempt}:{kind}"
-        about = (attempt, title, json.dumps(metadata), moment, moment)
-        events.append((event_id, kind, student_id, *names, *about, False, None, key, True, True, False))
+        stream = _get_stream(kind)
+        source = (None, f"{stream}:{attempt}:{kind}", True, True, False, stream, attempt, False)
+        about = (_get_activity_id(title), title, json.dumps(metadata), moment, moment)
+        events.append((event_id, kind, student_id, *names, *about, False, *source))
         deliveries.append((event_id, f"zulip:{person}", person, "sent", None, moment, moment, message_id))
         logs.append((event_id, True, message_id, "user is deactivated" if event_id % 200 == 0 else None, moment))
         if event_id % EVENTS_IN_A_MESSAGE == 0 or event_id == first:

@@ -18,7 +18,7 @@ from lms_bot.insight.seen import note_reaction
 from lms_bot.lms.connection import LMSConnection
 from lms_bot.lms.people import PeopleReader
 from lms_bot.lms.source import Source
-from lms_bot.lms.standard import PEOPLE, STREAMS
+from lms_bot.lms.standard import STANDARD
 from lms_bot.notify.admin_alerts import AdminAlerts
 from lms_bot.notify.composer import Composer
 from lms_bot.notify.events import HandlerParts, LMSActivityEventHandler
@@ -46,9 +46,8 @@ from lms_bot.zulip.gateway import Gateway
 
 T = TypeVar("T")
 
-MEND_SECONDS = 60.0
-ALERT_SECONDS = 5.0
-TIDY_SECONDS = 3600.0
+KIND = STANDARD
+MEND_SECONDS, ALERT_SECONDS, TIDY_SECONDS = 60.0, 5.0, 3600.0
 ANSWERS_KEPT = timedelta(days=30)
 SENDERS = 3  # of answers, and as many of news, so that neither wait for the other when Zulip is slow
 STOP_SECONDS = 4.0
@@ -178,8 +177,8 @@ def build_app(
     app = App(
         settings=settings,
         store=store,
-        source=Source(connection, STREAMS, settings.lms_sweep_budget / 1000),
-        reader=PeopleReader(connection, PEOPLE),
+        source=Source(connection, KIND.make_streams(settings), settings.lms_sweep_budget / 1000),
+        reader=PeopleReader(connection, KIND.make_people(settings)),
         gateway=gateway or (Gateway(credentials) if credentials else None),
         deliveries=deliveries,
         outbox=Outbox(store, deliveries),

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SHORTEST_INTERVAL_SECONDS = 0.2
-COUNTING_SECONDS = 600.0
 STATS = {
     "total_events": "Total Events",
     "processed_events": "Processed Events",
@@ -176,14 +175,13 @@ def _tell_of_echoes(count: int, then: str) -> None:
 def _find_student(store: Store, said: str) -> int:
     """The id of the one student who may be meant, among those of whom an event is stored."""
     from lms_bot.chat.language.student_index import StudentIndex
-    from lms_bot.insight.reports.students import get_stored_students
+    from lms_bot.insight.reports.students import get_students_with_events
     from lms_bot.lms.people import Student
-    from lms_bot.store.counters import Counters
 
-    Counters(store).catch_up(patience_seconds=COUNTING_SECONDS)
+    with store.session():
+        stored = get_students_with_events()
     found = StudentIndex(
-        Student(one.student_id, one.username or "", None, one.display_name, None, None)
-        for one in get_stored_students()
+        Student(one.student_id, one.username or "", None, one.display_name, None, None) for one in stored
     ).find(said)
     if not found:
         raise LMSBotError(f"no event is stored of a student {said!r}")

@@ -20,16 +20,23 @@ class ActivityType(str, Enum):
     CONTENT_COMPLETED = "content_completed"
     CONTENT_WATCHED = "content_watched"
 
+    def __init__(self, value: str) -> None:
+        # Attributes, as they are asked for with every row.
+        self.is_exam = value.startswith("exam_")
+        self.is_start = value.endswith("_started")
+        self.outcome = value.rpartition("_")[2]
+        """What the type says of an attempt: started, completed, watched, passed or failed."""
+        self.bit = 1 << len(type(self).__members__)
+        """By which a set of types is kept as one number."""
+
     def __str__(self) -> str:
         return self.value
 
-    @property
-    def is_exam(self) -> bool:
-        return self.value.startswith("exam_")
 
-    @property
-    def is_start(self) -> bool:
-        return self.value.endswith("_started")
+ALL_TYPES = sum(kind.bit for kind in ActivityType)
+
+STARTED, WITHDRAWN = "started", "withdrawn"
+"""Outcomes of an attempt that has no result: it is open, or was given up."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +44,12 @@ class Activity:
     """One fact read from the LMS: who, what, which state, when. Never stored as such.
 
     `stream` and `row_key` name the LMS row it was read from; with `event_type` they are the
-    activity's identity. `happened_at` is aware UTC, or None where the LMS does not say.
+    activity's identity. `activity_id` is the exam's or content's, 0 where the LMS has it no more,
+    `attempt_id` the row's, where that is a number. `happened_at` and `started_at` are aware UTC,
+    or None where the LMS does not say.
     `is_echo` marks the activity that repeats another one (a content that is an exam): it is
-    stored, but nobody is told of it twice.
+    stored, but nobody is told of it twice. `is_withdrawn` marks an attempt that was given up:
+    it is over, and no event.
     """
 
     stream: str
@@ -53,11 +63,19 @@ class Activity:
     activity_metadata: Mapping[str, Any]
     happened_at: datetime | None
     is_echo: bool = False
+    is_withdrawn: bool = False
+    attempt_id: int | None = None
+    started_at: datetime | None = None
 
     @property
     def source_key(self) -> str:
         """What makes the event of this activity unique: the row it came from, and its type."""
         return source_key(self.stream, self.row_key, self.event_type)
+
+    @property
+    def outcome(self) -> str:
+        """How the attempt stands now: as the type says, or withdrawn."""
+        return WITHDRAWN if self.is_withdrawn else self.event_type.outcome
 
 
 def source_key(stream: str, row_key: str, event_type: str) -> str:

@@ -15,14 +15,26 @@ STEADY_WITHIN = 5.0  # percentage points
 
 
 class Attempt(Protocol):
-    """As much of a stored `Attempt` as counts here."""
+    """As much of a student's attempt as counts here."""
 
-    activity_id: int
-    title: str | None
-    title_key: str
-    outcome: str
-    percentage: float | None
-    last_at: datetime
+    @property
+    def is_exam(self) -> bool: ...
+    @property
+    def coursework_id(self) -> int | None: ...
+    @property
+    def activity_id(self) -> int: ...
+    @property
+    def title(self) -> str | None: ...
+    @property
+    def title_key(self) -> str: ...
+    @property
+    def outcome(self) -> str: ...
+    @property
+    def percentage(self) -> float | None: ...
+    @property
+    def score(self) -> float | None: ...
+    @property
+    def last_at(self) -> datetime: ...
 
 
 class Direction(Enum):
@@ -90,8 +102,8 @@ def _find_trend(scored: Sequence[float]) -> Trend | None:
 
 
 def group_tries(attempts: Iterable[Attempt]) -> list[list[Attempt]]:
-    """The attempts at each exam, in the order they come in; what has no title is an exam of its own."""
+    """The attempts at each exam, in the order they come in; one at what nothing is known of is a group of its own."""
     groups: dict[object, list[Attempt]] = {}
-    for one in attempts:
-        groups.setdefault(one.title_key or one.activity_id, []).append(one)
+    for number, one in enumerate(attempts):
+        groups.setdefault((number,) if one.coursework_id is None else one.coursework_id, []).append(one)
     return list(groups.values())

@@ -142,15 +142,17 @@ def _open_events(zulip_user_id: int, student_ids: Collection[int] | None) -> Any
     # From the students' events to who was told, not the other way: SQLite takes a CROSS JOIN in the order given.
     query = event.select().join(Delivery, JOIN.INNER if student_ids is None else JOIN.CROSS)
     query = query.where(Delivery.event == event.event_id, Delivery.zulip_user_id == zulip_user_id)
-    query = query.where(Delivery.state == DeliveryState.SENT.value, ~fn.EXISTS(is_seen))
+    query = query.where(Delivery.correction == 0, Delivery.state == DeliveryState.SENT.value, ~fn.EXISTS(is_seen))
     return query if student_ids is None else query.where(event.student_id.in_(list(student_ids)))
 
 
 def _severity() -> Any:
     event = LMSActivityEvent
     kinds = [kind for kind in ActivityType if kind.is_start]
-    is_exam = Case(None, [(event.event_type == ActivityType.EXAM_STARTED.value, True)], False)
-    same = (Attempt.student_id == event.student_id) & (Attempt.activity_id == event.activity_id)
-    is_left = fn.EXISTS(Attempt.select(1).where(same, Attempt.is_exam == is_exam, Attempt.outcome == "started"))
+    # Of the event's source key, what is between the stream and the type.
+    around = fn.LENGTH(event.stream) + fn.LENGTH(event.event_type) + 2
+    row_key = fn.SUBSTR(event.source_key, fn.LENGTH(event.stream) + 2, fn.LENGTH(event.source_key) - around)
+    same = (Attempt.stream == event.stream) & (Attempt.row_key == row_key)
+    is_left = fn.EXISTS(Attempt.select(1).where(same, Attempt.is_shown, Attempt.outcome == "started"))
     is_start = event.event_type.in_([kind.value for kind in kinds])
     return Case(None, [(event.event_type == ActivityType.EXAM_FAILED.value, 0), (is_start & is_left, 1)], 2)

@@ -19,36 +19,48 @@ SELECT pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint, now
 """
 
 # pg_relation_filenode is asked after a slice was read: the read holds a lock that keeps VACUUM FULL out until then.
+# A table's parts are its partitions, or the tables that inherit from it, and itself where it holds rows.
 TABLE_SQL = """
-SELECT d.oid::text || '/' || c.oid::text, pg_relation_filenode(c.oid)::bigint,
-       pg_relation_size(c.oid) / current_setting('block_size')::int,
-       CASE WHEN EXISTS (SELECT 1 FROM pg_inherits WHERE inhparent = c.oid) THEN 'p' ELSE c.relkind::text END
-FROM pg_class AS c, pg_database AS d
-WHERE c.oid = %s::regclass AND d.datname = current_database()
+WITH RECURSIVE part AS (
+  SELECT %s::regclass::oid AS oid UNION SELECT inhrelid FROM pg_inherits JOIN part ON inhparent = part.oid
+)
+SELECT (SELECT oid FROM pg_database WHERE datname = current_database())::text || '/' || %s::regclass::oid::text,
+       coalesce(array_agg(c.oid::bigint ORDER BY c.oid) FILTER (WHERE c.relkind IN ('r', 'm')), '{}'),
+       coalesce(string_agg(pg_relation_filenode(c.oid)::text, ',' ORDER BY c.oid), ''),
+       coalesce(max(pg_relation_size(c.oid)), 0) / current_setting('block_size')::int,
+       coalesce(sum(pg_stat_get_tuples_deleted(c.oid)), 0)::bigint,
+       array_agg(DISTINCT c.relkind::text)
+FROM part JOIN pg_class AS c ON c.oid = part.oid
 """
 
-UNWATCHABLE = {
-    "p": "is a table in parts (partitioned, or with tables that inherit from it)",
-    "f": "is a foreign table",
-    "v": "is a view",
-}
+UNWATCHABLE = {"f": "a foreign table", "v": "a view"}
 """Where a complete look at the blocks of the table would find nothing, and say nothing of it."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table as it is now: `table_id` tells it from another one of its name, `file` changes when it is rewritten."""
+    """A table as it is now.
+
+    `table_id` tells it from another one of its name. `parts` are the tables that hold its rows, itself for most;
+    `files` change when one is rewritten. `blocks` is the length of the longest part, so that a range of blocks is
+    looked at in all parts at once. `deleted` is how many rows were ever deleted, as PostgreSQL counts them: some
+    seconds late, and from 0 after a crash.
+    """
 
     table_id: str
-    file: int
+    parts: list[int]
+    files: str
     blocks: int
+    deleted: int
 
 
 def fetch_table(snapshot: Snapshot, stream: Stream) -> Table:
     """Raises LMSRefused for what cannot be watched, rather than miss rows in silence."""
-    *table, kind = snapshot.fetch_one(TABLE_SQL, (stream.table,))
-    if kind in UNWATCHABLE:
-        raise LMSRefused(f"“{stream.table}” {UNWATCHABLE[kind]}, in which changes cannot be found")
+    *table, kinds = snapshot.fetch_one(TABLE_SQL, (stream.table, stream.table))
+    unwatchable = [words for kind, words in UNWATCHABLE.items() if kind in kinds]
+    if unwatchable:
+        is_or_has = "is" if len(kinds) == 1 else "has a part that is"
+        raise LMSRefused(f"“{stream.table}” {is_or_has} {unwatchable[0]}, in which changes cannot be found")
     return Table(*table)
 
 

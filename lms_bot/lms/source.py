@@ -2,12 +2,15 @@
 
 PostgreSQL knows what changed: every row version carries the transaction that wrote it (`xmin`), and a snapshot
 knows the horizon below which all transactions are settled. Rows whose `xmin` is not below the horizon noted
-before the last complete look are those written since, however late they were committed. Three looks use that:
+before the last complete look are those written since, however late they were committed. Four looks use that:
 
 * the end: keys past the highest one read;
 * the open rows: known to be started and not yet final, by key;
 * the sweep: a complete look in slices of the table's blocks, for all the rest, within a time budget. Its horizon
-  moves only when a pass over the whole table is complete.
+  moves only when a pass over the whole table is complete;
+* the other tables that a stream's SELECT reads: the sweep then takes the rows along that depend on what changed.
+
+Rows that are no more are found by comparing keys, see `comparison`.
 
 Looks overlap and repeat; what was recorded before is told apart by the store.
 """
@@ -17,14 +20,19 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Sequence
 from datetime import datetime
 
-from lms_bot.lms.connection import LMSConnection
+from lms_bot.lms.connection import LMSConnection, Snapshot
+from lms_bot.lms.dependencies import fetch_digests
 from lms_bot.lms.horizon import fetch_moment, fetch_table, fetch_writers, was_there, written_since
+from lms_bot.lms.known_rows import NOTHING_KNOWN, KnownRows
 from lms_bot.lms.poll import PAGE_ROWS, Poll, PollMemory, read_by_keys
-from lms_bot.lms.stream import Changes, Position, Reading, Stream
+from lms_bot.lms.reading import Reading
+from lms_bot.lms.stream import Changes, Position, Stream
+from lms_bot.lms.values import read_key
 
 PagesOfChanges = Generator[Changes, None, None]
 
 HISTORY_SLICE_BLOCKS = 32  # about three thousand rows
+KNOWN_AT_ONCE = 20_000  # keys of a log
 
 
 class Source:
@@ -46,6 +54,7 @@ class Source:
                 moment.xmin,
                 baseline_at=moment.lms_now.isoformat(),
                 baseline_writers=fetch_writers(snapshot, stream, moment, table.blocks),
+                parts=table.parts,
             )
 
     def fetch_baseline(self, stream: Stream, first: Position) -> PagesOfChanges:
@@ -58,15 +67,28 @@ class Source:
             moment = fetch_moment(snapshot)
             newest = f"SELECT max({stream.key}) FROM {stream.table}"
             high_key = snapshot.fetch_one(newest)[0] if stream.key_grows else None
-            high_key = None if high_key is None else int(high_key)
-            sql = f"{stream.select} WHERE {was_there(first, moment, stream.alias)}"
-            for page in snapshot.fetch_pages(snapshot.cut(sql, {}), {}, PAGE_ROWS):
-                yield Changes(stream, stream.read_all(page, moment.lms_now), first)
-        yield Changes(stream, [], Position(first.table_id, high_key, first.horizon))
+            was_known = f"{was_there(first, moment, stream.alias)} AND ({stream.condition})"
+            dependencies, digests = fetch_digests(snapshot, stream, moment)
+            self.memory.swap_session(stream)  # the next poll need not look back again
+            if stream.is_append_only:
+                yield from self._fetch_known(snapshot, stream, first, was_known)
+            else:
+                sql = f"{stream.select} WHERE {was_known}"
+                for page in snapshot.fetch_pages(snapshot.cut(sql, {}), {}, PAGE_ROWS):
+                    yield Changes(stream, stream.read_all(page, moment.lms_now), first)
+        high_key = None if high_key is None else int(high_key)
+        end = Position(first.table_id, high_key, first.horizon, parts=first.parts, dependencies=dependencies)
+        yield Changes(stream, [], end, digests=digests)
 
-    def fetch_changes(self, stream: Stream, position: Position, open_keys: Sequence[str]) -> PagesOfChanges:
+    def _fetch_known(self, snapshot: Snapshot, stream: Stream, first: Position, was_known: str) -> PagesOfChanges:
+        """Keys alone: what a log says of the time before the bot is not asked."""
+        sql = f"SELECT {stream.alias}.{stream.key} FROM {stream.table} AS {stream.alias} WHERE {was_known}"
+        for page in snapshot.fetch_pages(sql, {}, KNOWN_AT_ONCE):
+            yield Changes(stream, [], first, known=tuple(read_key(key) for (key,) in page))
+
+    def fetch_changes(self, stream: Stream, position: Position, known: KnownRows = NOTHING_KNOWN) -> PagesOfChanges:
         """One poll: rows that may have changed, in pages. No transaction is open while a page is handled."""
-        poll = Poll(self.memory, stream, position, list(open_keys))
+        poll = Poll(self.memory, stream, position, known)
         while not poll.is_done:
             with self.connection.snapshot() as snapshot:
                 changes = poll.step(snapshot)

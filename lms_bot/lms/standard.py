@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Any
 
-from lms_bot.core.activities import UNKNOWN_STATE, UNREADABLE, Activity, ActivityType, Rejection
+from lms_bot.core.activities import STARTED, UNKNOWN_STATE, WITHDRAWN, ActivityType
+from lms_bot.lms.kind import Kind
 from lms_bot.lms.people import PeopleSelects, display_name
-from lms_bot.lms.stream import Reading, Stream
-from lms_bot.lms.values import (
-    TITLE_LENGTH,
-    UNQUESTIONED,
-    RowProblem,
-    read_id,
-    read_key,
-    read_moment,
-    read_plain,
-    read_text,
-    read_word,
-)
+from lms_bot.lms.reading import RowFact
+from lms_bot.lms.stream import Dependency, Stream
+from lms_bot.lms.values import RowProblem, read_text, read_word
 
-STARTED, COMPLETED, WATCHED = "started", "completed", "watched"
+COMPLETED, WATCHED = "completed", "watched"
 STATES = {
     **dict.fromkeys(("started", "in progress", "running", "resumed"), STARTED),
     **dict.fromkeys(("completed", "finished", "ended", "submitted"), COMPLETED),
     **dict.fromkeys(("watched", "viewed"), WATCHED),
+    **dict.fromkeys(("withdrawn", "abandoned"), WITHDRAWN),
 }
 RESULTS = {
     **dict.fromkeys(("pass", "passed"), ActivityType.EXAM_PASSED),
@@ -35,16 +26,17 @@ CONTENT_TYPES = {
     STARTED: ActivityType.CONTENT_STARTED,
     COMPLETED: ActivityType.CONTENT_COMPLETED,
     WATCHED: ActivityType.CONTENT_WATCHED,
+    WITHDRAWN: ActivityType.CONTENT_STARTED,
 }
 
 EXAM_COLUMNS = (
     "id", "user_id", "username", "student_username", "display_name", "first_name", "last_name",
-    "title", "state", "result", "date", "last_started_time", "last_answer_updated_time",
+    "exam_id", "title", "state", "result", "date", "last_started_time", "last_answer_updated_time",
     "score", "percentage", "time_taken", "correct_answers", "incorrect_answers", "unanswered", "percentile", "speed",
 )  # fmt: skip
 EXAM_SELECT = """
 SELECT a.id, a.user_id, a.username, s.username, s.display_name, s.first_name, s.last_name,
-       e.title, a.state, a.result, a.date, a.last_started_time, a.last_answer_updated_time,
+       e.id, e.title, a.state, a.result, a.date, a.last_started_time, a.last_answer_updated_time,
        a.score, a.percentage, a.time_taken, a.correct_answers_count, a.incorrect_answers_count,
        a.unanswered_count, a.percentile, a.speed
 FROM attempts AS a
@@ -58,13 +50,13 @@ EXAM_METADATA = (
 
 CONTENT_COLUMNS = (
     "id", "user_id", "student_username", "display_name", "first_name", "last_name",
-    "title", "state", "content_type", "course_title", "chapter_name", "correct_answers", "incorrect_answers",
-    "created", "completed_on", "assessment_id",
+    "content_id", "title", "state", "content_type", "course_title", "chapter_name", "correct_answers",
+    "incorrect_answers", "created", "completed_on", "assessment_id",
 )  # fmt: skip
 CONTENT_SELECT = """
 SELECT c.id, c.user_id, s.username, s.display_name, s.first_name, s.last_name,
-       cc.title, c.state, c.content_type, co.title, ch.name, c.correct_answers_count, c.incorrect_answers_count,
-       c.created, c.completed_on, c.assessment_id
+       cc.id, cc.title, c.state, c.content_type, co.title, ch.name, c.correct_answers_count,
+       c.incorrect_answers_count, c.created, c.completed_on, c.assessment_id
 FROM content_attempts AS c
 LEFT JOIN students AS s ON s.id = c.user_id
 LEFT JOIN "ChapterContent" AS cc ON cc.id = c.chapter_content_id
@@ -85,15 +77,15 @@ READ_COLUMNS: dict[str, tuple[str, ...]] = {
         "id", "user_id", "course_id", "chapter_id", "chapter_content_id", "content_type", "state", "assessment_id",
         "correct_answers_count", "incorrect_answers_count", "created", "completed_on", "xmin", "ctid",
     ),
-    "students": ("id", "username", "display_name", "first_name", "last_name", "email", "is_active"),
+    "students": ("id", "username", "display_name", "first_name", "last_name", "email", "is_active", "xmin"),
     "mentors": (
         "id", "username", "email", "first_name", "last_name", "display_name", "user_id", "supervisor_id",
     ),
     '"_MentorToStudent"': ('"A"', '"B"'),
-    "exams": ("id", "title"),
-    '"ChapterContent"': ("id", "title"),
-    "courses": ("id", "title"),
-    "chapters": ("id", "name"),
+    "exams": ("id", "title", "xmin"),
+    '"ChapterContent"': ("id", "title", "xmin"),
+    "courses": ("id", "title", "xmin"),
+    "chapters": ("id", "name", "xmin"),
 }  # fmt: skip
 """Every column the bot reads, by table: what a SELECT-only role needs, no more."""
 
@@ -106,68 +98,62 @@ def grant_statements(role: str) -> str:
 
 
 Row = dict[str, Any]
-FindWhat = Callable[[Row], tuple[ActivityType, datetime | None]]
-"""What a row says has happened, and when. Raises RowProblem."""
 
 
-def read_exam_attempt(values: tuple[Any, ...], lms_now: datetime) -> Reading:
-    return _read("attempts", dict(zip(EXAM_COLUMNS, values, strict=True)), lms_now, _what_of_exam, EXAM_METADATA)
+def read_exam_attempt(row: Row) -> RowFact:
+    event_type, happened_at, is_withdrawn = _what_of_exam(row)
+    return RowFact(
+        event_type,
+        student_id=row["user_id"],
+        student_username=row["student_username"] or row["username"],
+        student_display_name=display_name(row["display_name"], row["first_name"], row["last_name"]),
+        activity_id=row["exam_id"],
+        activity_title=row["title"],
+        happened_at=happened_at,
+        started_at=row["date"] or row["last_started_time"],
+        metadata={name: row[name] for name in EXAM_METADATA},
+        is_withdrawn=is_withdrawn,
+    )
 
 
-def read_content_attempt(values: tuple[Any, ...], lms_now: datetime) -> Reading:
-    row = dict(zip(CONTENT_COLUMNS, values, strict=True))
-    return _read("content_attempts", row, lms_now, _what_of_content, CONTENT_METADATA)
+def read_content_attempt(row: Row) -> RowFact:
+    state = _read_state(row["state"])
+    return RowFact(
+        CONTENT_TYPES[state],
+        student_id=row["user_id"],
+        student_username=row["student_username"],
+        student_display_name=display_name(row["display_name"], row["first_name"], row["last_name"]),
+        activity_id=row["content_id"],
+        activity_title=row["title"],
+        happened_at=row["created"] if state == STARTED else row["completed_on"] or row["created"],
+        started_at=row["created"],
+        metadata={name: row[name] for name in CONTENT_METADATA},
+        is_echo=row["assessment_id"] is not None,  # the same act as that attempt, which is told
+        is_withdrawn=state == WITHDRAWN,
+    )
 
 
-def _read(stream: str, row: Row, lms_now: datetime, find_what: FindWhat, kept: Sequence[str]) -> Reading:
-    key = read_key(row["id"])
-    try:
-        if row["user_id"] is None:
-            raise RowProblem(UNREADABLE, "it names no student (user_id is empty)")  # noqa: TRY301
-        plain = {
-            name: value if type(value) in UNQUESTIONED else read_plain(name, value, lms_now)
-            for name, value in row.items()
-        }
-        event_type, happened_at = find_what(row)
-        activity = Activity(
-            stream=stream,
-            row_key=key,
-            event_type=event_type,
-            student_id=read_id("user_id", row["user_id"]),
-            student_username=read_text(row["student_username"] or row.get("username")),
-            student_display_name=display_name(row["display_name"], row["first_name"], row["last_name"]),
-            activity_id=read_id("id", row["id"]),
-            activity_title=read_text(row["title"], TITLE_LENGTH),
-            activity_metadata={name: plain[name] for name in kept},
-            happened_at=read_moment("when it happened", happened_at, lms_now),
-            is_echo=row.get("assessment_id") is not None,  # the same act as that attempt, which is told
-        )
-    except RowProblem as problem:
-        return Reading(key, rejection=Rejection(stream, key, problem.problem, str(problem)))
-    return Reading(key, activity, is_open=event_type.is_start)
-
-
-def _what_of_exam(row: Row) -> tuple[ActivityType, datetime | None]:
-    state = _state(row["state"])
+def _what_of_exam(row: Row) -> tuple[ActivityType, Any, bool]:
+    """What has happened, when, and whether it was given up. Raises RowProblem."""
+    state = _read_state(row["state"])
     if state == STARTED:
-        return ActivityType.EXAM_STARTED, row["date"] or row["last_started_time"]
+        return ActivityType.EXAM_STARTED, row["date"] or row["last_started_time"], False
+    ended_at = row["last_answer_updated_time"] or row["date"]
     if state == COMPLETED:
-        event_type = RESULTS.get(read_word(row["result"]), ActivityType.EXAM_COMPLETED)
-        return event_type, row["last_answer_updated_time"] or row["date"]
+        return RESULTS.get(read_word(row["result"]), ActivityType.EXAM_COMPLETED), ended_at, False
+    if state == WITHDRAWN:
+        return ActivityType.EXAM_STARTED, ended_at, True
     raise RowProblem(UNKNOWN_STATE, f"an exam cannot be “{row['state']}”")
 
 
-def _what_of_content(row: Row) -> tuple[ActivityType, datetime | None]:
-    state = _state(row["state"])
-    happened_at = row["created"] if state == STARTED else row["completed_on"] or row["created"]
-    return CONTENT_TYPES[state], happened_at
-
-
-def _state(word: Any) -> str:
+def _read_state(word: Any) -> str:
     known = STATES.get(read_word(word))
     if known is None:
         raise RowProblem(UNKNOWN_STATE, f"its state is “{read_text(word)}”" if word else "it has no state")
     return known
+
+
+STUDENTS = "username, display_name, first_name, last_name"
 
 
 STREAMS = (
@@ -176,18 +162,31 @@ STREAMS = (
         table="attempts",
         alias="a",
         select=EXAM_SELECT,
+        columns=EXAM_COLUMNS,
         latest_moment="GREATEST(date, last_started_time, last_answer_updated_time)",
         read=read_exam_attempt,
+        depends_on=(
+            Dependency("exams", "title", concerns="a.exam_id"),
+            Dependency("students", STUDENTS, concerns="a.user_id"),
+        ),
     ),
     Stream(
         name="content_attempts",
         table="content_attempts",
         alias="c",
         select=CONTENT_SELECT,
+        columns=CONTENT_COLUMNS,
         latest_moment="GREATEST(created, completed_on)",
         read=read_content_attempt,
+        depends_on=(
+            Dependency('"ChapterContent"', "title", concerns="c.chapter_content_id"),
+            Dependency("courses", "title", concerns="c.course_id"),
+            Dependency("chapters", "name", concerns="c.chapter_id"),
+            Dependency("students", STUDENTS, concerns="c.user_id"),
+        ),
     ),
 )
+
 
 MENTOR_FIELDS = "m.id, m.user_id, m.username, m.email, m.display_name, m.first_name, m.last_name, m.supervisor_id"
 STUDENT_FIELDS = "s.id, s.username, s.email, s.display_name, s.first_name, s.last_name, s.is_active"
@@ -209,3 +208,5 @@ PEOPLE = PeopleSelects(
         SELECT {STUDENT_FIELDS} FROM students AS s
         WHERE lower(s.username) = ANY(%(usernames)s) OR lower(trim(s.email)) = ANY(%(emails)s)""",
 )
+
+STANDARD = Kind(lambda _: STREAMS, lambda _: PEOPLE)

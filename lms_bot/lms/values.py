@@ -63,8 +63,14 @@ def _to_whole_number(name: str, value: Any) -> int:
 
 def read_text(value: Any, length: int = NAME_LENGTH) -> str | None:
     """A text of at most so many characters; a list as its parts, translations as the English or first one."""
-    text = value if type(value) is str else _to_text(value)
+    text = value if type(value) is str else _to_clean_text(value)
     return text if text is None or len(text) <= length else f"{text[: length - 1]}…"
+
+
+def _to_clean_text(value: Any) -> str | None:
+    """Without what JSON can say and no store can keep: NUL, halves of characters."""
+    text = _to_text(value)
+    return None if text is None else text.replace("\0", "").encode(errors="replace").decode()
 
 
 def _to_text(value: Any) -> str | None:
@@ -116,23 +122,28 @@ def _check_year(name: str, value: datetime, lms_now: datetime) -> None:
         raise RowProblem(UNREADABLE, f"{name}: {value:%Y-%m-%d} cannot be when it happened")
 
 
-def read_plain(name: str, value: Any, lms_now: datetime) -> Any:
-    """As JSON can hold it, for what is kept beside an event. Raises RowProblem."""
-    if type(value) in UNQUESTIONED:
-        return value
-    if isinstance(value, Unreadable):
-        raise RowProblem(UNREADABLE, f"{name}: {value.problem}")
-    if isinstance(value, (float, Decimal)):
-        return _to_number(name, value)
+def check_value(name: str, value: Any, lms_now: datetime) -> None:
+    """Raises RowProblem for what cannot be kept, or cannot be meant, whatever it is used for."""
     if isinstance(value, datetime):
         _check_year(name, value, lms_now)
+    elif isinstance(value, Unreadable):
+        raise RowProblem(UNREADABLE, f"{name}: {value.problem}")
+    elif isinstance(value, (float, Decimal)) and not math.isfinite(value):
+        raise RowProblem(UNREADABLE, f"{name}: {value} is no number that can be kept")
+
+
+def read_plain(value: Any) -> Any:
+    """A checked value as JSON can hold it, for what is kept beside an event."""
+    if type(value) in UNQUESTIONED:
+        return value
+    if isinstance(value, (float, Decimal)):
+        return _to_number(value)
+    if isinstance(value, datetime):
         return to_utc(value).isoformat()
     return read_text(value, LONGEST_VALUE)
 
 
-def _to_number(name: str, value: float | Decimal) -> float | int:
-    if not math.isfinite(value):
-        raise RowProblem(UNREADABLE, f"{name}: {value} is no number that can be kept")
+def _to_number(value: float | Decimal) -> float | int:
     if isinstance(value, float):
         return value
     return int(value) if value == value.to_integral_value() and abs(value) < 2**53 else float(value)

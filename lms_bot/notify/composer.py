@@ -17,6 +17,7 @@ from lms_bot.core.markdown import MAX_MESSAGE_LENGTH, time_tag
 from lms_bot.notify.formatter import MessageFormatter
 from lms_bot.notify.grouping import Choice, Waiting, choose
 from lms_bot.notify.preferences import PreferenceBook
+from lms_bot.notify.wording import type_of
 from lms_bot.outbox.draft import Draft
 from lms_bot.outbox.outbox import Outbox, Recent
 from lms_bot.people.users import UserMapper
@@ -97,19 +98,23 @@ class Composer:
         zone = self.get_zone(person)  # may ask Zulip, so before the transaction
         limit = MOST_AT_ONCE + self._kept.get(person, 0)  # what is held back must not hide what is not
         with self._store.transaction():
-            deliveries = {one.delivery_id: one for one in self._deliveries.get_unwritten(person, limit)}
+            deliveries = {one.delivery_id: one for one in self._deliveries.get_unwritten(person, limit, now)}
             preferences = self._preferences.get(person)
             if zone is None and preferences.depend_on_zone:
                 self._seen[person] = (news, now + LOOK_AGAIN)
                 return 0
             waiting, unwanted = [], []
             for one in deliveries.values():
-                event = one.event
-                due = preferences.get_due(event.event_type, event.student_id, one.created_at, zone or UTC, now)
+                kind, correction = type_of(one.event), one.event.correction
+                due = preferences.get_due(kind, one.event.student_id, one.created_at, zone or UTC, now)
+                if due is None and correction is not None:  # who wants no such news was told what holds no longer
+                    due = preferences.get_due(
+                        correction.was_type, one.event.student_id, one.created_at, zone or UTC, now
+                    )
                 if due is None:
                     unwanted.append(one)
                 else:
-                    waiting.append(Waiting(one.delivery_id, event.event_type, due))
+                    waiting.append(Waiting(one.delivery_id, kind, due))
             if unwanted:
                 self._deliveries.end(unwanted, DeliveryState.UNWANTED, UNWANTED, now)
             recent = Recent() if person in self._hurried else self._outbox.get_recent(person)
@@ -186,5 +191,5 @@ def _say_when(content: str, delivery: Delivery, now: datetime, zone: tzinfo) -> 
 
 
 def _choose_lane(deliveries: Sequence[Delivery]) -> Lane:
-    is_urgent = any(one.event.event_type == ActivityType.EXAM_FAILED.value for one in deliveries)
+    is_urgent = any(type_of(one.event) == ActivityType.EXAM_FAILED.value for one in deliveries)
     return Lane.URGENT if is_urgent else Lane.ROUTINE

@@ -19,13 +19,16 @@ from lms_bot.notify.wording import (
     EMOJI,
     LABELS,
     UNKNOWN_TYPE_EMOJI,
+    correction_of,
     count_of,
     emoji_of,
+    format_result,
     kind_of,
     label_of,
     metadata_of,
     percentage_of,
     title_of,
+    type_of,
     value_of,
 )
 
@@ -56,8 +59,10 @@ class MessageFormatter:
 
     def format_notification_message(self, event: Any) -> str:
         """The message about one event. A type nobody knows gets a plain one; it never raises for that."""
-        event_type = str(event.event_type)
+        event_type = type_of(event)
         student_name = self.format_student_name(event)
+        if correction_of(event) is not None:
+            return self.format_correction_message(event, emoji_of(event_type), student_name)
         if event_type not in EMOJI:
             return self.format_other_message(event, UNKNOWN_TYPE_EMOJI, student_name)
         message: str = getattr(self, f"format_{event_type}_message")(event, EMOJI[event_type], student_name)
@@ -125,6 +130,17 @@ class MessageFormatter:
             f"**{student_name}** has watched: {_title(event)}",
             _content_line(event),
             _when(event, "Viewed"),
+        )
+
+    def format_correction_message(self, event: Any, emoji: str, student_name: str) -> str:
+        """For a result that the LMS turned after it was told: failed is passed now, or the other way round."""
+        correction = correction_of(event)
+        now = format_result(correction.event_type, correction.percentage)
+        was = format_result(correction.was_type, correction.was_percentage)
+        return _compose(
+            event,
+            f"{emoji} **Result Corrected**",
+            f"**{student_name}**: {_title(event)} is now {now} (was {was})",
         )
 
     def format_other_message(self, event: Any, emoji: str, student_name: str) -> str:

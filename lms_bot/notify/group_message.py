@@ -15,7 +15,19 @@ from typing import Any
 
 from lms_bot.core.activities import ActivityType
 from lms_bot.core.markdown import MAX_MESSAGE_LENGTH, disarm, event_ref, spoiler, table_head, table_row, time_tag
-from lms_bot.notify.wording import emoji_of, kind_of, percentage_of, title_of, value_of
+from lms_bot.notify.wording import (
+    correction_of,
+    count_of,
+    emoji_of,
+    kind_of,
+    percentage_of,
+    title_of,
+    type_of,
+    value_of,
+)
+
+MOST_CORRECTIONS = 5
+"""More results than these corrected at once are told as one line: a regrade of a whole exam is one thing."""
 
 READABLE_ROWS = 60
 """With more rows than this, totals come first and the rows go into a spoiler."""
@@ -75,6 +87,9 @@ def format_pages(events: Sequence[Any], name_of: Callable[[Any], str]) -> list[t
 
     `name_of` gives the student's name of an event, disarmed. Every event is in exactly one message.
     """
+    corrected = [event for event in events if correction_of(event) is not None]
+    if len(corrected) > MOST_CORRECTIONS:
+        return _add_corrections(corrected, [event for event in events if correction_of(event) is None], name_of)
     rows = _get_rows(events, name_of)
     totals = _totals(rows) if len(rows) > READABLE_ROWS else []
     subject = _subject(len(events), rows)
@@ -92,6 +107,24 @@ def format_pages(events: Sequence[Any], name_of: Callable[[Any], str]) -> list[t
         (page(number, len(pages), lines), [event_id for line in lines for event_id in line.event_ids])
         for number, lines in enumerate(pages, start=1)
     ]
+
+
+def _add_corrections(
+    corrected: Sequence[Any], others: Sequence[Any], name_of: Callable[[Any], str]
+) -> list[tuple[str, list[int]]]:
+    """The messages of all others, the first of which says in one line how many results were corrected."""
+    counts = Counter(type_of(event) for event in corrected)
+    what = ", ".join(
+        f"{emoji_of(kind)} {counts[kind]} now {_NEWS[kind]}" for kind in (_FAILED, _PASSED) if counts[kind]
+    )
+    whom = count_of(len({event.student_id for event in corrected}), "student", "students")
+    line = f"✏️ **{len(corrected)} results of {whom} were corrected**: {what}"
+    event_ids = [event.event_id for event in corrected]
+    pages = format_pages(others, name_of) if others else []
+    if not pages or len(line) + 2 + len(pages[0][0]) > MAX_MESSAGE_LENGTH:
+        return [(line, event_ids), *pages]
+    text, carried = pages[0]
+    return [(f"{line}\n\n{text}", event_ids + carried), *pages[1:]]
 
 
 def _page(first_line: str, totals: Sequence[str], lines: Sequence[_Line], is_folded: bool) -> str:
@@ -141,13 +174,16 @@ def _totals(rows: Sequence[_Row]) -> list[str]:
 def _get_rows(events: Iterable[Any], name_of: Callable[[Any], str]) -> list[_Row]:
     """The rows, worst first; equally bad ones by student."""
     names: dict[Any, str] = {}
-    groups: dict[tuple[Any, str, str], list[Any]] = {}
+    groups: dict[tuple[Any, str, Any], list[Any]] = {}
     for event in events:
         if event.student_id not in names:
             names[event.student_id] = _shortened(name_of(event), _NAME_LENGTH)
-        groups.setdefault((event.student_id, kind_of(event), title_of(event)), []).append(event)
+        # Two exams of one title are two; one that was renamed meanwhile is one.
+        tried = event.activity_id if _has_both_ids(event) else None
+        groups.setdefault((event.student_id, kind_of(event), tried or title_of(event)), []).append(event)
     rows = []
-    for (student, kind, title), group in groups.items():
+    for (student, kind, _), group in groups.items():
+        title = title_of(group[-1])
         shown_title = _shortened(title or f"untitled {kind.lower()}", _TITLE_LENGTH)
         rows.append(_Row(student, names[student], shown_title, _attempts(group)))
     return sorted(rows, key=lambda row: (_rank(row), row.student.casefold(), row.student_id))
@@ -158,16 +194,26 @@ def _attempts(events: Iterable[Any]) -> list[list[Any]]:
     attempts: dict[Any, list[Any]] = {}
     for event in sorted(events, key=lambda event: (_step_of(event), _moment(event), event.event_id)):
         # Events that no attempt is known of are one each.
-        attempt = (event.event_id,) if event.activity_id is None else event.activity_id
-        attempts.setdefault(attempt, []).append(event)
+        attempt = _attempt_of(event)
+        attempts.setdefault((event.event_id,) if attempt is None else attempt, []).append(event)
     return sorted(attempts.values(), key=lambda attempt: (max(map(_moment, attempt)), attempt[-1].event_id))
+
+
+def _has_both_ids(event: Any) -> bool:
+    """Events of earlier versions have the attempt's id as the activity's."""
+    return getattr(event, "attempt_id", None) is not None and not getattr(event, "is_old_id", False)
+
+
+def _attempt_of(event: Any) -> Any:
+    attempt = getattr(event, "attempt_id", None)
+    return event.activity_id if attempt is None else attempt
 
 
 def _rank(row: _Row) -> int:
     """Worst first: with a failure, started and nothing more, completed, passed."""
-    if any(str(event.event_type) == _FAILED for event in row.events):
+    if any(type_of(event) == _FAILED for event in row.events):
         return 0
-    last = str(row.attempts[-1][-1].event_type)
+    last = type_of(row.attempts[-1][-1])
     if last.endswith("_started"):
         return 1
     return 3 if last == _PASSED else 2
@@ -206,6 +252,15 @@ def _attempt_course(attempt: Sequence[Any]) -> str:
 
 
 def _step_text(event: Any) -> str:
+    if (correction := correction_of(event)) is not None:
+        was, now = (
+            f"{emoji_of(kind)} {'' if number is None else f'{number:.1f}'.removesuffix('.0') + '%'}".rstrip()
+            for kind, number in (
+                (correction.was_type, correction.was_percentage),
+                (correction.event_type, correction.percentage),
+            )
+        )
+        return f"now {now} (was {was})"
     result = _result(event) if _step_of(event) and kind_of(event) == "Exam" else ""
     return f"{emoji_of(str(event.event_type))} {result}".rstrip()
 
@@ -227,7 +282,7 @@ def _format_totals(events: Iterable[Any]) -> str:
 
 def _counted(events: Iterable[Any]) -> list[tuple[str, int]]:
     """How many there are of each type, in the order of `_NEWS`; types nobody knows together under ""."""
-    counts = Counter(kind if (kind := str(event.event_type)) in _NEWS else "" for event in events)
+    counts = Counter(kind if (kind := type_of(event)) in _NEWS else "" for event in events)
     return [(kind, counts[kind]) for kind in _NEWS if counts[kind]]
 
 

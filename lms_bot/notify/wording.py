@@ -52,6 +52,23 @@ def title_of(event: Any) -> str:
     return f"{kind_of(event)} {disarm(event.activity_id)}"
 
 
+def type_of(event: Any) -> str:
+    """What it says now: of a corrected result, what that is now."""
+    correction = correction_of(event)
+    return str(event.event_type if correction is None else correction.event_type)
+
+
+def correction_of(event: Any) -> Any:
+    """The `Correction` that is told with this event, or None."""
+    return getattr(event, "correction", None)
+
+
+def format_result(event_type: str, percentage: float | None) -> str:
+    """`passed 75%`, or `passed` where there is no percentage."""
+    number = "" if percentage is None else f" {percentage:.1f}".removesuffix(".0") + "%"
+    return f"{event_type.rpartition('_')[2]}{number}"
+
+
 def kind_of(event: Any) -> str:
     return "Exam" if str(event.event_type).startswith("exam") else "Content"
 

@@ -7,27 +7,16 @@ the key-value `counted_to`, moved in the same transaction, is the last id of all
 from __future__ import annotations
 
 import logging
-from dataclasses import fields
-from datetime import datetime
 from time import monotonic, sleep
-from typing import Any
 
 import peewee
 
 from lms_bot.core.bell import Bell
 from lms_bot.core.errors import StoreUnavailable, first_line
-from lms_bot.store.counter_changes import (
-    ALL_TIME,
-    COUNT_COLUMNS,
-    AttemptKey,
-    AttemptSoFar,
-    CountedEvent,
-    CounterChanges,
-    get_attempt_keys,
-)
+from lms_bot.store.counter_changes import ALL_TIME, COUNT_COLUMNS, CountedEvent, CounterChanges
 from lms_bot.store.database import EVENT_IDS, Store
 from lms_bot.store.models import KeyValue
-from lms_bot.store.statements import COUNTED_TO, Statements, from_stored, to_stored
+from lms_bot.store.statements import COUNTED_TO, Statements, from_stored
 
 logger = logging.getLogger(__name__)
 
@@ -49,33 +38,16 @@ SELECT coalesce(sum({" + ".join(COUNT_COLUMNS)}), 0) + (SELECT count(*) FROM {UN
 FROM lms_student_counts WHERE span = {ALL_TIME}
 """
 EVENTS_SQL = """
-SELECT event_id, event_type, student_id, student_username, student_display_name, activity_id, activity_title,
-       CAST(activity_metadata AS TEXT), timestamp
+SELECT event_id, event_type, student_id, timestamp
 FROM lms_activity_events WHERE event_id > ? AND event_id <= ? AND NOT is_echo ORDER BY event_id LIMIT ?
 """
 
-ATTEMPT_KEY = {"student_id": "bigint", "is_exam": "boolean", "activity_id": "bigint"}
-ATTEMPT_COLUMNS = (*ATTEMPT_KEY, *(column.name for column in fields(AttemptSoFar)))
-TOTALS_COLUMNS = (
-    "student_id", "username", "display_name", "last_at", "last_event_id", "scored", "percentage_total",
-)  # fmt: skip
 COUNT_KEY = ("span", "day", "student_id")
 
-REPLACE_ATTEMPT = f"({', '.join(ATTEMPT_KEY)}) DO UPDATE SET " + ", ".join(
-    f"{name} = excluded.{name}" for name in ATTEMPT_COLUMNS if name not in ATTEMPT_KEY
-)
 COUNT_ROW = (*COUNT_KEY, *COUNT_COLUMNS, "told")
 ADD_COUNTS = f"({', '.join(COUNT_KEY)}) DO UPDATE SET " + ", ".join(
     f"{name} = kept.{name} + excluded.{name}" for name in COUNT_COLUMNS
 )
-IS_LATER = "(excluded.last_at, excluded.last_event_id) > (kept.last_at, kept.last_event_id)"
-TAKE_LATER = ", ".join(
-    f"{name} = CASE WHEN {IS_LATER} THEN excluded.{name} ELSE kept.{name} END"
-    for name in ("username", "display_name", "last_at", "last_event_id")
-)
-CHANGE_TOTALS = f"""(student_id) DO UPDATE SET {TAKE_LATER}, scored = kept.scored + excluded.scored,
-    percentage_total = kept.percentage_total + excluded.percentage_total"""
-REPLACE_TITLE = "(is_exam, title_key) DO UPDATE SET title = excluded.title WHERE kept.title <> excluded.title"
 
 
 class Counters:
@@ -169,45 +141,14 @@ class Counters:
                 return False
             found = self._statements.execute(EVENTS_SQL, (after, last, self._events_at_once))
             events = [CountedEvent(*row)._replace(timestamp=from_stored(row[-1])) for row in found]
-            changes = CounterChanges(self._get_attempts(get_attempt_keys(events)))
+            changes = CounterChanges()
             changes.add(events)
-            self._write(changes)
+            counts = [(*key, *numbers, 0) for key, numbers in sorted(changes.counts.items())]
+            self._statements.merge("lms_student_counts", COUNT_ROW, counts, ADD_COUNTS)
             counted_to = events[-1].event_id if len(events) == self._events_at_once else last
             KeyValue.put(COUNTED_TO_KEY, counted_to)
         return counted_to < last
 
-    def _get_attempts(self, keys: set[AttemptKey]) -> dict[AttemptKey, AttemptSoFar]:
-        found = self._statements.find("lms_attempts", ATTEMPT_COLUMNS, ATTEMPT_KEY, sorted(keys)) if keys else []
-        return {
-            (student_id, bool(is_exam), activity_id): _to_attempt(*columns)
-            for student_id, is_exam, activity_id, *columns in found
-        }
-
-    def _write(self, changes: CounterChanges) -> None:
-        merge = self._statements.merge
-        attempts = [(*key, *map(_to_plain, vars(one).values())) for key, one in changes.attempts.items()]
-        merge("lms_attempts", ATTEMPT_COLUMNS, attempts, REPLACE_ATTEMPT)
-        totals = []
-        for student_id, one in changes.totals.items():
-            last = (one.last.username, one.last.display_name, to_stored(one.last.timestamp), one.last.event_id)
-            totals.append((student_id, *last, one.scored, one.percentage_total))
-        merge("lms_standings", TOTALS_COLUMNS, totals, CHANGE_TOTALS)
-        counts = [(*key, *numbers, 0) for key, numbers in sorted(changes.counts.items())]
-        merge("lms_student_counts", COUNT_ROW, counts, ADD_COUNTS)
-        titles = [(*key, title) for key, title in changes.titles.items()]
-        merge("lms_titles", ("is_exam", "title_key", "title"), titles, REPLACE_TITLE)
-
 
 def _seconds_to(deadline: float) -> float:
     return max(SHORTEST_PATIENCE_SECONDS, deadline - monotonic())
-
-
-def _to_attempt(
-    title: str | None, title_key: str, outcome: str, started_at: Any, last_at: Any, *result: float | None
-) -> AttemptSoFar:
-    started = None if started_at is None else from_stored(started_at)
-    return AttemptSoFar(title, title_key, outcome, started, from_stored(last_at), *result)
-
-
-def _to_plain(value: Any) -> Any:
-    return to_stored(value) if isinstance(value, datetime) else value

@@ -8,15 +8,17 @@ from typing import Any
 
 from peewee import fn
 
+from lms_bot.core.activities import ActivityType
 from lms_bot.store.counter_changes import ALL_TIME
 from lms_bot.store.database import Store, rows
-from lms_bot.store.messages import HAS_FAILED, Delivery, DeliveryState, Message
+from lms_bot.store.messages import HAS_FAILED, Correction, Delivery, DeliveryState, Message
 from lms_bot.store.models import LMSActivityEvent, LMSEventLog
 from lms_bot.store.totals import StudentCount
 
 _UNWRITTEN = (Delivery.state == DeliveryState.PENDING) & Delivery.message.is_null()
 
 EVENTS_AT_ONCE = 500
+RESULTS = (ActivityType.EXAM_PASSED, ActivityType.EXAM_FAILED)
 
 
 class Deliveries:
@@ -32,8 +34,11 @@ class Deliveries:
         ).where(_UNWRITTEN)
         return {person: (count, last) for person, count, last in rows(query.group_by(Delivery.zulip_user_id))}
 
-    def get_unwritten(self, zulip_user_id: int, limit: int) -> list[Delivery]:
-        """One person's deliveries in no message yet, with their events, oldest first; locked for the transaction."""
+    def get_unwritten(self, zulip_user_id: int, limit: int, now: datetime) -> list[Delivery]:
+        """One person's deliveries in no message yet, with their events, oldest first; locked for the transaction.
+
+        An event has its latest `correction`, or None. Of a result that was corrected only the last is told, once.
+        """
         query = (
             Delivery.select(Delivery, LMSActivityEvent)
             .join(LMSActivityEvent)
@@ -41,7 +46,28 @@ class Deliveries:
             .order_by(Delivery.delivery_id)
             .limit(limit)
         )
-        return list(query.for_update(of=Delivery, skip_locked=True) if self._store.is_postgresql else query)
+        found = list(query.for_update(of=Delivery, skip_locked=True) if self._store.is_postgresql else query)
+        corrected = Correction.select().where(Correction.event.in_([one.event_id for one in found]))
+        corrections = {one.event_id: one for one in corrected} if found else {}
+        for one in found:
+            one.event.correction = corrections.get(one.event_id)
+        told = _choose_last(found, self._get_told_corrections(zulip_user_id, corrections))
+        if len(told) < len(found):
+            kept = {one.delivery_id for one in told}
+            earlier = [one for one in found if one.delivery_id not in kept]
+            self.end(earlier, DeliveryState.UNWANTED, "corrected before it was told", now)
+        return told
+
+    def _get_told_corrections(self, zulip_user_id: int, event_ids: Collection[int]) -> dict[int, int]:
+        """The number of the last correction that is in a message to this person already, by event."""
+        if not event_ids:
+            return {}
+        query = Delivery.select(Delivery.event, fn.MAX(Delivery.correction)).where(
+            Delivery.zulip_user_id == zulip_user_id,
+            Delivery.event.in_(list(event_ids)),
+            (Delivery.state == DeliveryState.SENT) | Delivery.message.is_null(False),
+        )
+        return dict(rows(query.group_by(Delivery.event)))
 
     def put_into(self, message: Message, deliveries: Sequence[Delivery], now: datetime) -> None:
         """The message carries these deliveries, all to one person."""
@@ -112,7 +138,7 @@ class Deliveries:
                 of_event[event_id].append(tuple(rest))
             told_before = _get_told(event_ids)
             for event_id, deliveries in of_event.items():
-                _write_log(event_id, deliveries, now)
+                _write_log(event_id, deliveries, now, was_told=event_id in told_before)
             _count_told(_get_told(event_ids) - told_before)
 
     def _lock_events(self, event_ids: Collection[int]) -> None:
@@ -121,6 +147,31 @@ class Deliveries:
             events = LMSActivityEvent.select(LMSActivityEvent.event_id)
             events = events.where(LMSActivityEvent.event_id.in_(list(event_ids))).order_by(LMSActivityEvent.event_id)
             rows(events.for_update("FOR NO KEY UPDATE"))  # type: ignore[arg-type]
+
+
+def _choose_last(deliveries: list[Delivery], told: dict[int, int]) -> list[Delivery]:
+    """Of the results of one row of the LMS, where one has a correction, the one corrected last; all others.
+
+    Left out is what was given up and is owed anew, when a later correction was `told`, by event.
+    """
+    deliveries = [one for one in deliveries if one.correction >= told.get(one.event_id, 0)]
+    turned = {_get_row(one) for one in deliveries if one.event.correction is not None}
+    last: dict[object, Delivery] = {}
+    for one in sorted(deliveries, key=_get_place):
+        is_result = one.event.event_type in RESULTS
+        last[_get_row(one) if is_result and _get_row(one) in turned else one.delivery_id] = one
+    return sorted(last.values(), key=lambda one: one.delivery_id)
+
+
+def _get_row(delivery: Delivery) -> str:
+    """What the source key says of the row."""
+    return str(delivery.event.source_key.rpartition(":")[0])
+
+
+def _get_place(delivery: Delivery) -> tuple[bool, Any, int]:
+    """What was corrected comes after what was not."""
+    correction = delivery.event.correction
+    return correction is not None, correction and correction.corrected_at, delivery.correction
 
 
 def _get_told(event_ids: Collection[int]) -> set[int]:
@@ -142,13 +193,13 @@ def _count_told(event_ids: Collection[int]) -> None:
         ).execute()
 
 
-def _write_log(event_id: int, deliveries: list[tuple[Any, ...]], now: datetime) -> None:
+def _write_log(event_id: int, deliveries: list[tuple[Any, ...]], now: datetime, *, was_told: bool) -> None:
     is_open = any(state == DeliveryState.PENDING for state, _, _ in deliveries)
     sent_ids = [sent_id for state, _, sent_id in deliveries if state == DeliveryState.SENT]
     failed = (DeliveryState.DEAD, DeliveryState.UNMAPPED)
     reasons = dict.fromkeys(reason or "unknown" for state, reason, _ in deliveries if state in failed)
     values = {
-        "notification_sent": bool(sent_ids),
+        "notification_sent": was_told or bool(sent_ids),
         "notification_message_id": sent_ids[0] if sent_ids else None,
         "error_message": "; ".join(reasons) or None,
         "processed_at": now,

@@ -12,6 +12,7 @@ from peewee import (
     BooleanField,
     CharField,
     CompositeKey,
+    DoubleField,
     Expression,
     ForeignKeyField,
     IntegerField,
@@ -108,7 +109,9 @@ class MessageFile(BaseModel):
 
 class Delivery(BaseModel):
     """An event owed to one person. `recipient` is who: `zulip:9`, or `mentor:3` while nobody in Zulip
-    is known for that mentor (mentors.id), or `nobody` for a student without mentors."""
+    is known for that mentor (mentors.id), or `nobody` for a student without mentors.
+
+    `correction` is 0 for the event itself, or the number of a `Correction` of what was told."""
 
     delivery_id = BigAutoField()
     event_id: int
@@ -122,10 +125,33 @@ class Delivery(BaseModel):
     reason = TextField(null=True)
     created_at = UTCDateTimeField(default=utc_now)
     updated_at = UTCDateTimeField(default=utc_now)
+    correction = IntegerField(default=0)
 
     class Meta:
         table_name = "lms_deliveries"
-        indexes = ((("event", "recipient"), True),)
+        indexes = ((("event", "recipient", "correction"), True),)
+
+
+class Correction(BaseModel):
+    """That the LMS turned the result of an exam, passed to failed or back: what it was, and what it is now.
+
+    It belongs to the event that tells of it: the one that the present result made, or, where there was one before,
+    the one that told of the former result. `number` counts the corrections of that event.
+    """
+
+    event_id: int
+    event = ForeignKeyField(
+        LMSActivityEvent, primary_key=True, backref="corrections", column_name="event_id", on_delete="CASCADE"
+    )
+    number = IntegerField(default=0)
+    was_type = CharField(max_length=32)
+    was_percentage = DoubleField(null=True)
+    event_type = CharField(max_length=32)
+    percentage = DoubleField(null=True)
+    corrected_at = UTCDateTimeField(default=utc_now)
+
+    class Meta:
+        table_name = "lms_corrections"
 
 
 def _is_one_of(state: CharField, *states: Enum) -> Expression:

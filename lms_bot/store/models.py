@@ -43,7 +43,9 @@ class LMSActivityEvent(BaseModel):
     """An activity that was recorded. Immutable but for its flags.
 
     `timestamp` is when it happened in the LMS, `created_at` when it was recorded; both aware UTC.
-    `activity_id` is the id of the LMS's attempt row. `processed_for_ai` is set by AI consumers only.
+    `activity_id` is the exam's or content's id in the LMS, 0 where it was gone. `stream` and `attempt_id` name the
+    row of the LMS: the student's attempt at it; what that says now is kept as an `Attempt`. `processed_for_ai` is set
+    by AI consumers only.
     """
 
     event_id = AutoField()
@@ -67,6 +69,12 @@ class LMSActivityEvent(BaseModel):
     """True once nothing more is to be sent for it, be it told, refused or never owed."""
     is_echo = BooleanField(default=False)
     """True for a content that is an exam: the exam's event says the same. Told and counted nowhere."""
+    stream = TextField(null=True)
+    attempt_id = BigIntegerField(null=True)
+    correction: Any = None  # the `Correction` to tell of with it, where one was read; no column
+    is_old_id = BooleanField(default=False)
+    """True where `activity_id` is the attempt's, as earlier versions stored it, and the LMS has not said which exam
+    or content that was of: its row is gone, or was not looked at yet."""
 
     class Meta:
         table_name = "lms_activity_events"
@@ -174,16 +182,17 @@ class OpenRow(BaseModel):
         primary_key = CompositeKey("stream", "row_key")
 
 
-class KnownRow(BaseModel):
-    """An LMS row that was there before the bot: the event type it then stood for is never told."""
+class RowDigest(BaseModel):
+    """What a row of another table said that a stream's rows depend on; see `Stream.depends_on`."""
 
     stream = TextField()
+    table = TextField(column_name="table_name")
     row_key = TextField()
-    event_type = TextField()
+    digest = TextField()
 
     class Meta:
-        table_name = "lms_known_rows"
-        primary_key = CompositeKey("stream", "row_key", "event_type")
+        table_name = "lms_row_digests"
+        primary_key = CompositeKey("stream", "table", "row_key")
 
 
 class RejectedRow(BaseModel):

@@ -63,6 +63,8 @@ class Statements:
 
     def among(self, column: str, values: Collection[str] | Collection[int]) -> Condition:
         """That the column is one of the values, all texts or all whole numbers."""
+        if not values:
+            return "1 = 0", ()
         listed = json.dumps(list(values))  # one parameter: thousands cost more to parse than to look up
         if not self.is_postgresql:
             return f"{column} IN (SELECT value FROM json_each(?))", (listed,)
@@ -87,7 +89,7 @@ class Statements:
         if self.is_postgresql:
             self._copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN", rows)
         else:
-            self._execute_many(_insert_values(table, columns), rows)
+            self.execute_many(_insert_values(table, columns), rows)
 
     def merge(self, table: str, columns: Sequence[str], rows: Sequence[Row], on_conflict: str = "DO NOTHING") -> None:
         """Inserts the rows; what is done with those that are there already follows ON CONFLICT.
@@ -97,7 +99,7 @@ class Statements:
         if not rows:
             return
         if not self.is_postgresql:
-            self._execute_many(f"{_insert_values(table, columns)} ON CONFLICT {on_conflict}", rows)
+            self.execute_many(f"{_insert_values(table, columns)} ON CONFLICT {on_conflict}", rows)
             return
         names = ", ".join(columns)
         self.execute(f"CREATE TEMPORARY TABLE fresh ON COMMIT DROP AS SELECT {names} FROM {table} LIMIT 0")
@@ -105,9 +107,11 @@ class Statements:
         self.execute(f"INSERT INTO {table} AS kept ({names}) SELECT {names} FROM fresh ON CONFLICT {on_conflict}")
         self.execute("DROP TABLE fresh")
 
-    def _execute_many(self, sql: str, rows: Sequence[Row]) -> None:
-        with in_peewee_terms:
-            self._cursor().executemany(sql, rows)
+    def execute_many(self, sql: str, rows: Sequence[Row]) -> None:
+        """The statement once for each row of parameters."""
+        if rows:
+            with in_peewee_terms:
+                self._cursor().executemany(self._mark(sql), rows)
 
     def _cursor(self) -> Any:
         return self._database.connection().cursor()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,18 +15,22 @@ from lms_bot.core.activities import Activity
 from lms_bot.core.clock import utc_now
 from lms_bot.core.configured import get_configured
 from lms_bot.core.errors import LMSBotError, LMSRefused
+from lms_bot.lms.reading import Reading
 from lms_bot.lms.source import Source
-from lms_bot.lms.stream import Changes, Position, Reading, Stream
+from lms_bot.lms.stream import Changes, Position, Stream
 from lms_bot.people.recipients import FindRecipients, Recipients
 from lms_bot.people.users import UserMapper
+from lms_bot.store.attempts import AttemptBook, Turn
+from lms_bot.store.corrections import CorrectionBook
 from lms_bot.store.database import Store
 from lms_bot.store.models import Cursor, KeyValue, LMSActivityEvent
-from lms_bot.watch.event_data import to_activity, to_event_data
+from lms_bot.watch.event_data import name_as_known, to_activity, to_event_data
+from lms_bot.watch.news import NewsFinder
 from lms_bot.watch.recorder import Recorder
+from lms_bot.watch.stored_rows import StoredRows
 
 logger = logging.getLogger(__name__)
 
-OPEN_ROWS_FOLLOWED = 5000
 OPEN_ROWS_KEPT = timedelta(days=14)
 LAST_GOOD_POLL = "last_good_poll"
 LAST_POLL_ERROR = "last_poll_error"
@@ -60,6 +64,10 @@ class ActivityMonitor:
         self._parts = parts or get_configured(MonitorParts)
         self._store, self._source = self._parts.store, self._parts.source
         self._recorder = Recorder(self._store)
+        self._attempts = AttemptBook(self._store.database)
+        self._corrections = CorrectionBook(self._store.database)
+        lookback = timedelta(seconds=self._parts.initial_lookback_seconds)
+        self._news = NewsFinder(self._attempts, self._parts.event_types, lookback)
         self._news_since: datetime | None = None
         self._lock = threading.Lock()
 
@@ -122,7 +130,11 @@ class ActivityMonitor:
         people = Recipients((), event_data.get("mentor_id"), event_data.get("mentor_username"), zulip_user_id)
         recipients = {activity.student_id: people}
         with self._store.transaction():
-            event_ids = self._insert(activity.stream, [activity], recipients, utc_now(), is_decided=False)
+            self._recorder.lock_stream(activity.stream)
+            now = utc_now()
+            if self._attempts.is_newer(activity):  # the polls may have read since what is newer
+                self._attempts.follow(activity.stream, [activity], now)
+            event_ids = self._insert([activity], recipients, now, is_decided=False)
             return LMSActivityEvent.get_by_id(event_ids[0]) if event_ids else None
 
     def _get_zulip_user_id(self, student_id: int) -> int | None:
@@ -144,17 +156,22 @@ class ActivityMonitor:
             one.activity
             for one in readings
             if one.activity is not None
+            and not one.activity.is_withdrawn
             and one.activity.event_type.value in self._parts.event_types
             and one.activity.happened_at is not None
             and since <= one.activity.happened_at < until
         ]
         recipients = self._find_recipients(activities)
         with self._store.transaction():
-            return len(self._insert(stream.name, activities, recipients, utc_now(), is_told=is_told))
+            self._recorder.lock_stream(stream.name)
+            now = utc_now()
+            seen = self._attempts.get_seen(stream.name, [one.row_key for one in activities])
+            # Of rows known already the polls may have read since what is newer than this.
+            self._attempts.follow(stream.name, [one for one in activities if one.row_key not in seen], now)
+            return len(self._insert(activities, recipients, now, is_told=is_told))
 
     def _insert(
         self,
-        stream: str,
         activities: list[Activity],
         recipients: dict[int, Recipients],
         now: datetime,
@@ -163,8 +180,7 @@ class ActivityMonitor:
         is_decided: bool = True,
         untold: Collection[str] = (),
     ) -> list[int]:
-        """The events of those activities that are not stored yet, oldest first; within a transaction."""
-        self._recorder.lock_stream(stream)
+        """The events of those activities that are not stored yet, oldest first; their stream is locked."""
         stored = self._recorder.get_stored([one.source_key for one in activities]) if activities else set()
         fresh = [one for one in activities if one.source_key not in stored]
         fresh.sort(key=lambda one: one.happened_at or now)
@@ -178,15 +194,25 @@ class ActivityMonitor:
         position = self.get_position(stream) or self._source.fetch_first_position(stream)
         with closing(self._changes(stream, position)) as pages:
             for changes in pages:
-                fresh, _ = self._sort(changes)
+                fresh = self._news.find(changes, None).fresh
                 recipients = self._find_recipients(fresh)
                 yield from (to_event_data(one, recipients[one.student_id]) for one in fresh)
 
     def _process(self, stream: Stream) -> int:
         position = self.get_position(stream) or self._begin(stream)
         # Closed at once when a page fails: the first look keeps a transaction in the LMS open between pages.
+        created = 0
         with closing(self._changes(stream, position)) as pages:
-            return sum(self._record(page) for page in pages if page.readings or page.position != position)
+            for page in pages:
+                if page.is_empty and page.position == position:
+                    continue
+                recorded = self._record(page, position)
+                if recorded is None:  # another process has read on meanwhile: what we hold may be older
+                    self._source.forget()
+                    logger.info("%s was read by another process meanwhile", stream.name)
+                    break
+                created, position = created + recorded, page.position
+        return created
 
     def _find_news_since(self) -> datetime:
         """A bot that was away for long catches up with all that happened since; at the very first poll, from now."""
@@ -205,72 +231,66 @@ class ActivityMonitor:
     def _changes(self, stream: Stream, position: Position) -> Generator[Changes, None, None]:
         if position.baseline_at is not None:
             return self._source.fetch_baseline(stream, position)
-        with self._store.session():
-            open_keys = self._recorder.get_open(stream.name, OPEN_ROWS_FOLLOWED)
-        return self._source.fetch_changes(stream, position, open_keys)
+        return self._source.fetch_changes(stream, position, StoredRows(self._store, self._recorder, stream.name))
 
     def get_position(self, stream: Stream) -> Position | None:
         """How far the stream has been read; None if never."""
         with self._store.session():
             cursor = Cursor.get_or_none(Cursor.stream == stream.name)
-        return None if cursor is None else Position(**cursor.position)
+        return None if cursor is None else Position.from_json(cursor.position)
 
-    def _record(self, changes: Changes) -> int:
-        """One page: its events, their deliveries, and the position, all or none."""
+    def _record(self, changes: Changes, before: Position) -> int | None:
+        """One page: its attempts, events, their deliveries, and the position, all or none.
+
+        Returns how many events that were; None, and nothing is recorded, where the stream is no longer at `before`,
+        from which the page was read.
+        """
         stream, now = changes.stream.name, utc_now()
+        activities = [one.activity for one in changes.readings if one.activity is not None]
         with self._store.session():
-            fresh, silent = self._sort(changes)
-            untold = self._find_untold(changes, fresh)
-        recipients = self._find_recipients(fresh)  # asks the LMS and Zulip, so before the transaction
+            news = self._news.find(changes, self._news_since)
+        recipients = self._find_recipients(
+            news.fresh + news.turning
+        )  # asks the LMS and Zulip, so before the transaction
         with self._store.transaction():
-            created = len(self._insert(stream, fresh, recipients, now, untold=untold))
-            self._recorder.insert_known(stream, ((one.row_key, one.event_type.value) for one in silent))
+            self._recorder.lock_stream(stream)
+            if self.get_position(changes.stream) != before:
+                return None
+            followed = self._attempts.follow(stream, activities, now)
+            fresh = [name_as_known(one, followed.titles) for one in news.fresh]
+            created = self._insert(fresh, recipients, now, untold=news.untold)
+            self._record_turns(followed.turns, created, recipients, now)
+            self._attempts.mark_gone(stream, changes.gone, now)
+            self._attempts.insert_known(stream, changes.known, now)
             self._keep_account(changes, now)
             position = changes.position.to_json()
             Cursor.update(position=position, updated_at=now).where(Cursor.stream == stream).execute()
-        return created
+        return len(created)
 
-    def _sort(self, changes: Changes) -> tuple[list[Activity], list[Activity]]:
-        """The page's activities that are news, oldest first, and those to be taken as known in silence."""
-        activities = [one.activity for one in changes.readings if one.activity is not None]
-        if not activities:
-            return [], []
-        stored = self._recorder.get_stored([one.source_key for one in activities])
-        known = self._recorder.get_known(changes.stream.name, [one.row_key for one in activities])
-        fresh: list[Activity] = []
-        silent: list[Activity] = []
-        first_start = changes.position.baseline_at  # null but on the pages of the very first look
-        lookback = timedelta(seconds=self._parts.initial_lookback_seconds)
-        told_since = datetime.fromisoformat(first_start) - lookback if first_start else None
-        for one in activities:
-            if one.source_key in stored or (one.row_key, one.event_type.value) in known:
-                continue
-            is_old = told_since is not None and (one.happened_at is None or one.happened_at < told_since)
-            is_watched = one.event_type.value in self._parts.event_types
-            (fresh if is_watched and not is_old else silent).append(one)
-        return fresh, silent
-
-    def _find_untold(self, changes: Changes, fresh: list[Activity]) -> set[str]:
-        """Source keys of what is too old to be news, in rows never seen before: of those we know, a change is news
-        whatever their dates say, which may be of when they were begun."""
-        since = self._news_since
-        if since is None or changes.position.baseline_at:  # at the first look, the lookback decides
-            return set()
-        old = [one for one in fresh if one.happened_at is not None and one.happened_at < since]
-        seen = self._recorder.get_seen(changes.stream.name, [one.row_key for one in old]) if old else set()
-        return {one.source_key for one in old if one.row_key not in seen}
+    def _record_turns(
+        self, turns: Sequence[Turn], created: Sequence[int], recipients: dict[int, Recipients], now: datetime
+    ) -> None:
+        """Who was told of a result that the LMS has turned since is owed the present one."""
+        owed = {
+            student_id: {one.zulip_user_id for one in people.owed if one.zulip_user_id is not None}
+            for student_id, people in (recipients.items() if self._parts.is_telling else ())
+        }
+        self._corrections.record(turns, frozenset(created), owed, now)
 
     def _find_recipients(self, activities: list[Activity]) -> dict[int, Recipients]:
         return self._parts.find_recipients({one.student_id for one in activities})
 
     def _keep_account(self, changes: Changes, now: datetime) -> None:
-        """Which rows are open, and which could not be read."""
+        """Which rows are open, which could not be read, and what other tables say."""
         recorder, stream = self._recorder, changes.stream.name
+        for table, digests in changes.digests.items():
+            recorder.update_digests(stream, table, digests)
         opened = [one.row_key for one in changes.readings if one.is_open]
         closed = [one.row_key for one in changes.readings if not one.is_open and one.rejection is None]
+        closed += changes.gone
         recorder.update_open(stream, opened, closed, now)
         recorder.close_older(stream, now - OPEN_ROWS_KEPT)
-        looked_at = [one.row_key for one in changes.readings]
+        looked_at = [*(one.row_key for one in changes.readings), *changes.gone]
         rejections = [one.rejection for one in changes.readings if one.rejection is not None]
         recorder.replace_rejected(stream, looked_at, rejections, now)
         for one in rejections[:5]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from lms_bot.core.activities import Activity, ActivityType, Rejection, source_key
+from lms_bot.core.activities import Activity, Rejection
 from lms_bot.people.recipients import Recipients
 from lms_bot.store.database import EVENT_IDS, Store
 from lms_bot.store.statements import COUNTED_TO, Statements, to_stored
@@ -16,13 +16,15 @@ EVENT_COLUMNS = (
     "event_id", "event_type", "student_id", "student_username", "student_display_name", "mentor_id",
     "mentor_username", "activity_id", "activity_title", "activity_metadata", "timestamp", "created_at",
     "processed_for_ai", "zulip_user_id", "source_key", "has_deliveries", "is_settled",
-    "is_echo",
+    "is_echo", "stream", "attempt_id", "is_old_id",
 )  # fmt: skip
 DELIVERY_COLUMNS = ("event_id", "recipient", "zulip_user_id", "state", "reason", "created_at", "updated_at")
 REJECTED_COLUMNS = ("stream", "row_key", "problem", "reason", "rejected_at")
 LOG_COLUMNS = ("event_id", "notification_sent", "error_message", "processed_at")
 
 NOBODY = Recipients()
+DIGEST_KEY = ("stream", "table_name", "row_key")
+REPLACE_DIGEST = f"({', '.join(DIGEST_KEY)}) DO UPDATE SET digest = excluded.digest"
 
 # An id that was counted is not given again where its event was deleted: it would count as counted.
 LAST_ID_SQL = f"SELECT max(coalesce((SELECT max(event_id) FROM lms_activity_events), 0), coalesce({COUNTED_TO}, 0))"
@@ -43,22 +45,6 @@ class Recorder:
         condition, parameters = self._statements.among("source_key", source_keys)
         sql = f"SELECT source_key FROM lms_activity_events WHERE {condition}"
         return {key for (key,) in self._statements.execute(sql, parameters)}
-
-    def get_seen(self, stream: str, row_keys: Sequence[str]) -> set[str]:
-        """Which of these rows were there before the bot, or have an event of whatever type."""
-        events = {source_key(stream, key, kind.value): key for key in row_keys for kind in ActivityType}
-        stored = {events[key] for key in self.get_stored(list(events))}
-        return stored | {key for key, _ in self.get_known(stream, row_keys)}
-
-    def get_known(self, stream: str, row_keys: Sequence[str]) -> set[tuple[Any, ...]]:
-        """(row key, event type) of the rows among these that were there before the bot."""
-        condition, parameters = self._statements.among("row_key", row_keys)
-        sql = f"SELECT row_key, event_type FROM lms_known_rows WHERE stream = ? AND {condition}"
-        return set(self._statements.execute(sql, (stream, *parameters)))
-
-    def insert_known(self, stream: str, rows: Iterable[tuple[str, str]]) -> None:
-        known = [(stream, *row) for row in rows]
-        self._statements.merge("lms_known_rows", ("stream", "row_key", "event_type"), known)
 
     def insert_events(
         self,
@@ -121,6 +107,26 @@ class Recorder:
         rows = [(stream, one.row_key, one.problem, one.reason, to_stored(now)) for one in rejections]
         self._statements.insert("lms_rejected_rows", REJECTED_COLUMNS, rows)
 
+    def get_digests(self, stream: str, table: str, row_keys: Sequence[str] | None) -> dict[str, str]:
+        """What rows of another table said when they were looked at last, by key; of all rows for None."""
+        condition, parameters = ("1 = 1", ()) if row_keys is None else self._statements.among("row_key", row_keys)
+        sql = f"SELECT row_key, digest FROM lms_row_digests WHERE stream = ? AND table_name = ? AND {condition}"
+        return dict(self._statements.execute(sql, (stream, table, *parameters)))
+
+    def count_digests(self, stream: str, table: str) -> int:
+        sql = "SELECT count(*) FROM lms_row_digests WHERE stream = ? AND table_name = ?"
+        return int(self._statements.execute(sql, (stream, table))[0][0])
+
+    def update_digests(self, stream: str, table: str, digests: Mapping[str, str | None]) -> None:
+        """What these rows say now; None for those that are no more."""
+        there = [(stream, table, key, digest) for key, digest in digests.items() if digest is not None]
+        self._statements.merge("lms_row_digests", (*DIGEST_KEY, "digest"), there, REPLACE_DIGEST)
+        gone = [key for key, digest in digests.items() if digest is None]
+        condition, parameters = self._statements.among("row_key", gone)
+        if gone:
+            sql = f"DELETE FROM lms_row_digests WHERE stream = ? AND table_name = ? AND {condition}"
+            self._statements.execute(sql, (stream, table, *parameters))
+
     def _take_event_ids(self, count: int) -> list[int]:
         if self._store.is_postgresql:
             sequence = "pg_get_serial_sequence('lms_activity_events', 'event_id')::regclass"
@@ -159,4 +165,7 @@ def _event_row(
         has_deliveries,
         is_settled,
         activity.is_echo,
+        activity.stream,
+        activity.attempt_id,
+        False,
     )

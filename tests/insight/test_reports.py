@@ -37,12 +37,13 @@ from lms_bot.insight.reports.outgoing import (
 from lms_bot.insight.reports.students import (
     StoredStudent,
     get_attempts,
+    get_former_students,
     get_history,
-    get_last_events,
     get_stored_students,
+    get_students_with_events,
     get_totals_of_students,
 )
-from lms_bot.insight.reports.titles import FoundTitle, Taker, find_titles, get_takers
+from lms_bot.insight.reports.titles import Taker, find_labelled, find_titles, get_coursework, get_labels, get_takers
 from lms_bot.outbox.outbox import Outbox
 from lms_bot.store.deliveries import Deliveries
 from lms_bot.store.messages import DeliveryState, MessageState
@@ -150,16 +151,15 @@ def test_more_students_than_fit_a_query_are_asked_about_in_several(
     world.context.counters.catch_up()
     ids = [one.student_id for one in everybody]
 
-    assert sorted(get_last_events(ids)) == ids
     assert sorted(get_totals_of_students(ids)) == ids
     assert [one.student_id for one in get_stored_students(ids)] == ids
 
 
 def test_an_exam_that_ended_is_not_left_open_even_when_it_ended_after_the_period(world: World) -> None:
-    world.add_event(JOHN, ActivityType.EXAM_STARTED, ago=timedelta(hours=3), activity_id=1)
-    world.add_event(JOHN, ActivityType.EXAM_PASSED, ago=timedelta(minutes=1), activity_id=1)
-    world.add_event(JOHN, ActivityType.EXAM_STARTED, ago=timedelta(hours=3), activity_id=2)
-    world.add_event(JOHN, ActivityType.CONTENT_COMPLETED, ago=timedelta(hours=2), activity_id=2)
+    world.add_event(JOHN, ActivityType.EXAM_STARTED, ago=timedelta(hours=3), attempt_id=1)
+    world.add_event(JOHN, ActivityType.EXAM_PASSED, ago=timedelta(minutes=1), attempt_id=1)
+    world.add_event(JOHN, ActivityType.EXAM_STARTED, ago=timedelta(hours=3), attempt_id=2)
+    world.add_event(JOHN, ActivityType.CONTENT_COMPLETED, ago=timedelta(hours=2), attempt_id=2)
 
     (summary,) = summarise(world, NOW - timedelta(hours=4), NOW - timedelta(hours=2.5)).rows
 
@@ -275,45 +275,57 @@ def test_a_period_of_all_there_ever_was_is_counted_in_few_spans_too() -> None:
     assert split_period((None, None), 0, 0)[0] == {}
 
 
-def test_the_last_event_of_each_student_is_the_latest_and_of_two_at_once_the_later_recorded(
-    world: World,
-) -> None:
-    world.add_event(JOHN, ActivityType.EXAM_STARTED)
-    last = world.add_event(JOHN, ActivityType.EXAM_FAILED)
-    world.add_event(JOHN, ago=2 * DAY)
-    world.context.counters.catch_up()
+def test_the_last_attempt_of_a_student_is_the_latest_and_of_two_at_once_one_of_them(world: World) -> None:
+    world.add_event(JOHN, ActivityType.EXAM_STARTED, ago=2 * DAY)
+    world.add_event(JOHN, ActivityType.EXAM_FAILED)
+    world.add_event(JOHN, ago=3 * DAY)
 
-    found = get_last_events([JOHN.student_id, JANE.student_id])
-
-    assert {student_id: event.event_id for student_id, event in found.items()} == {JOHN.student_id: last.event_id}
+    assert [one.outcome for one in get_attempts(JOHN.student_id, limit=1)] == ["failed"]
+    assert get_attempts(JANE.student_id, limit=1) == []
 
 
-def test_stored_students_are_known_by_their_latest_name(world: World) -> None:
+def test_stored_students_are_known_by_the_name_they_were_read_with_last(world: World) -> None:
     world.add_event(ZOE)
-    world.add_event(JOHN, student_display_name=None)
-    world.add_event(JOHN, ago=2 * DAY, student_username="old_name")
-    world.context.counters.catch_up()
+    world.add_event(JOHN, student_username="old_name")
+    world.add_event(JOHN, ago=2 * DAY, student_display_name=None)
 
     assert get_stored_students() == [
-        StoredStudent(JOHN.student_id, "john_doe", None),
+        StoredStudent(JOHN.student_id, "john_doe", "John Doe"),
         StoredStudent(ZOE.student_id, "zoe_m", "Zoë Müller"),
     ]
     assert [one.student_id for one in get_stored_students({ZOE.student_id, 99})] == [ZOE.student_id]
 
 
+def test_former_students_are_those_of_whom_the_events_are_all_that_is_stored(world: World) -> None:
+    world.add_event(ZOE)
+    world.add_event(JOHN, attempt_id=501, student_username="old_name")
+    world.add_event(JOHN, attempt_id=502)
+    world.add_event(JANE, attempt_id=503)
+    world.context.counters.catch_up()
+    assert get_former_students() == []
+
+    world.lose(501, 502)
+    world.read_again(JOSE, ActivityType.EXAM_PASSED, attempt_id=503)
+
+    john = StoredStudent(JOHN.student_id, "john_doe", "John Doe")
+    jane = StoredStudent(JANE.student_id, "jane_smith", "Jane Smith")
+    assert get_former_students() == get_students_with_events([JOHN.student_id, JANE.student_id]) == [john, jane]
+    assert [one.student_id for one in get_stored_students()] == [JOSE.student_id, ZOE.student_id]
+
+
 def test_attempts_are_newest_first_with_all_tries(world: World) -> None:
     for number, kind in enumerate((ActivityType.EXAM_FAILED, ActivityType.EXAM_PASSED, ActivityType.CONTENT_STARTED)):
-        world.add_event(JOHN, kind, ago=(9 - number) * DAY, activity_id=number)
+        world.add_event(JOHN, kind, ago=(9 - number) * DAY, attempt_id=number)
     world.add_event(ZOE)
     world.context.counters.catch_up()
 
     def ids(*period: datetime | None, is_exam: bool | None = None) -> list[int]:
-        return [one.activity_id for one in get_attempts(JOHN.student_id, *period, is_exam=is_exam)]
+        return [(NOW - one.last_at) // DAY for one in get_attempts(JOHN.student_id, *period, is_exam=is_exam)]
 
-    assert ids() == [2, 1, 0]
-    assert ids(is_exam=True) == [1, 0]
-    assert ids(NOW - 8 * DAY) == [2, 1]
-    assert ids(None, NOW - 8 * DAY) == [0]
+    assert ids() == [7, 8, 9]
+    assert ids(is_exam=True) == [8, 9]
+    assert ids(NOW - 8 * DAY) == [7, 8]
+    assert ids(None, NOW - 8 * DAY) == [9]
 
 
 def test_the_totals_hold_the_sum_of_the_percentages_of_exams(world: World) -> None:
@@ -332,12 +344,14 @@ def test_titles_are_found_by_any_part_of_them_in_any_case_with_the_whole_one_fir
         world.add_event(student, activity_title=title)
     world.add_event(JOHN, ActivityType.CONTENT_WATCHED, activity_title="Algebra")
     world.context.counters.catch_up()
-    exam, film = FoundTitle(True, "Algebra", "algebra", 2), FoundTitle(False, "Algebra", "algebra", 1)
-    advanced = FoundTitle(True, "Advanced Algèbra", "advanced algebra", 1)
+    exam, film, advanced = (True, "Algebra", 2), (False, "Algebra", 1), (True, "Advanced Algèbra", 1)
 
-    assert find_titles("algebra", None) == [exam, film, advanced]
-    assert find_titles(" alGÉbra ", None, limit=1) == [exam]
-    assert find_titles("algebra", [JOHN.student_id]) == [film, advanced]
+    def find(*asked: Any, **more: Any) -> list[tuple[bool, str, int]]:
+        return [(one.is_exam, one.title, one.students) for one in find_titles(*asked, **more)]
+
+    assert find("algebra", None) == [exam, film, advanced]
+    assert find(" alGÉbra ", None, limit=1) == [exam]
+    assert find("algebra", [JOHN.student_id]) == [film, advanced]
     assert find_titles("algebra", []) == find_titles("chemistry", None) == []
     assert find_titles("%", None) == find_titles("_", None) == []
     assert [one.title for one in find_titles("00%", None)] == ["100% _"]
@@ -356,10 +370,11 @@ def test_takers_of_an_exam_are_told_with_their_best_and_their_last_try(world: Wo
     john = Taker(JOHN.student_id, 3, 1, 2, 90.0, 45.0, "failed", NOW - 7 * DAY)
     zoe = Taker(ZOE.student_id, 1, 0, 0, None, None, "started", NOW - timedelta(hours=1))
 
-    assert get_takers("algebra", None) == [john, zoe]
-    assert get_takers("algebra", [ZOE.student_id]) == [zoe]
-    assert [one.last_outcome for one in get_takers("algebra", None, is_exam=False)] == ["watched"]
-    assert get_takers("history", None) == []
+    exam, film = (one.coursework_id for one in find_titles("algebra", None))
+    assert get_takers(exam, None) == [john, zoe]
+    assert get_takers(exam, [ZOE.student_id]) == [zoe]
+    assert [one.last_outcome for one in get_takers(film, None)] == ["watched"]
+    assert get_takers(film + 1, None) == []
 
 
 def test_nobody_is_stored_in_an_empty_store(world: World) -> None:
@@ -456,10 +471,14 @@ def test_no_question_and_no_sender_scans_what_is_stored(world: World, monkeypatc
         get_summary(NOW - 40 * DAY, END, ids)
         get_counts_by_type(ids)
         get_counts_by_type(ids, NOW - 40 * DAY)
-        get_takers("algebra", ids)
+        get_takers(1, ids)
+        get_coursework(1, ids)
+        find_labelled("algebra", ids, is_exam=True)
         find_titles("algebra", ids)
+        get_labels(["algebra"], ids)
+    get_former_students()
+    get_students_with_events([11, 12])
     get_history(11, START, END)
-    get_last_events([11, 12])
     get_totals_of_students([11, 12])
     get_attempts(11, START, END)
     count_unsent(1)

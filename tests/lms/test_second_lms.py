@@ -6,11 +6,12 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime, timezone
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from lms_bot.lms import horizon, poll
+from lms_bot.insight.reports.students import get_totals_of_students
+from lms_bot.lms.kind import Kind
 from lms_bot.sandbox.lms.school import School
 from lms_bot.store.database import rows
 from lms_bot.store.messages import Delivery
@@ -18,11 +19,14 @@ from lms_bot.store.models import LMSActivityEvent
 from tests.worlds import second_lms
 from tests.worlds.watching import Found, Watching, run
 
+if TYPE_CHECKING:
+    from tests.lms.conftest import Watch
+
 TEACHER, PUPIL = uuid.uuid4(), uuid.uuid4()
 
 
 @pytest.fixture
-def lms(new_database: Callable[..., str]) -> Iterator[School]:
+def school(new_database: Callable[..., str]) -> Iterator[School]:
     with School(new_database()) as school:
         run(school, second_lms.SCHEMA)
         run(school, "INSERT INTO teacher VALUES (%s, 'tanya', 'tanya@school.example')", str(TEACHER))
@@ -32,22 +36,18 @@ def lms(new_database: Callable[..., str]) -> Iterator[School]:
 
 @pytest.fixture(autouse=True)
 def app_reads_second_lms(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lms_bot.app.STREAMS", second_lms.STREAMS)
-    monkeypatch.setattr("lms_bot.app.PEOPLE", second_lms.PEOPLE)
+    kind = Kind(lambda _: second_lms.STREAMS, lambda _: second_lms.PEOPLE)
+    monkeypatch.setattr("lms_bot.app.KIND", kind)
 
 
-@pytest.fixture
-def watching(lms: School, store_url: str) -> Iterator[Watching]:
-    one = Watching(lms.url, store_url)
-    yield one
-    one.close()
+VISIT = """
+INSERT INTO lesson_visit (pupil_id, lesson_id, progress, visited)
+SELECT %s, id, %s, %s FROM lesson WHERE name = 'Bees' RETURNING id
+"""
 
 
-VISIT = "INSERT INTO lesson_visit (pupil_id, lesson, progress, visited) VALUES (%s, %s, %s, %s) RETURNING id"
-
-
-def visit(lms: School, progress: int | None, visited: str | None = "15.01.2026 14:30", lesson: str = "Bees") -> str:
-    ((key,),) = run(lms, VISIT, str(PUPIL), lesson, progress, visited)
+def visit(school: School, progress: int | None, visited: str | None = "15.01.2026 14:30") -> str:
+    ((key,),) = run(school, VISIT, str(PUPIL), progress, visited)
     return str(key)
 
 
@@ -55,80 +55,122 @@ def completed(*keys: str) -> Found:
     return {(key, "content_completed") for key in keys}
 
 
-def test_new_rows_and_changed_rows_are_events(lms: School, watching: Watching) -> None:
-    old = [visit(lms, 100) for _ in range(5)]
-    running = visit(lms, 20)
+def test_new_rows_and_changed_rows_are_events(school: School, watching: Watching) -> None:
+    old = [visit(school, 100) for _ in range(5)]
+    running = visit(school, 20)
     assert watching.poll() == set()
-    fresh = [visit(lms, 100) for _ in range(5)]
+    fresh = [visit(school, 100) for _ in range(5)]
     assert watching.poll() == completed(*fresh)
-    run(lms, "UPDATE lesson_visit SET progress = 100 WHERE id = %s", running)
+    run(school, "UPDATE lesson_visit SET progress = 100 WHERE id = %s", running)
     assert watching.poll() == completed(running)
-    run(lms, "UPDATE lesson_visit SET lesson = lesson")
-    run(lms, "VACUUM FULL lesson_visit")
-    run(lms, "DELETE FROM lesson_visit WHERE id = %s", old[0])
+    run(school, "UPDATE lesson_visit SET progress = progress")
+    run(school, "VACUUM FULL lesson_visit")
+    run(school, "DELETE FROM lesson_visit WHERE id = %s", old[0])
     assert watching.poll() == set()
 
 
 def test_what_an_event_says_comes_from_the_module(
-    lms: School, watching: Watching, monkeypatch: pytest.MonkeyPatch
+    school: School, watching: Watching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watching.replace_parts(monkeypatch, news_max_age_seconds=10**9)  # it happened long ago
     watching.poll()
-    key = visit(lms, 40)
+    key = visit(school, 40)
     assert watching.poll() == {(key, "content_started")}
     with watching.app.store.session():
         event = LMSActivityEvent.get()
         ((recipient, reason),) = rows(Delivery.select(Delivery.recipient, Delivery.reason))
     assert (event.student_username, event.student_display_name) == ("pim", "Pim Pupil")
     assert event.student_id == second_lms.integer_id(PUPIL)
-    assert event.activity_id == second_lms.integer_id(uuid.UUID(key))
+    ((lesson_id,),) = run(school, "SELECT id FROM lesson WHERE name = 'Bees'")
+    assert (event.activity_id, event.activity_title) == (second_lms.integer_id(uuid.UUID(str(lesson_id))), "Bees")
+    assert (event.stream, event.attempt_id) == ("lesson_visit", None)  # the row's key is no number
     assert event.mentor_id == second_lms.integer_id(TEACHER)
     assert event.timestamp.isoformat() == "2026-01-15T14:30:00+00:00"
     assert (recipient, reason) == (f"mentor:{event.mentor_id}", "the bot runs without Zulip")
 
 
-def test_rows_committed_late_are_found(lms: School, watching: Watching) -> None:
+def test_rows_committed_late_are_found(school: School, watching: Watching) -> None:
     watching.poll()
-    with closing(lms.connect()) as late, late.cursor() as sql:
-        sql.execute(VISIT, (str(PUPIL), "Bees", 100, "01.01.2026 08:00"))
+    with closing(school.connect()) as late, late.cursor() as sql:
+        sql.execute(VISIT, (str(PUPIL), 100, "01.01.2026 08:00"))
         ((key,),) = sql.fetchall()
-        fresh = [visit(lms, 100) for _ in range(3)]
+        fresh = [visit(school, 100) for _ in range(3)]
         assert watching.poll() == completed(*fresh)
         late.commit()
     assert watching.poll() == completed(str(key))
     assert watching.poll() == set()
 
 
-def test_poison_is_kept_aside_by_its_key(lms: School, watching: Watching) -> None:
+def test_poison_is_kept_aside_by_its_key(school: School, watching: Watching) -> None:
     watching.poll()
-    broken, unknown, fine = visit(lms, 100, "yesterday"), visit(lms, None), visit(lms, 100)
+    broken, unknown, fine = visit(school, 100, "yesterday"), visit(school, None), visit(school, 100)
     assert watching.poll() == completed(fine)
     assert set(watching.rejected()) == {broken, unknown}
-    run(lms, "UPDATE lesson_visit SET visited = '16.01.2026 08:00' WHERE id = %s", broken)
+    run(school, "UPDATE lesson_visit SET visited = '16.01.2026 08:00' WHERE id = %s", broken)
     assert watching.poll() == completed(broken)
 
 
-def test_open_rows_are_followed_while_the_sweep_is_slow(
-    lms: School, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("FIRST_SLICE_BLOCKS", "SMALLEST_SLICE_BLOCKS", "LARGEST_SLICE_BLOCKS"):
-        monkeypatch.setattr(poll, name, 1)
-    monkeypatch.setattr(horizon, "SLICE_BLOCKS", 1)
+def test_open_rows_are_followed_while_the_sweep_is_slow(school: School, watch: Watch, one_block_a_poll: None) -> None:
     many = "INSERT INTO lesson_visit (pupil_id, progress, visited) SELECT %s, 100, '15.01.2026 14:30'"
-    run(lms, f"{many} FROM generate_series(1, 1000)", str(PUPIL))
-    running = visit(lms, 10)
-    watching = Watching(lms.url, f"sqlite:///{tmp_path / 'store.db'}")
+    run(school, f"{many} FROM generate_series(1, 1000)", str(PUPIL))
+    running = visit(school, 10)
+    watching = watch(school)
     watching.app.source.memory.budget_seconds = 60.0
     watching.poll(2)
     watching.app.source.memory.budget_seconds = 1e-9
-    run(lms, "UPDATE lesson_visit SET progress = 100 WHERE id = %s", running)
+    run(school, "UPDATE lesson_visit SET progress = 100 WHERE id = %s", running)
     assert watching.poll() == completed(running)
-    fresh = visit(lms, 100)
+    fresh = visit(school, 100)
     assert watching.poll(40) == completed(fresh)
-    watching.close()
 
 
-def test_people_are_found_by_the_same_integers(lms: School, watching: Watching) -> None:
+def test_a_lesson_or_pupil_that_is_renamed_is_seen(school: School, watching: Watching) -> None:
+    student_id = second_lms.integer_id(PUPIL)
+    visit(school, 100)
+    watching.poll(2)
+    run(school, "UPDATE lesson SET name = 'Bumblebees' WHERE name = 'Bees'")
+    run(school, "UPDATE pupil SET full_name = 'Pim P. Upil'")
+    assert watching.poll() == set()
+    assert [one.title for one in watching.attempts(student_id)] == ["Bumblebees"]
+    with watching.app.store.session():
+        assert get_totals_of_students([student_id])[student_id].display_name == "Pim P. Upil"
+
+
+def test_rows_that_do_not_matter_and_those_that_are_no_more_are_not_shown(school: School, watching: Watching) -> None:
+    kept, deleted, preview = (visit(school, 100) for _ in range(3))
+    watching.poll()
+    run(school, "DELETE FROM lesson_visit WHERE id = %s", deleted)
+    run(school, "UPDATE lesson_visit SET is_preview = TRUE WHERE id = %s", preview)
+    watching.poll()
+    assert watching.shown("lesson_visit") == {kept}
+
+
+def test_what_was_given_up_is_followed_no_longer_and_no_event(school: School, watching: Watching) -> None:
+    watching.poll()
+    begun = visit(school, 10)
+    assert watching.poll() == {(begun, "content_started")}
+    run(school, "UPDATE lesson_visit SET progress = -1")
+    assert watching.poll() == set()
+    assert watching.open_rows() == set()
+    assert watching.rejected() == {}
+    assert [one.outcome for one in watching.attempts(second_lms.integer_id(PUPIL))] == ["withdrawn"]
+
+
+def test_a_visit_of_a_pupil_who_is_gone_is_rejected_and_news_once_it_is_known_whose_it_is(
+    school: School, watching: Watching
+) -> None:
+    watching.poll()
+    run(school, "ALTER TABLE lesson_visit DROP CONSTRAINT lesson_visit_pupil_id_fkey")
+    run(school, "UPDATE pupil SET id = gen_random_uuid()")
+    key = visit(school, 100)
+    assert watching.poll() == set()
+    assert watching.rejected() == {key: "it names no student"}
+    run(school, "UPDATE pupil SET id = %s", str(PUPIL))
+    assert watching.poll() == completed(key)
+    assert watching.rejected() == {}
+
+
+def test_people_are_found_by_the_same_integers(school: School, watching: Watching) -> None:
     people = watching.app.reader
     (mentor,) = people.fetch_mentors()
     (student,) = people.fetch_students_of_mentors([mentor.key])[mentor.key]
@@ -138,8 +180,8 @@ def test_people_are_found_by_the_same_integers(lms: School, watching: Watching) 
     assert student.student_id == second_lms.integer_id(PUPIL)
 
 
-def test_the_same_module_gives_the_history(lms: School, watching: Watching) -> None:
-    keys = {visit(lms, 100, f"{day:02}.01.2026 10:00") for day in range(1, 11)}
+def test_the_same_module_gives_the_history(school: School, watching: Watching) -> None:
+    keys = {visit(school, 100, f"{day:02}.01.2026 10:00") for day in range(1, 11)}
     watching.poll()
     (stream,) = watching.app.source.streams
     since = datetime(2026, 1, 6, tzinfo=timezone.utc)

@@ -8,7 +8,6 @@ import subprocess
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg2
@@ -20,89 +19,29 @@ from lms_bot.lms.horizon import Moment, written_since
 from lms_bot.lms.standard import STREAMS
 from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
 from lms_bot.sandbox.lms.school import School
-from tests.worlds.watching import Found, Watching, add_attempts, fill, run
+from tests.worlds.watching import Found, Watching, add_attempts, failed, fill, passed, run
 
 if TYPE_CHECKING:
     from lms_bot.people.recipients import Recipients
+    from tests.lms.conftest import Watch
 
 ATTEMPTS = STREAMS[0]
 ROWS_IN_BLOCKS = 900  # some ten blocks of 8 kB
 
-Watch = Callable[..., Watching]
-
-
-@pytest.fixture
-def watch(tmp_path: Path) -> Iterator[Watch]:
-    """`watch(lms)` gives a bot that watches it, with a store of its own."""
-    watching: list[Watching] = []
-
-    def start(lms: School, store_url: str | None = None, **settings: object) -> Watching:
-        store_url = store_url or f"sqlite:///{tmp_path / f'{len(watching)}.db'}"
-        watching.append(Watching(lms.url, store_url, **settings))
-        return watching[-1]
-
-    yield start
-    for one in watching:
-        one.close()
-
-
-@pytest.fixture
-def school(lms: School) -> School:
-    return fill(lms)
-
-
-@pytest.fixture(params=["newest", "oldest"])
-def any_school(request: pytest.FixtureRequest) -> Iterator[School]:
-    """The same on the newest PostgreSQL and on the oldest that is at hand."""
-    if request.param == "newest":
-        yield request.getfixturevalue("school")
-        return
-    server: EmbeddedPostgres = request.getfixturevalue("postgres15")
-    name = f"lms_{next(_numbers)}"
-    with School(server.create_database(name)) as lms:
-        yield fill(lms.create())
-    server.drop_database(name)
-
-
-_numbers = itertools.count(1)
-
-
-@pytest.fixture(autouse=True)
-def no_crash_margin(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No server crashes here. With the margin, every new connection would look at these small tables whole."""
-    monkeypatch.setattr(poll, "CRASH_MARGIN", 0)
-
-
-@pytest.fixture
-def one_block_a_poll(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The sweep takes one block per poll, as if the table were a thousand times as large."""
-    for name in ("FIRST_SLICE_BLOCKS", "SMALLEST_SLICE_BLOCKS", "LARGEST_SLICE_BLOCKS"):
-        monkeypatch.setattr(poll, name, 1)
-    monkeypatch.setattr(horizon, "SLICE_BLOCKS", 1)
+pytestmark = pytest.mark.usefixtures("no_crash_margin")
 
 
 def slow_watch(watch: Watch, school: School) -> Watching:
     """Watches `school`, whose first rows are known and whose first pass is over, one block a poll from now on."""
     watching = watch(school)
     watching.poll()
-    watching.app.source.memory.budget_seconds = 10.0
-    watching.poll()
-    assert watching.position().pass_horizon is None
-    watching.app.source.memory.budget_seconds = 1e-9
+    watching.slow_down()
     return watching
 
 
 def block_of(school: School, row_id: int) -> int:
     ((ctid,),) = run(school, "SELECT ctid::text FROM attempts WHERE id = %s", row_id)
     return int(ctid.strip("()").split(",")[0])
-
-
-def passed(*row_ids: int) -> Found:
-    return {(str(row_id), "exam_passed") for row_id in row_ids}
-
-
-def failed(*row_ids: int) -> Found:
-    return {(str(row_id), "exam_failed") for row_id in row_ids}
 
 
 # ---- the sweep over several polls ----
@@ -191,7 +130,7 @@ def test_a_backlog_comes_in_pages_each_recorded_with_its_position(
     watching.poll()
     add_attempts(school, 1, 420)
     position, sizes = watching.position(), []
-    for changes in watching.app.source.fetch_changes(ATTEMPTS, position, []):
+    for changes in watching.app.source.fetch_changes(ATTEMPTS, position, watching.known()):
         assert changes.position.high_key is not None
         sizes.append(len(changes.readings))
     assert max(sizes) <= 2 * 50
@@ -236,8 +175,8 @@ def test_a_failed_page_leaves_no_transaction_open_in_the_lms(school: School, wat
     add_attempts(school, 1, 10)
     watching = watch(school)
     with watching.app.store.transaction() as db:
-        db.execute_sql("DROP TABLE lms_known_rows")
-    with pytest.raises(Exception, match="lms_known_rows") as caught:
+        db.execute_sql("DROP TABLE lms_attempts")
+    with pytest.raises(Exception, match="lms_attempts") as caught:
         watching.poll()
     states = "SELECT state FROM pg_stat_activity WHERE application_name = 'lms_bot' AND datname = current_database()"
     assert run(school, states) == [("idle",)]
@@ -287,7 +226,7 @@ def test_nothing_is_read_again_when_nothing_was_written(school: School, watch: W
     add_attempts(school, 1, 50)
     watching = watch(school)
     watching.poll(2)
-    read = list(watching.app.source.fetch_changes(ATTEMPTS, watching.position(), ["1", "2"]))
+    read = list(watching.app.source.fetch_changes(ATTEMPTS, watching.position(), watching.known()))
     assert [changes.readings for changes in read] == [[]]
 
 
@@ -531,6 +470,20 @@ def test_what_is_there_at_the_first_start_is_known_but_for_the_lookback(any_scho
     assert watching.poll() == set()
 
 
+def test_what_is_there_at_the_first_start_is_in_answers_though_it_is_no_event(
+    any_school: School, watch: Watch
+) -> None:
+    add_attempts(any_school, 1, 20)
+    add_attempts(any_school, 21, 22, "started")
+    run(any_school, "UPDATE attempts SET percentage = 80")
+    watching = watch(any_school)
+    assert watching.poll() == set()
+    assert len(watching.shown()) == 22
+    attempts = watching.attempts()
+    assert [one.outcome for one in attempts].count("passed") == 20
+    assert {(one.title, one.percentage) for one in attempts} == {("Maths", 80), ("Maths", None)}
+
+
 def test_exams_running_at_the_first_start_are_followed_to_their_end(any_school: School, watch: Watch) -> None:
     add_attempts(any_school, 1, 20)
     add_attempts(any_school, 21, 22, "started")
@@ -587,11 +540,11 @@ def _break_first_look_off(watching: Watching) -> None:
     """As if killed after the place where it began was noted."""
     store = watching.app.store
     with store.transaction() as db:
-        db.execute_sql("ALTER TABLE lms_known_rows RENAME TO hidden")
-    with pytest.raises(Exception, match="lms_known_rows"):
+        db.execute_sql("ALTER TABLE lms_attempts RENAME TO hidden")
+    with pytest.raises(Exception, match="lms_attempts"):
         watching.poll()
     with store.transaction() as db:
-        db.execute_sql("ALTER TABLE hidden RENAME TO lms_known_rows")
+        db.execute_sql("ALTER TABLE hidden RENAME TO lms_attempts")
     watching.restart()
 
 

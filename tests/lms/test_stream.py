@@ -3,78 +3,106 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
 import pytest
 
+from lms_bot.core.activities import ActivityType
 from lms_bot.core.errors import LMSRefused
-from lms_bot.lms.source import Source
+from lms_bot.lms.reading import RowFact
 from lms_bot.lms.standard import STREAMS
-from lms_bot.lms.stream import Reading
+from lms_bot.lms.values import LARGEST_ID
 from lms_bot.sandbox.lms.school import School
 from lms_bot.store.models import LMSActivityEvent
-from tests.worlds.watching import Watching, add_attempts, fill, run
+from tests.worlds.watching import Watching, add_attempts, add_content, run
 
 ATTEMPTS, CONTENTS = STREAMS
+NOW = datetime(2026, 1, 15, tzinfo=timezone.utc)
 BAD = 2
 
 
-def read_but_one(row: tuple[Any, ...], lms_now: datetime) -> Reading:
-    if row[0] == BAD:
+def read_but_one(row: dict[str, Any]) -> RowFact:
+    if row["id"] == BAD:
         datetime.fromtimestamp(99999999999999)  # raises ValueError: the year 3170843  # noqa: DTZ006
-    return ATTEMPTS.read(row, lms_now)
+    return ATTEMPTS.read(row)
 
 
-def watch(watching: Watching, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
-    """Has it read its first stream in another way."""
-    source = Source(watching.app.source.connection, [replace(ATTEMPTS, **changes), CONTENTS], 60)
-    monkeypatch.setattr(watching.app.monitor, "_source", source)
-
-
-@pytest.fixture
-def school(lms: School) -> School:
-    return fill(lms)
-
-
-@pytest.fixture
-def watching(school: School, store_url: str) -> Iterator[Watching]:
-    one = Watching(school.url, store_url)
-    yield one
-    one.close()
+def watch_in_another_way(watching: Watching, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
+    """Has it read its first stream so."""
+    watching.watch_streams(monkeypatch, replace(ATTEMPTS, **changes), CONTENTS)
 
 
 @pytest.mark.parametrize("is_first_look", [False, True])
 def test_a_row_whose_reading_raises_is_rejected_and_stops_nothing(
     school: School, watching: Watching, monkeypatch: pytest.MonkeyPatch, is_first_look: bool
 ) -> None:
-    watch(watching, monkeypatch, read=read_but_one)
+    watch_in_another_way(watching, monkeypatch, read=read_but_one)
     if not is_first_look:
         watching.poll()
     add_attempts(school, 1, 3)
-    run(school, CONTENT)
+    add_content(school, 9)
     expected = set() if is_first_look else {("1", "exam_passed"), ("3", "exam_passed"), ("9", "content_started")}
     assert watching.poll() == expected
     assert list(watching.rejected()) == ["2"]
     assert watching.rejected()["2"].startswith("it cannot be read: ")
-    watch(watching, monkeypatch)
+    watch_in_another_way(watching, monkeypatch)
     run(school, "UPDATE attempts SET state = state")
     assert watching.poll() == {("2", "exam_passed")}
     assert watching.rejected() == {}
 
 
+def read_all(*rows: tuple[Any, ...], **changes: Any) -> dict[str, str]:
+    """What rows of (id, state) are read as, or why not, by key."""
+
+    def read(row: dict[str, Any]) -> RowFact:
+        return RowFact(ActivityType(row["state"]), **{"student_id": 1, **changes})
+
+    stream = replace(ATTEMPTS, columns=("id", "state"), read=read)
+    return {
+        one.row_key: str(one.activity.event_type if one.activity else one.rejection and one.rejection.reason)
+        for one in stream.read_all(rows, NOW)
+    }
+
+
 def test_of_two_rows_with_one_key_the_later_counts() -> None:
-    stream = replace(ATTEMPTS, read=lambda row, _: Reading(str(row[0]), is_open=row[1]))
-    found = stream.read_all([(1, True), (2, True), (1, False)], datetime(2026, 1, 15, tzinfo=timezone.utc))
-    assert found == [Reading("1", is_open=False), Reading("2", is_open=True)]
+    rows = (1, "exam_started"), (2, "exam_started"), (1, "exam_passed")
+    assert read_all(*rows) == {"1": "exam_passed", "2": "exam_started"}
+
+
+def test_a_row_of_other_columns_than_those_named_is_rejected() -> None:
+    assert "argument" in read_all((1, "exam_started", "more"))["1"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"student_id": None}, "it names no student"),
+        ({"student_id": "x"}, "the student's id: “x” is no whole number"),
+        ({"activity_id": 2**63}, f"the exam's or content's id: {2**63} is larger than can be kept"),
+        ({"metadata": {"score": 1e308 * 10}}, "score: inf is no number that can be kept"),
+        ({"happened_at": "yesterday"}, "when it happened: “yesterday” is no moment"),
+    ],
+)
+def test_what_a_row_says_is_checked_whatever_kind_of_lms_it_is(changes: dict[str, Any], reason: str) -> None:
+    assert read_all((1, "exam_passed"), **changes) == {"1": reason}
+
+
+def test_a_row_is_named_by_its_key_where_that_is_a_number() -> None:
+    def attempt_id(key: Any) -> int | None:
+        stream = replace(ATTEMPTS, columns=("id",), read=lambda _: RowFact(ActivityType.EXAM_STARTED, student_id=1))
+        (reading,) = stream.read_all([(key,)], NOW)
+        return reading.activity.attempt_id if reading.activity else -1
+
+    assert [attempt_id(key) for key in (LARGEST_ID, "17", "a-uuid", 2**63)] == [LARGEST_ID, 17, None, -1]
 
 
 def test_two_rows_of_one_attempt_in_a_page_stop_nothing(
     school: School, watching: Watching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    watch(watching, monkeypatch, select=ATTEMPTS.select + "JOIN (VALUES (1), (2)) AS twice (number) ON TRUE\n")
+    twice = ATTEMPTS.select + "JOIN (VALUES (1), (2)) AS twice (number) ON TRUE\n"
+    watch_in_another_way(watching, monkeypatch, select=twice)
     watching.poll()
     add_attempts(school, 1, 2)
     assert watching.poll() == {("1", "exam_passed"), ("2", "exam_passed")}
@@ -112,9 +140,6 @@ ELSE = [  # the stream's SELECT itself cannot be
     ("attempts", "exam_id", "uuid", "NULL::uuid"),
     ("attempts", "id", "text", "id::text"),
 ]
-CONTENT = """INSERT INTO content_attempts
-    (id, course_id, chapter_id, chapter_content_id, content_type, user_id, state, created)
-    VALUES (9, 1, 1, 1, 'Video', 1, 'started', '2020-01-01')"""
 
 
 def change_type(school: School, table: str, column: str, kind: str, using: str) -> None:
@@ -131,7 +156,7 @@ def test_a_column_of_another_type_is_read(
 ) -> None:
     watching.poll()
     add_attempts(school, 1, 1)
-    run(school, CONTENT)
+    add_content(school, 9)
     change_type(school, table, column, kind, using)
     assert watching.poll() == {("1", "exam_passed"), ("9", "content_started")}
     assert watching.rejected() == {}
@@ -143,7 +168,7 @@ def test_a_stream_that_cannot_be_read_is_named_and_the_other_goes_on(
 ) -> None:
     watching.poll()
     add_attempts(school, 1, 1)
-    run(school, CONTENT)
+    add_content(school, 9)
     change_type(school, table, column, kind, using)
     with pytest.raises(LMSRefused, match=r"^attempts: the LMS "):
         watching.poll()
@@ -165,27 +190,6 @@ def test_long_values_do_not_fill_the_memory(school: School, watching: Watching) 
         assert (len(event.activity_title or ""), len(event.student_display_name or "")) == (500, 255)
 
 
-# ---- tables that are none ----
-
-PARTS = """
-ALTER TABLE attempts RENAME TO old_attempts;
-CREATE TABLE attempts (LIKE old_attempts) PARTITION BY HASH (id);
-CREATE TABLE attempts_0 PARTITION OF attempts FOR VALUES WITH (MODULUS 1, REMAINDER 0)
-"""
-VIEW = "ALTER TABLE attempts RENAME TO old_attempts; CREATE VIEW attempts AS SELECT * FROM old_attempts"
-HEIRS = "CREATE TABLE more_attempts () INHERITS (attempts)"
-
-
-@pytest.mark.parametrize("is_first_look", [False, True])
-@pytest.mark.parametrize(("change", "kind"), [(PARTS, "in parts"), (HEIRS, "in parts"), (VIEW, "view")])
-def test_what_cannot_be_watched_is_refused_and_not_read_in_silence(
-    school: School, watching: Watching, change: str, kind: str, is_first_look: bool
-) -> None:
-    if not is_first_look:
-        watching.poll()
-    for statement in change.split(";"):
-        run(school, statement)
-    run(school, CONTENT)
-    with pytest.raises(LMSRefused, match=f"^attempts: “attempts” is a .*{kind}"):
-        watching.poll()
-    assert watching.events() == (set() if is_first_look else {("9", "content_started")})
+def test_when_it_began_costs_nothing_else_where_it_cannot_be_read() -> None:
+    assert read_all((1, "exam_passed"), started_at="1066-10-14") == {"1": "exam_passed"}
+    assert read_all((1, "exam_passed"), started_at="in autumn") == {"1": "exam_passed"}

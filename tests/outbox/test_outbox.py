@@ -296,7 +296,7 @@ def test_a_retry_owes_anew_what_was_given_up_and_only_that(
     assert deliveries.revive(None, after(1)) == [to_anna.event_id]
     assert deliveries.revive(None, after(2)) == []
     assert Delivery.get_by_id(to_anna.delivery_id).state == DeliveryState.SENT
-    assert [one.delivery_id for one in deliveries.get_unwritten(BOB, 10)] == [to_bob.delivery_id]
+    assert [one.delivery_id for one in deliveries.get_unwritten(BOB, 10, NOW)] == [to_bob.delivery_id]
     assert log_of(to_anna.event_id).error_message is None
     assert outbox.claim(SENDER, after(3)) is None  # the dead message stays dead
 

@@ -14,13 +14,17 @@ from typing import Any
 import pytest
 from playhouse.migrations import Runner
 
+from lms_bot.core.activities import ActivityType
 from lms_bot.insight.reports.students import get_attempts, get_history
 from lms_bot.insight.reports.titles import find_titles
+from lms_bot.lms.stream import Position
+from lms_bot.store.attempts import OLD, AttemptBook
 from lms_bot.store.counters import Counters
 from lms_bot.store.database import MIGRATIONS, Store, open_store, rows
 from lms_bot.store.deliveries import Deliveries
 from lms_bot.store.messages import Delivery, DeliveryState, Message
 from lms_bot.store.models import Cursor, LMSActivityEvent
+from lms_bot.store.totals import Attempt, StudentTotals
 
 OLD_STORES = Path(__file__).parent / "old_stores"
 JOHN, ZOE = 9, 10
@@ -89,8 +93,36 @@ def test_what_was_told_stays_told_and_what_was_owed_waits(store: Store) -> None:
     assert len(waiting) == 2  # John's mentors, of his last start
 
 
-def test_how_far_the_lms_was_read_is_known(store: Store) -> None:
-    assert {one.stream for one in Cursor.select()} == {"attempts", "content_attempts"}
+def test_how_far_the_lms_was_read_is_known_and_all_of_it_is_looked_at_again(store: Store) -> None:
+    positions = {one.stream: Position.from_json(one.position) for one in Cursor.select()}
+    read = {stream: (one.high_key, one.horizon, one.pass_horizon) for stream, one in positions.items()}
+    assert read == {"attempts": (90002, 0, None), "content_attempts": (14, 0, None)}
+
+
+def test_rows_of_before_the_bot_stay_known_and_those_told_of_know_their_events(store: Store) -> None:
+    book = AttemptBook(store.database)
+    keys = [*map(str, range(1, 20)), "90001", "90002"]
+    exams, contents = book.get_seen("attempts", keys), book.get_seen("content_attempts", keys)
+    assert set(exams) == {*map(str, range(1, 17)), "90001", "90002"}
+    assert exams["9"] == ActivityType.EXAM_COMPLETED.bit
+    assert exams["14"] == OLD | ActivityType.EXAM_STARTED.bit | ActivityType.EXAM_FAILED.bit
+    assert exams["90002"] == OLD | ActivityType.EXAM_STARTED.bit
+    assert set(contents) == {*map(str, range(1, 15))}
+    shown = rows(Attempt.select(Attempt.row_key, Attempt.student_id).where(Attempt.is_shown))
+    assert set(shown) == {("14", JOHN), ("15", JOHN), ("16", ZOE), ("90001", ZOE), ("90002", JOHN)}
+
+
+def test_events_are_of_rows_whose_exams_are_not_known_yet(store: Store) -> None:
+    event = LMSActivityEvent
+    found = rows(event.select(event.event_id, event.stream, event.attempt_id, event.activity_id, event.is_old_id))
+    rows_of_events = {1: 15, 2: 15, 3: 16, 4: 14, 5: 90001, 6: 90002}
+    assert sorted(found) == [(one, "attempts", row, row, True) for one, row in rows_of_events.items()]
+
+
+def test_students_stand_as_their_attempts_add_up(store: Store) -> None:
+    totals = StudentTotals
+    found = rows(totals.select(totals.student_id, totals.display_name, totals.scored, totals.percentage_total))
+    assert sorted(found) == [(JOHN, "John Doe", 2, 100.0), (ZOE, "Zo\u00eb M\u00fcller", 1, 40.0)]
 
 
 def test_what_was_done_is_counted_and_found(store: Store) -> None:

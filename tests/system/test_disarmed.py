@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -29,6 +30,7 @@ from lms_bot.operation.health import Check
 from lms_bot.people.rosters import Roster
 from lms_bot.people.users import UnmappedMentor
 from lms_bot.store.conversation import Note
+from lms_bot.store.messages import Correction
 from lms_bot.store.models import LMSActivityEvent, RejectedRow
 from tests.places import RECORDINGS
 from tests.worlds.chat_world import ADMIN, MARIA, NOW, People, World, close_world, make_user, open_world
@@ -185,6 +187,10 @@ def tell_everything(world: World, words: Words) -> dict[str, str]:
         "format_alarm_message": formatter.format_alarm_message({words["alarm"]: 3, f"{words['alarm']} 2": 1}),
         "format_recovery_message": formatter.format_recovery_message(),
     }
+    turned = Correction(was_type="exam_passed", was_percentage=70.0, event_type="exam_failed", percentage=30.0)
+    corrected = copy(events[0])
+    corrected.correction = turned
+    told["format_correction_message"] = formatter.format_notification_message(corrected)
     for name in FORMATS - told.keys():
         told[name] = getattr(formatter, name)(events[-1], "❌", disarm(words["name"]))
     return told

@@ -8,7 +8,6 @@ import os
 import re
 import shlex
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from datetime import datetime, timezone
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,9 +23,7 @@ from lms_bot.core import errors as exceptions
 from lms_bot.core.activities import ActivityType
 from lms_bot.core.former_names import FORMER_NAMES
 from lms_bot.core.markdown import MAX_MESSAGE_LENGTH
-from lms_bot.lms.connection import OLDEST_SERVER, LMSConnection
-from lms_bot.lms.people import PeopleReader
-from lms_bot.lms.source import Source
+from lms_bot.lms.connection import OLDEST_SERVER
 from lms_bot.lms.standard import STATES
 from lms_bot.notify.preferences import DAILY_AT
 from lms_bot.outbox.sender import MOST_TRIES, RESERVED_REQUESTS, Patience
@@ -34,13 +31,14 @@ from lms_bot.sandbox.lms.school import School
 from lms_bot.settings.settings import Settings, load_settings
 from lms_bot.store.conversation import AuditEntry, Note, SeenEvent
 from lms_bot.store.database import open_store
-from lms_bot.store.messages import Delivery, DeliveryState, Lane, Message, MessageState
+from lms_bot.store.messages import Correction, Delivery, DeliveryState, Lane, Message, MessageState
 from lms_bot.store.models import LMSActivityEvent, LMSEventLog
 from lms_bot.store.totals import Attempt, StudentCount, StudentTotals
 from lms_bot.version import __version__
 from lms_bot.zulip.gateway import DEFAULT_LIMIT, Credentials
 from lms_bot.zulip.outage import BACKOFF_SECONDS
 from tests.places import REPOSITORY
+from tests.worlds.watching import Watching, run
 from tests.worlds.written_docs import FIRST_NEWS, PUBLIC_METHODS, WRITTEN, between, message_sample, read
 
 if TYPE_CHECKING:
@@ -329,38 +327,67 @@ def test_classes_of_ones_own_are_used_as_shown(tmp_path: Path, monkeypatch: pyte
 OTHER_LMS = """
 CREATE TABLE coaches (id int PRIMARY KEY, login text, address text, name text);
 CREATE TABLE learners (id int PRIMARY KEY, login text, address text, name text, coach_id int);
+CREATE TABLE quizzes (id int PRIMARY KEY, title text);
 CREATE TABLE quiz_runs (
-    run_id uuid PRIMARY KEY DEFAULT gen_random_uuid(), number int, learner_id int, title text,
-    state text, points int, at text
+    run_id uuid PRIMARY KEY DEFAULT gen_random_uuid(), quiz_id int, learner_id int, state text, points int,
+    began text, ended text, is_test boolean NOT NULL DEFAULT FALSE
 );
+CREATE TABLE page_views (id bigint PRIMARY KEY, learner_id int, page text, at timestamptz);
 INSERT INTO coaches VALUES (1, 'anna', 'anna@school.example', 'Anna');
 INSERT INTO learners VALUES (7, 'ole', 'ole@school.example', 'Ole', 1);
-INSERT INTO quiz_runs (number, learner_id, title, state, points, at) VALUES
-    (1, 7, 'Birds', 'won', 9, '2026-01-15T14:30:00+00:00'), (2, 7, 'Trees', 'lost', 2, '2026-01-15 15:30'),
-    (3, 7, 'Stars', 'paused', 0, '2026-01-15 16:30');
+INSERT INTO quizzes VALUES (1, 'Birds'), (2, 'Trees'), (3, 'Stars'), (4, 'Stones');
+INSERT INTO quiz_runs (quiz_id, learner_id, state, points, began) VALUES
+    (1, 7, 'won', 9, '2026-01-15T14:30:00+00:00'), (2, 7, 'lost', 2, '2026-01-15 15:30'),
+    (3, 7, 'paused', 0, '2026-01-15 16:30'), (4, 7, 'begun', NULL, '2026-01-15 17:30');
+INSERT INTO page_views VALUES (1, 7, '/birds', now());
 """
 
 
-def test_another_kind_of_lms_is_read_as_shown(new_database: Callable[..., str], tmp_path: Path) -> None:
-    other = _write_module("quiz_lms", tmp_path)
-    with School(new_database()) as database, closing(LMSConnection(database.url)) as connection:
-        with database.transaction() as sql:
-            sql.execute(OTHER_LMS)
-        source, (stream,) = Source(connection, other["STREAMS"], 0.2), other["STREAMS"]
-        position = source.fetch_first_position(stream)
-        for changes in source.fetch_baseline(stream, position):
-            position = changes.position
-        with database.transaction() as sql:
-            sql.execute("UPDATE quiz_runs SET state = 'won' WHERE number > 1")
-        found = [one for changes in source.fetch_changes(stream, position, []) for one in changes.readings]
-        events = {(one.activity.activity_id, one.activity.event_type.value) for one in found if one.activity}
-        assert events >= {(2, "exam_passed"), (3, "exam_passed")}
-        since = datetime(2026, 1, 15, 15, tzinfo=timezone.utc)
-        assert sum(len(readings) for readings, _ in source.fetch_history(stream, since, None)) == 2
-        people = PeopleReader(connection, other["PEOPLE"])
-        assert people.fetch_mentors() == people.fetch_mentors_of_students([7])[7]
-        assert people.fetch_students_of_mentors([1])[1] == people.fetch_students([7]) == people.fetch_all_students()
-        assert people.fetch_shared_student_emails(["ole@school.example"]) == set()
+@pytest.fixture
+def other_lms(new_database: Callable[..., str]) -> Iterator[School]:
+    with School(new_database()) as database:
+        run(database, OTHER_LMS)
+        yield database
+
+
+@pytest.fixture
+def quizzes(other_lms: School, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watching]:
+    """Watches the other kind of LMS as doc.md shows. Its first look is over."""
+    shown = _write_module("quiz_lms", tmp_path)
+    monkeypatch.setattr("lms_bot.app.KIND", shown["KIND"])
+    watching = Watching(other_lms.url, f"sqlite:///{tmp_path / 'store.db'}")
+    assert watching.poll() == set()
+    yield watching
+    watching.close()
+
+
+def _tried(watching: Watching) -> set[tuple[str | None, str]]:
+    return {(one.title, one.outcome) for one in watching.attempts(7)}
+
+
+def test_another_kind_of_lms_is_watched_as_shown(other_lms: School, quizzes: Watching) -> None:
+    assert _tried(quizzes) == {("Birds", "passed"), ("Trees", "failed"), ("Stones", "started")}
+    assert list(quizzes.rejected().values()) == ["a run cannot be “paused”"]
+    run(other_lms, "UPDATE quiz_runs SET state = 'won' WHERE quiz_id IN (2, 3)")
+    run(other_lms, "INSERT INTO page_views VALUES (2, 7, '/trees', now())")
+    assert sorted(kind for _, kind in quizzes.poll()) == ["content_watched", "exam_passed", "exam_passed"]
+    run(other_lms, "UPDATE quizzes SET title = 'All stones'; UPDATE learners SET name = 'Ole B.'")
+    run(other_lms, "UPDATE quiz_runs SET state = 'quit' WHERE quiz_id = 4")
+    run(other_lms, "UPDATE quiz_runs SET is_test = TRUE WHERE quiz_id = 2")
+    run(other_lms, "DELETE FROM quiz_runs WHERE quiz_id = 1")
+    assert quizzes.poll() == set()
+    assert _tried(quizzes) == {("All stones", "passed"), ("All stones", "withdrawn"), ("/trees", "watched")}
+    assert quizzes.rejected() == {}
+
+
+def test_people_and_history_of_another_kind_of_lms_are_read_as_shown(quizzes: Watching) -> None:
+    runs, _ = quizzes.app.source.streams
+    since = datetime(2026, 1, 15, 15, tzinfo=timezone.utc)
+    assert sum(len(readings) for readings, _ in quizzes.app.source.fetch_history(runs, since, None)) == 3
+    people = quizzes.app.reader
+    assert people.fetch_mentors() == people.fetch_mentors_of_students([7])[7]
+    assert people.fetch_students_of_mentors([1])[1] == people.fetch_students([7]) == people.fetch_all_students()
+    assert people.fetch_shared_student_emails(["ole@school.example"]) == set()
 
 
 def test_a_student_can_be_forgotten_as_shown(store_url: str) -> None:
@@ -377,13 +404,16 @@ def test_a_student_can_be_forgotten_as_shown(store_url: str) -> None:
             SeenEvent.create(event=event, zulip_user_id=9)
             AuditEntry.create(zulip_user_id=9, student_id=student_id, command="history")
             at = event.timestamp
-            Attempt.create(student_id=student_id, is_exam=True, activity_id=1, outcome="passed", last_at=at)
-            StudentTotals.create(student_id=student_id, last_at=at, last_event_id=event.event_id)
+            row = {"stream": "attempts", "row_key": str(student_id)}
+            Attempt.create(student_id=student_id, is_exam=True, outcome="passed", last_at=at, **row)
+            StudentTotals.create(student_id=student_id, last_at=at)
+            Correction.create(event=event, was_type="exam_failed", event_type="exam_passed")
             StudentCount.create(span=0, day=0, student_id=student_id)
         for statement in filter(str.strip, statements.split(";")):
             db.execute_sql(statement)
         assert [one.student_id for one in LMSActivityEvent.select()] == [18]
-        kept = (Message, Delivery, LMSEventLog, Note, SeenEvent, AuditEntry, Attempt, StudentTotals, StudentCount)
+        kept = [Message, Delivery, Correction, LMSEventLog, Note, SeenEvent, AuditEntry]
+        kept += [Attempt, StudentTotals, StudentCount]
         assert [model.select().count() for model in kept] == [1] * len(kept)
     store.close_thread()
 

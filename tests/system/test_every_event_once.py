@@ -1,8 +1,9 @@
-"""Whatever the LMS commits becomes exactly one event per (row, event type), whatever happens meanwhile.
+"""Whatever the LMS commits becomes exactly one event per (row, event type), and its attempts are the LMS's.
 
-Hypothesis plays the LMS: several writers with open transactions, ids out of order, rows rewritten in place,
-tables rewritten whole, and a bot that fails, restarts and loses its connections. After every good poll the
-events stored must equal those of a model that simply looks at all rows.
+Hypothesis plays the LMS: several writers with open transactions, ids out of order, rows rewritten in place, results
+corrected and filled in late, exams and students renamed, accounts merged, rows deleted, tables rewritten whole; and
+a bot that fails, restarts and loses its connections. After every good poll the events stored must equal those of a
+model that simply looks at all rows, and the attempts must say exactly what the rows say.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import itertools
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -37,13 +39,15 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=timezone.utc).replace(tzinfo=None)
 
 STATES = ("started", "In_Progress", "completed", "Ended", "no such state", None)
 RESULTS = ("pass", "FAILED", "", None)
+PERCENTAGES = (None, 30, 60, 85)
+TITLES = ("Maths", "Midterm", "MIDTERM", "Änderung")
 CONTENT_STATES = ("started", "finished", "viewed", "")
 
 SCHOOL = """
 INSERT INTO mentors (id, username, user_id, email) VALUES (1, 'anna', 11, 'anna@example.org');
 INSERT INTO students (id, username) VALUES (1, 'one'), (2, 'two');
 INSERT INTO "_MentorToStudent" VALUES (1, 1);
-INSERT INTO exams (id, slug, title) VALUES (1, 'maths', 'Maths');
+INSERT INTO exams (id, slug, title) VALUES (1, 'maths', 'Maths'), (2, 'midterm', 'Midterm');
 INSERT INTO courses (id, slug, title) VALUES (1, 'maths', 'Maths');
 INSERT INTO chapters (id, slug, name, course_id) VALUES (1, 'one', 'One', 1);
 INSERT INTO "ChapterContent" (id, title, content_type) VALUES (1, 'Film', 'Video');
@@ -79,6 +83,39 @@ def model_type(table: str, row: dict[str, Any]) -> str | None:
     return None
 
 
+@dataclass(frozen=True)
+class Said:
+    """What a row of the LMS says of its attempt, and what the store says of it."""
+
+    student_id: int
+    username: str | None
+    activity_id: int
+    title: str | None
+    outcome: str
+    percentage: float | None
+
+
+ATTEMPTS_SQL = """
+SELECT a.id, a.user_id, s.username, coalesce(e.id, 0), e.title, a.state, a.result, a.percentage
+FROM attempts AS a LEFT JOIN exams AS e ON e.id = a.exam_id LEFT JOIN students AS s ON s.id = a.user_id
+"""
+CONTENTS_SQL = """
+SELECT c.id, c.user_id, s.username, coalesce(cc.id, 0), cc.title, c.state, NULL, NULL
+FROM content_attempts AS c LEFT JOIN "ChapterContent" AS cc ON cc.id = c.chapter_content_id
+LEFT JOIN students AS s ON s.id = c.user_id
+"""
+STORED_SQL = """
+SELECT attempt.stream, row_key, attempt.student_id, username, coalesce(activity_id, 0), title, outcome, percentage
+FROM lms_attempts AS attempt LEFT JOIN lms_coursework AS about ON about.coursework_id = attempt.coursework_id
+LEFT JOIN lms_standings AS totals ON totals.student_id = attempt.student_id WHERE is_shown
+"""
+TOTALS_SQL = """
+SELECT student_id, count(result), coalesce(sum(result), 0) FROM (
+  SELECT student_id, CASE WHEN is_exam THEN percentage END AS result FROM lms_attempts WHERE is_shown
+) AS shown GROUP BY student_id
+"""
+
+
 class LMSMachine(RuleBasedStateMachine):
     """The LMS and the bot; `url`, `folder` and `empty_store` are set by the test."""
 
@@ -94,10 +131,11 @@ class LMSMachine(RuleBasedStateMachine):
         self.writers: list[Any] = []
         self.expected: set[tuple[str, int, str]] = set()
         self.silent: set[tuple[str, int, str]] = set()
+        self.attempts: dict[tuple[str, str], Said] = {}
         self.is_started = False
         self.store = f"sqlite:///{shutil.copy(self.empty_store, self.folder / f'{next(_store_numbers)}.db')}"
         FailingHandler.fails = False
-        self.sql(self.lms, "TRUNCATE attempts, content_attempts")
+        self.sql(self.lms, "TRUNCATE attempts, content_attempts; UPDATE exams SET title = 'Maths' WHERE id = 1")
         self.app = self.make_app()
 
     def make_app(self) -> App:
@@ -126,13 +164,19 @@ class LMSMachine(RuleBasedStateMachine):
             cursor.execute(statement, parameters)
             return cursor.fetchall() if cursor.description else []
 
+    def change(self, statement: str, parameters: tuple[Any, ...] = ()) -> None:
+        """Unless an open transaction holds what it is about."""
+        with suppress(psycopg2.errors.LockNotAvailable):
+            self.sql(self.lms, "SET lock_timeout = '50ms'")
+            self.sql(self.lms, statement, parameters)
+
     def ids(self, table: str) -> list[int]:
         return [row_id for (row_id,) in self.sql(self.lms, f"SELECT id FROM {table} ORDER BY id")]
 
     def insert(self, connection: Any, table: str, row_id: int, **row: Any) -> None:
         if table == "attempts":
-            columns = "id, date, exam_id, user_id, state, result"
-            names = ("date", "exam_id", "user_id", "state", "result")
+            columns = "id, date, exam_id, user_id, state, result, percentage"
+            names = ("date", "exam_id", "user_id", "state", "result", "percentage")
             values: tuple[Any, ...] = (row_id, *(row[name] for name in names))
         else:
             columns = "id, created, course_id, chapter_id, chapter_content_id, content_type, user_id, state"
@@ -146,7 +190,8 @@ class LMSMachine(RuleBasedStateMachine):
     row = st.fixed_dictionaries(
         {
             "date": st.sampled_from([None, LONG_AGO]),
-            "exam_id": st.sampled_from([None, 1]),
+            "exam_id": st.sampled_from([None, 1, 2]),
+            "percentage": st.sampled_from(PERCENTAGES),
             "user_id": st.sampled_from([None, 1, 1, 2]),
             "state": st.sampled_from(STATES),
             "result": st.sampled_from(RESULTS),
@@ -154,6 +199,8 @@ class LMSMachine(RuleBasedStateMachine):
         }
     )
     table = st.sampled_from(["attempts", "attempts", "content_attempts"])
+    percentage = st.sampled_from(PERCENTAGES)
+    result = st.sampled_from(["pass", "FAILED"])
 
     @initialize(rows=st.lists(row, max_size=4))
     def begin(self, rows: list[dict[str, Any]]) -> None:
@@ -201,6 +248,40 @@ class LMSMachine(RuleBasedStateMachine):
         else:
             self.sql(self.lms, "UPDATE content_attempts SET state = %s WHERE id = %s", (row["content_state"], row_id))
 
+    @rule(which=st.integers(0, 50), result=result, percentage=percentage)
+    def regrade(self, which: int, result: str, percentage: int | None) -> None:
+        if ids := self.ids("attempts"):
+            change = "UPDATE attempts SET state = 'completed', result = %s, percentage = %s WHERE id = %s"
+            self.change(change, (result, percentage, ids[which % len(ids)]))
+
+    @rule(which=st.integers(0, 50), percentage=percentage)
+    def correct_percentage(self, which: int, percentage: int | None) -> None:
+        if ids := self.ids("attempts"):
+            change = "UPDATE attempts SET percentage = %s WHERE id = %s"
+            self.change(change, (percentage, ids[which % len(ids)]))
+
+    @rule(which=st.sampled_from([1, 2]), title=st.sampled_from(TITLES))
+    def rename(self, which: int, title: str) -> None:
+        self.change("UPDATE exams SET title = %s WHERE id = %s", (title, which))
+        self.change('UPDATE "ChapterContent" SET title = %s', (title,))
+
+    @rule(which=st.sampled_from([1, 2]), name=st.sampled_from(["first", "second", "third"]))
+    def rename_student(self, which: int, name: str) -> None:
+        self.change("UPDATE students SET username = %s WHERE id = %s", (f"{name}{which}", which))
+
+    @rule()
+    def use_another_column(self) -> None:
+        self.change("UPDATE students SET last_active_date = now(), streak = coalesce(streak, 0) + 1")
+
+    @rule(table=table, kept=st.sampled_from([1, 2]))
+    def merge_accounts(self, table: str, kept: int) -> None:
+        self.change(f"UPDATE {table} SET user_id = %s WHERE user_id IS NOT NULL", (kept,))
+
+    @rule(which=st.integers(0, 50), exam_id=st.sampled_from([None, 1, 2]))
+    def move_to_another_exam(self, which: int, exam_id: int | None) -> None:
+        if ids := self.ids("attempts"):
+            self.change("UPDATE attempts SET exam_id = %s WHERE id = %s", (exam_id, ids[which % len(ids)]))
+
     @rule(table=table)
     def touch_all_unchanged(self, table: str) -> None:
         self.sql(self.lms, f"UPDATE {table} SET state = state")
@@ -227,6 +308,9 @@ class LMSMachine(RuleBasedStateMachine):
         else:
             self.silent, self.is_started = now, True
         assert self.stored() == self.expected
+        self.attempts = dict(self.look_at_attempts())
+        assert self.stored_attempts() == self.attempts
+        self.check_totals()
 
     @rule()
     def poll_that_fails(self) -> None:
@@ -273,6 +357,37 @@ class LMSMachine(RuleBasedStateMachine):
             event_type = model_type("content_attempts", {"user_id": 1, "state": state})
             if event_type:
                 yield "content_attempts", row_id, event_type
+
+    def look_at_attempts(self) -> Iterator[tuple[tuple[str, str], Said]]:
+        """What the rows say; of what cannot be read now, what they said when it last could be."""
+        for table, sql in (("attempts", ATTEMPTS_SQL), ("content_attempts", CONTENTS_SQL)):
+            for row_id, user_id, username, activity_id, title, state, result, percentage in self.sql(self.lms, sql):
+                key = (table, str(row_id))
+                known = self.attempts.get(key)
+                kind = model_type(table, {"user_id": user_id, "state": state, "result": result})
+                if kind is not None:
+                    outcome = kind.split("_")[1]
+                    shown = title if title or known is None else known.title
+                    result_now = None if outcome == "started" or percentage is None else float(percentage)
+                    yield key, Said(user_id, username, activity_id, shown, outcome, result_now)
+                elif known is not None:
+                    yield key, self.as_called_now(known)
+
+    def as_called_now(self, known: Said) -> Said:
+        """Exams and students are called by their present names also where the row itself cannot be read."""
+        names: dict[Any, str] = dict(self.sql(self.lms, "SELECT id, username FROM students"))
+        return replace(known, username=names.get(known.student_id, known.username))
+
+    def stored_attempts(self) -> dict[tuple[str, str], Said]:
+        with self.app.store.session() as db:
+            found = db.execute_sql(STORED_SQL).fetchall()
+        return {(stream, key): Said(*rest) for stream, key, *rest in found}
+
+    def check_totals(self) -> None:
+        with self.app.store.session() as db:
+            expected = {student: (scored, total) for student, scored, total in db.execute_sql(TOTALS_SQL).fetchall()}
+            kept = db.execute_sql("SELECT student_id, scored, percentage_total FROM lms_standings").fetchall()
+        assert {student: (scored, total) for student, scored, total in kept} == expected
 
     def stored(self) -> set[tuple[str, int, str]]:
         found = rows(LMSActivityEvent.select(LMSActivityEvent.source_key))

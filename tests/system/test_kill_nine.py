@@ -25,6 +25,16 @@ PAUSE_SECONDS = (0.03, 0.1)  # between two acts of the students
 PATIENCE_SECONDS = 400.0  # a busy machine tells thousands of events for minutes
 
 
+CORRECT_SQL = "UPDATE attempts SET percentage = %s WHERE id = %s"
+TURN_SQL = "UPDATE attempts SET result = 'pass', percentage = 75 WHERE id = %s"
+TURNS = 30
+OUTCOMES = {None: "started", "pass": "passed", "fail": "failed"}
+STORED_SQL = """
+SELECT row_key, student_id, activity_id, outcome, percentage FROM lms_attempts AS attempt
+JOIN lms_coursework AS about ON about.coursework_id = attempt.coursework_id WHERE is_shown
+"""
+
+
 @pytest.fixture
 def town(lms: School, tmp_path: Path) -> Iterator[Town]:
     with SandboxZulip(requests_per_minute=1_000_000) as zulip:
@@ -32,7 +42,7 @@ def town(lms: School, tmp_path: Path) -> Iterator[Town]:
 
 
 class Students(threading.Thread):
-    """They start and finish exams all the time, until they are stopped."""
+    """They start and finish exams all the time, and results are corrected, until they are stopped."""
 
     def __init__(self, town: Town, seed: int) -> None:
         super().__init__(name="students", daemon=True)
@@ -40,6 +50,7 @@ class Students(threading.Thread):
         self._random = random.Random(seed)
         self._stopped = threading.Event()
         self._running: list[int] = []
+        self._finished: list[int] = []
         self.attempts: list[int] = []
 
     def run(self) -> None:
@@ -47,6 +58,11 @@ class Students(threading.Thread):
             if self._running and self._random.random() < 0.5:
                 attempt = self._running.pop(self._random.randrange(len(self._running)))
                 self._lms.finish_exam(attempt, self._random.choice(("pass", "fail")))
+                self._finished.append(attempt)
+            elif self._finished and self._random.random() < 0.3:
+                with self._lms.transaction() as sql:
+                    score = self._random.randrange(100)
+                    sql.execute(CORRECT_SQL, (score, self._random.choice(self._finished)))
             else:
                 attempt = self._lms.start_exam(self._random.choice(self._students), self._exam)
                 self._running.append(attempt)
@@ -75,7 +91,41 @@ def test_killed_fifty_times_under_load_it_tells_everybody_once(town: Town) -> No
         town.wait_for_polls()
         wait_until(lambda: count_open(town) == 0, "all is told", PATIENCE_SECONDS)
     check_everybody_is_told_once(town, students)
+    check_attempts(town)
     assert count_look_ups(town) > 0
+
+
+def test_killed_while_results_turn_it_tells_each_correction_once(town: Town) -> None:
+    with town.run_bot(lms_group_seconds=0):
+        town.wait_for_polls()
+        attempts = [town.lms.start_exam(town.zoe, town.exam) for _ in range(TURNS)]
+        for attempt in attempts:
+            town.lms.finish_exam(attempt, "fail")
+        wait_until(lambda: count_told(town, " did not pass: ") == TURNS, "the failures are told")
+    for turned in attempts:
+        with town.run_bot(is_awaited=False, lms_group_seconds=0), town.lms.transaction() as sql:
+            sql.execute(TURN_SQL, (turned,))
+            time.sleep(random.uniform(0.0, 0.1))
+    with town.run_bot(is_awaited=False, lms_group_seconds=0):
+        wait_until(lambda: count_told(town, " is now passed 75% (was failed") >= TURNS, "the corrections are told")
+        town.wait_for_polls()
+        wait_until(lambda: count_open(town) == 0, "all is told", PATIENCE_SECONDS)
+    assert count_told(town, " is now passed 75% (was failed") == TURNS
+    check_attempts(town)
+
+
+def count_told(town: Town, words: str) -> int:
+    """How many of Carla's messages say so."""
+    return sum(words in text for text in town.told("carla"))
+
+
+def check_attempts(town: Town) -> None:
+    """What the store says of each attempt is what the LMS says."""
+    with town.lms.transaction() as sql:
+        sql.execute("SELECT id::text, user_id, exam_id, result, percentage::float FROM attempts")
+        rows = {key: (student, exam, OUTCOMES[result], mark) for key, student, exam, result, mark in sql.fetchall()}
+    found = town.store.rows(STORED_SQL)
+    assert {key: tuple(rest) for key, *rest in found} == rows
 
 
 def wait_until_sending(town: Town) -> None:
@@ -98,7 +148,7 @@ def check_everybody_is_told_once(town: Town, students: Students) -> None:
     told: Counter[tuple[int, str]] = Counter()
     for name in ("anna", "bob", "carla"):
         told.update((event_id(text), name) for text in town.told(name))
-    events = town.store.rows("SELECT event_id, activity_id, student_id, event_type FROM lms_activity_events")
+    events = town.store.rows("SELECT event_id, attempt_id, student_id, event_type FROM lms_activity_events")
     assert told == Counter((event, name) for event, _, student, _ in events for name in mentors(town, student))
     assert len(told) > 10 * KILLS
     assert {attempt for _, attempt, _, _ in events} == set(students.attempts)

@@ -36,6 +36,8 @@ EVENT_DATA_KEYS = {
     "mentor_id",
     "mentor_username",
     "activity_id",
+    "attempt_id",
+    "stream",
     "activity_title",
     "activity_metadata",
     "timestamp",
@@ -149,7 +151,9 @@ def test_looking_for_new_activities_changes_nothing_and_says_what_would_be_recor
         "student_username": "john_doe",
         "mentor_id": 7001,
         "mentor_username": "anna",
-        "activity_id": attempt,
+        "activity_id": place.exam,
+        "attempt_id": attempt,
+        "stream": "attempts",
         "activity_title": "Maths",
         "timestamp": NOON,
     }
@@ -182,6 +186,16 @@ def test_an_event_made_by_hand_holds_what_it_was_given(place: Place) -> None:
     assert event.zulip_user_id == place.john_in_zulip.user_id
     assert event.processed_for_ai is False
     assert event.created_at.tzinfo is not None
+
+
+@on_both_stores
+def test_two_students_who_pass_the_same_exam_are_two_events_and_the_same_data_twice_is_one(place: Place) -> None:
+    both = [create(place), create(place, student_id=place.lone)]
+    assert ActivityMonitor().create_activity_event(event_data(place)) is None
+    assert [event.student_id for event in LMSActivityEvent.select().order_by(LMSActivityEvent.event_id)] == [
+        event.student_id for event in both
+    ]
+    assert ActivityMonitor().process_activities() == 0  # it is no row of the LMS, which stops nothing
 
 
 def get_user_id(user: ZulipUser | None) -> int | None:
@@ -433,7 +447,7 @@ def test_the_tables_are_as_documented(place: Place) -> None:
     database = get_app().store.database
     columns = {column.name: column for column in database.get_columns("lms_activity_events")}
     nullable = {"student_username", "mentor_id", "mentor_username", "activity_title", "activity_metadata"}
-    nullable |= {"zulip_user_id"}
+    nullable |= {"zulip_user_id", "stream", "attempt_id"}
     needed = {"event_id", "event_type", "student_id", "activity_id", "timestamp", "created_at", "processed_for_ai"}
     assert columns.keys() >= nullable | needed
     assert [name for name in nullable if not columns[name].null] == []

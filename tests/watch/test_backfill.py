@@ -50,7 +50,7 @@ def test_history_is_stored_and_nobody_is_told(app: App, lms: School) -> None:
     assert run_backfill(app.source, app.monitor, MONTH_AGO - timedelta(days=1), NOW) == 2
 
     stored = list(LMSActivityEvent.select().order_by(LMSActivityEvent.timestamp))
-    assert [one.activity_id for one in stored] == attempts[1:]
+    assert [one.attempt_id for one in stored] == attempts[1:]
     assert all(one.mentor_username == "anna" and one.is_settled for one in stored)
     assert not Delivery.select().exists()
 

@@ -12,11 +12,12 @@ import pytest
 
 from lms_bot.app import App, build_app
 from lms_bot.core.clock import utc_now
+from lms_bot.insight.reports.students import get_attempts, get_totals_of_students
 from lms_bot.sandbox.lms.school import School, utc
 from lms_bot.sandbox.zulip import Fault, SandboxPerson, SandboxZulip
 from lms_bot.settings.settings import Settings, load_settings
 from lms_bot.store.messages import Delivery
-from lms_bot.store.models import LMSActivityEvent, LMSEventLog
+from lms_bot.store.models import LMSActivityEvent, LMSEventLog, OpenRow
 from lms_bot.zulip.gateway import Credentials
 from tests.worlds.outbox_world import get_notifier
 from tests.worlds.running_bot import wait_until
@@ -112,6 +113,16 @@ class Watch:
         usual |= {"chapter_id": 1, "content_type": "Video", "state": "started"}
         return self.lms.insert_content_attempt(**{**usual, **columns})
 
+    def attempts(self) -> set[tuple[bool, str, float | None]]:
+        """What answers show of the student: whether it is an exam, how it stands, and the percentage."""
+        with self.app.store.session():
+            return {(one.is_exam, one.outcome, one.percentage) for one in get_attempts(self.john)}
+
+    def open_rows(self) -> int:
+        """How many rows are followed at each poll."""
+        with self.app.store.session():
+            return OpenRow.select().count()
+
     def error(self, event: LMSActivityEvent) -> str:
         with self.app.store.session():
             return LMSEventLog.get_by_id(event.event_id).error_message or ""
@@ -130,7 +141,7 @@ def watch(lms: School, tmp_path: Path) -> Iterator[Watch]:
 
 def types_by_row(watch: Watch, rows: dict[int, Any]) -> dict[str, list[Any]]:
     """What became of each of the rows, by what it said."""
-    types = {event.activity_id: event.event_type for event in watch.poll()}
+    types = {event.attempt_id: event.event_type for event in watch.poll()}
     found: dict[str, list[Any]] = {}
     for key, said in rows.items():
         found.setdefault(types.get(key, "unknown"), []).append(said)
@@ -230,6 +241,56 @@ def test_the_first_look_takes_as_known_what_is_there_but_follows_it(lms: School,
     watch.close()
 
 
+# ---- attempts that were given up ----
+
+GIVEN_UP = ["withdrawn", "Withdrawn", "abandoned", "ABANDONED"]
+
+
+@pytest.mark.parametrize("state", GIVEN_UP)
+def test_an_attempt_that_is_given_up_is_over_and_no_event(watch: Watch, state: str) -> None:
+    exam = watch.lms.start_exam(watch.john, watch.exam)
+    content = watch.lms.start_content(watch.john, watch.film)
+    assert sorted(watch.poll_types()) == ["content_started", "exam_started"]
+    watch.lms.update_attempt(exam, state=state, score=3)
+    watch.lms.update_content_attempt(content, state=state)
+    assert watch.poll() == []
+    assert watch.attempts() == {(True, "withdrawn", None), (False, "withdrawn", None)}
+    assert watch.open_rows() == 0
+    assert watch.health("LMS rows without event") == "none"
+
+
+def test_an_attempt_that_was_given_up_before_it_was_seen_is_no_event(watch: Watch) -> None:
+    watch.insert_attempt(state="withdrawn", exam_id=watch.exam)
+    watch.insert_content_attempt(state="abandoned")
+    assert watch.poll() == []
+    assert watch.attempts() == {(True, "withdrawn", None), (False, "withdrawn", None)}
+    assert watch.health("LMS rows without event") == "none"
+
+
+def test_an_attempt_that_is_taken_up_again_is_followed_again(watch: Watch) -> None:
+    attempt = watch.lms.start_exam(watch.john, watch.exam)
+    watch.poll()
+    watch.lms.update_attempt(attempt, state="withdrawn")
+    watch.poll()
+    watch.lms.update_attempt(attempt, state="resumed")
+    assert watch.poll_types() == []  # that it was started is told already
+    assert watch.open_rows() == 1
+    watch.lms.finish_exam(attempt, "pass", percentage=90)
+    assert watch.poll_types() == ["exam_passed"]
+    assert watch.attempts() == {(True, "passed", 90)}
+
+
+def test_the_result_of_an_attempt_that_is_given_up_later_counts_no_longer(watch: Watch) -> None:
+    attempt = watch.lms.start_exam(watch.john, watch.exam)
+    watch.lms.finish_exam(attempt, "fail", percentage=10)
+    assert watch.poll_types() == ["exam_failed"]
+    watch.lms.update_attempt(attempt, state="withdrawn")
+    assert watch.poll_types() == []
+    assert watch.attempts() == {(True, "withdrawn", None)}
+    with watch.app.store.session():
+        assert get_totals_of_students([watch.john])[watch.john].scored == 0
+
+
 # ---- rows that say nothing we understand ----
 
 
@@ -271,7 +332,8 @@ def test_an_exams_event_holds_what_the_row_says(watch: Watch) -> None:
         unanswered_count=1, last_answer_updated_time=(NOON + ONE).replace(tzinfo=None),
     )  # fmt: skip
     (event,) = watch.poll()
-    assert (event.activity_id, event.activity_title) == (attempt, "Maths")
+    assert (event.stream, event.attempt_id) == ("attempts", attempt)
+    assert (event.activity_id, event.activity_title) == (watch.exam, "Maths")
     assert (event.student_id, event.student_username) == (watch.john, "john_doe")
     assert (event.mentor_id, event.mentor_username) == (7001, "anna")
     assert event.timestamp == NOON + ONE
@@ -288,7 +350,8 @@ def test_a_contents_event_holds_what_the_row_says(watch: Watch) -> None:
     )
     watch.lms.complete_content(attempt, at=NOON + ONE, state="Finished")
     (event,) = watch.poll()
-    assert (event.activity_id, event.activity_title) == (attempt, "Mitosis")
+    assert (event.stream, event.attempt_id) == ("content_attempts", attempt)
+    assert (event.activity_id, event.activity_title) == (watch.film, "Mitosis")
     assert event.timestamp == NOON + ONE
     assert list(event.activity_metadata) == CONTENT_KEYS
     (*values, completed_on) = event.activity_metadata.values()
@@ -338,10 +401,10 @@ def test_a_row_of_nulls_becomes_an_event_without_the_word_none(lms: School, tmp_
     bare = watch.lms.insert_attempt(user_id=1, state="started")
     done = watch.lms.insert_attempt(user_id=1, state="completed", result="fail")
     content = watch.insert_content_attempt(user_id=1, state="watched", content_type="", completed_on=None)
-    events = {event.activity_id: event for event in watch.poll() if event.event_type != "content_watched"}
+    events = {event.attempt_id: event for event in watch.poll() if event.event_type != "content_watched"}
     assert set(events) == {bare, done}
     for event in events.values():
-        assert event.activity_title is None
+        assert (event.activity_id, event.activity_title) == (0, None)
         assert event.mentor_id is None and event.mentor_username is None
         assert utc_now() - event.timestamp < timedelta(minutes=1)
         assert list(event.activity_metadata) == EXAM_KEYS
@@ -350,7 +413,7 @@ def test_a_row_of_nulls_becomes_an_event_without_the_word_none(lms: School, tmp_
         assert "None" not in message
         assert "null" not in message
         assert f"`#{event.event_id}`" in message
-    assert watch.events()[-1].activity_id in (bare, done, content)
+    assert watch.events()[-1].attempt_id in (bare, done, content)
     watch.close()
 
 

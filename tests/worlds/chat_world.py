@@ -23,12 +23,14 @@ from lms_bot.operation.health import Check
 from lms_bot.people.access import Access
 from lms_bot.people.rosters import Roster
 from lms_bot.people.users import UnmappedMentor, UserMapper
+from lms_bot.store.attempts import AttemptBook
 from lms_bot.store.conversation import AuditEntry
 from lms_bot.store.counters import Counters
 from lms_bot.store.database import Store, open_store
 from lms_bot.store.messages import Delivery, Message
 from lms_bot.store.models import LMSActivityEvent, LMSEventLog
 from lms_bot.zulip.gateway import ZulipUser
+from tests.worlds.followed import create_event, follow_event
 
 if TYPE_CHECKING:
     from lms_bot.core.errors import LMSBotError
@@ -236,24 +238,33 @@ class World:
         kind: ActivityType = ActivityType.EXAM_PASSED,
         *,
         ago: timedelta = timedelta(hours=1),
+        attempt_id: int | None = None,
         **columns: Any,
     ) -> LMSActivityEvent:
+        """Recorded as of one of the LMS's rows, by default a new one."""
         number = next(self._numbers)
-        usual: dict[str, Any] = {
-            "event_type": kind.value,
-            "student_id": student.student_id,
-            "student_username": student.username,
-            "student_display_name": student.display_name,
-            "activity_id": number,
-            "activity_title": "Mathematics Final Exam",
-            "activity_metadata": {"score": 85, "percentage": 85},
-            "timestamp": NOW - ago,
-            "created_at": NOW - ago,
-            "source_key": f"test:{number}:{kind.value}",
-            "has_deliveries": True,
-        }
+        row = number if attempt_id is None else attempt_id
+        return create_event(self.store, describe(student, kind, NOW - ago) | columns, attempt_id=row, now=NOW - ago)
+
+    def read_again(
+        self,
+        student: Student,
+        kind: ActivityType,
+        *,
+        attempt_id: int,
+        ago: timedelta = timedelta(hours=1),
+        is_withdrawn: bool = False,
+        **columns: Any,
+    ) -> None:
+        """The LMS says so now of one of its rows, and it is no event: there was one, or it was given up."""
+        said = describe(student, kind, NOW - ago) | columns
         with self.store.transaction():
-            return LMSActivityEvent.create(**usual | columns)
+            follow_event(self.store, said, attempt_id=attempt_id, now=NOW - ago, is_withdrawn=is_withdrawn)
+
+    def lose(self, *attempt_ids: int) -> None:
+        """The LMS has these attempts at exams no more."""
+        with self.store.transaction():
+            AttemptBook(self.store.database).mark_gone("attempts", [str(one) for one in attempt_ids], NOW)
 
     def add_delivery(self, event: LMSActivityEvent, recipient: str = "zulip:1", **columns: Any) -> Delivery:
         kind, _, key = recipient.partition(":")
@@ -268,6 +279,21 @@ class World:
     def add_error(self, event: LMSActivityEvent, reason: str) -> None:
         with self.store.transaction():
             LMSEventLog.create(event=event, error_message=reason, processed_at=event.created_at)
+
+
+def describe(student: Student, kind: ActivityType, when: datetime) -> dict[str, Any]:
+    """What an event of this student says, where a test says nothing else."""
+    return {
+        "event_type": kind.value,
+        "student_id": student.student_id,
+        "student_username": student.username,
+        "student_display_name": student.display_name,
+        "activity_title": "Mathematics Final Exam",
+        "activity_metadata": {"score": 85, "percentage": 85},
+        "timestamp": when,
+        "created_at": when,
+        "has_deliveries": True,
+    }
 
 
 def open_world(store_url: str, students_may_ask: bool = False) -> World:

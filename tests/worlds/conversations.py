@@ -249,7 +249,7 @@ def seed(world: World) -> None:
 
     def exam(student: Any, kind: ActivityType, title: str, days: float, percentage: int | None = None) -> None:
         known = {} if percentage is None else {"score": percentage // 5, "percentage": percentage}
-        columns = {"activity_title": title, "activity_metadata": known}
+        columns: dict[str, Any] = {"activity_title": title, "activity_metadata": known}
         event = world.add_event(student, kind, ago=timedelta(days=days), **columns)
         mentors = {JOHN: (MARIA, ARJUN), ZOE: (ARJUN,), AMA: (SOFIA,)}.get(student, (MARIA,))
         for mentor in mentors:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from lms_bot.core.activities import UNKNOWN_STATE, UNREADABLE, Activity, ActivityType, Rejection
-from lms_bot.core.clock import to_utc
+from lms_bot.core.activities import UNKNOWN_STATE, ActivityType
 from lms_bot.lms.people import PeopleSelects
-from lms_bot.lms.stream import Reading, Stream
+from lms_bot.lms.reading import RowFact
+from lms_bot.lms.stream import Dependency, Stream
+from lms_bot.lms.values import RowProblem
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -20,13 +21,16 @@ if TYPE_CHECKING:
 SCHEMA = """
 CREATE TABLE teacher (id uuid PRIMARY KEY, login text NOT NULL, mail text);
 CREATE TABLE pupil (id uuid PRIMARY KEY, login text NOT NULL, full_name text, teacher_id uuid REFERENCES teacher);
+CREATE TABLE lesson (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text UNIQUE);
 CREATE TABLE lesson_visit (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     pupil_id uuid REFERENCES pupil,
-    lesson text,
-    progress integer,      -- per cent
-    visited text           -- '15.01.2026 14:30', in UTC
+    lesson_id uuid REFERENCES lesson,
+    progress integer,                            -- per cent, below 0 once the pupil has given up
+    visited text,                                -- '15.01.2026 14:30', in UTC
+    is_preview boolean NOT NULL DEFAULT FALSE    -- of a teacher who looks how it will be
 );
+INSERT INTO lesson (name) VALUES ('Bees'), ('Birds');
 """
 
 # The first 31 bits of a UUID, the same in SQL and in Python.
@@ -38,52 +42,49 @@ def integer_id(key: UUID) -> int:
     return (key.int >> 96) & 0x7FFFFFFF
 
 
-def read_visit(values: tuple[Any, ...], lms_now: datetime) -> Reading:
-    row_id, pupil_id, login, full_name, lesson, progress, visited = values
-    key = str(row_id)
-    try:
-        visited_at = to_utc(datetime.strptime(visited or "", "%d.%m.%Y %H:%M"))  # to_utc takes it as UTC  # noqa: DTZ007  # to_utc takes it as UTC
-    except ValueError:
-        return _rejected(key, UNREADABLE, f"visited: “{visited}” is no time")
+def read_visit(row: dict[str, Any]) -> RowFact:
+    progress = row["progress"]
     if progress is None:
-        return _rejected(key, UNKNOWN_STATE, "it has no progress")
-    is_complete = progress >= 100
-    activity = Activity(
-        stream="lesson_visit",
-        row_key=key,
-        event_type=ActivityType.CONTENT_COMPLETED if is_complete else ActivityType.CONTENT_STARTED,
-        student_id=integer_id(pupil_id),
-        student_username=login,
-        student_display_name=full_name,
-        activity_id=integer_id(row_id),
-        activity_title=lesson,
-        activity_metadata={"progress": progress},
-        happened_at=visited_at,
+        raise RowProblem(UNKNOWN_STATE, "it has no progress")
+    return RowFact(
+        ActivityType.CONTENT_COMPLETED if progress >= 100 else ActivityType.CONTENT_STARTED,
+        student_id=row["pupil_id"],
+        student_username=row["login"],
+        student_display_name=row["full_name"],
+        activity_id=row["lesson_id"],
+        activity_title=row["lesson"],
+        happened_at=datetime.strptime(row["visited"], "%d.%m.%Y %H:%M"),  # without a zone: UTC  # noqa: DTZ007
+        metadata={"progress": progress},
+        is_withdrawn=progress < 0,
     )
-    return Reading(key, activity, is_open=not is_complete)
 
 
-def _rejected(key: str, problem: str, reason: str) -> Reading:
-    return Reading(key, rejection=Rejection("lesson_visit", key, problem, reason))
-
+PUPIL_ID, LESSON_ID = INTEGER_ID.format("p.id"), INTEGER_ID.format("l.id")
 
 STREAMS = (
     Stream(
         name="lesson_visit",
         table="lesson_visit",
-        key="id",
+        alias="v",
         key_type="uuid",
         key_grows=False,
-        alias="v",
-        select="""
-            SELECT v.id, v.pupil_id, p.login, p.full_name, v.lesson, v.progress, v.visited
-            FROM lesson_visit AS v JOIN pupil AS p ON p.id = v.pupil_id""",
+        select=f"""
+            SELECT v.id, {PUPIL_ID}, p.login, p.full_name, {LESSON_ID}, l.name, v.progress, v.visited
+            FROM lesson_visit AS v
+            LEFT JOIN pupil AS p ON p.id = v.pupil_id
+            LEFT JOIN lesson AS l ON l.id = v.lesson_id""",
+        columns=("id", "pupil_id", "login", "full_name", "lesson_id", "lesson", "progress", "visited"),
+        condition="NOT v.is_preview",
         latest_moment="to_timestamp(visited, 'DD.MM.YYYY HH24:MI')",
         read=read_visit,
+        depends_on=(
+            Dependency("pupil", "login, full_name", concerns="v.pupil_id", key_type="uuid"),
+            Dependency("lesson", "name", concerns="v.lesson_id", key_type="uuid"),
+        ),
     ),
 )
 
-TEACHER_ID, PUPIL_ID = INTEGER_ID.format("t.id"), INTEGER_ID.format("p.id")
+TEACHER_ID = INTEGER_ID.format("t.id")
 TEACHER = f"{TEACHER_ID}, {TEACHER_ID}, t.login, t.mail, NULL, NULL, NULL"
 PUPIL = f"{PUPIL_ID}, p.login, NULL, p.full_name, NULL, NULL"
 

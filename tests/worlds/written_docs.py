@@ -54,16 +54,22 @@ def read(name: str) -> str:
 Person = tuple[int, str, str | None]  # student id, username, display name
 JANE, JOHN, LI_NA = (12, "jane_smith", "Jane Smith"), (11, "john_doe", None), (15, "li_na", "Li Na")
 
+Work = tuple[int, str]  # an exam's or content's id and title
+FINAL, QUIZ = (31, "Mathematics Final Exam"), (32, "Python Basics Quiz")
+EQUATIONS, MIDTERM = (61, "Linear Equations"), (33, "Physics Midterm")
 
-def _event(number: int, event_type: str, person: Person, title: str, at: str, **known: Any) -> Any:
+
+def _event(number: int, event_type: str, person: Person, work: Work, at: str, **known: Any) -> Any:
     student_id, username, display_name = person
+    activity_id, title = work
     return SimpleNamespace(
         event_id=number,
         event_type=event_type,
         student_id=student_id,
         student_username=username,
         student_display_name=display_name,
-        activity_id=known.pop("attempt", number),
+        activity_id=activity_id,
+        attempt_id=known.pop("attempt", number),
         activity_title=title,
         activity_metadata=known,
         timestamp=datetime.fromisoformat(f"2026-01-15T{at}:00+00:00"),
@@ -71,13 +77,13 @@ def _event(number: int, event_type: str, person: Person, title: str, at: str, **
 
 
 PASSED = {"score": 85, "percentage": 85, "result": "pass", "time_taken": "0:45:00"}
-FIRST_NEWS = _event(12, "exam_passed", JOHN, "Mathematics Final Exam", "14:30", **PASSED)
+FIRST_NEWS = _event(12, "exam_passed", JOHN, FINAL, "14:30", **PASSED)
 LATER_NEWS = (
-    _event(13, "exam_failed", JANE, "Python Basics Quiz", "14:31", percentage=40, score=8),
-    _event(14, "content_watched", LI_NA, "Linear Equations", "14:33"),
-    _event(15, "exam_started", JOHN, "Physics Midterm", "14:34"),
-    _event(16, "exam_started", JANE, "Python Basics Quiz", "14:36", attempt=45),
-    _event(17, "exam_passed", JANE, "Python Basics Quiz", "14:58", attempt=45, percentage=75, score=15),
+    _event(13, "exam_failed", JANE, QUIZ, "14:31", percentage=40, score=8),
+    _event(14, "content_watched", LI_NA, EQUATIONS, "14:33"),
+    _event(15, "exam_started", JOHN, MIDTERM, "14:34"),
+    _event(16, "exam_started", JANE, QUIZ, "14:36", attempt=45),
+    _event(17, "exam_passed", JANE, QUIZ, "14:58", attempt=45, percentage=75, score=15),
 )
 
 

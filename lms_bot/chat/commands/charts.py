@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta, tzinfo
 from functools import partial
 
@@ -11,7 +11,7 @@ from lms_bot.chat.commands.rendering import (
     NO_ACTIVITY,
     NO_STUDENTS,
     count,
-    format_title,
+    format_titled,
     format_try,
     name_of,
     narrow_table,
@@ -28,7 +28,7 @@ from lms_bot.core.results import Attempt
 from lms_bot.insight import charts
 from lms_bot.insight.reports.counting import get_week_counts
 from lms_bot.insight.reports.students import StoredStudent, get_attempts, get_stored_students
-from lms_bot.insight.reports.titles import FoundTitle, Taker, get_takers
+from lms_bot.insight.reports.titles import FoundTitle, Taker, get_labels_among, get_takers
 from lms_bot.lms.people import Student
 from lms_bot.outbox.draft import File
 from lms_bot.people.access import Audience
@@ -64,7 +64,8 @@ def answer_chart(question: Question) -> str | WithFiles:
     what = f"Exam results, and activity by {unit}: {period.label}"
     results = [charts.Result(one.last_at, one.percentage, one.outcome) for one in ended if one.percentage is not None]
     picture = _draw(lambda: charts.draw_student(_names_of(student), what, results, spans, question.zone))
-    tables = _format_results(ended, student), _format_spans(unit, spans, question.zone)
+    labels = get_labels_among(ended[:RESULTS_SHOWN], question.students_in_sight)
+    tables = _format_results(ended, student, labels), _format_spans(unit, spans, question.zone)
     return _put_together(head, picture, tables)
 
 
@@ -83,12 +84,12 @@ def _count(intervals: Sequence[Interval], period: Period, student_ids: Collectio
 
 def _show_exam(question: Question, found: FoundTitle, scope: Scope, page: int) -> str | WithFiles:
     answer = show_takers(question, found, scope, page)
-    takers = sort_worst_first(get_takers(found.title_key, scope))
+    takers = sort_worst_first(get_takers(found.coursework_id, scope))
     if all(one.best is None for one in takers):
         return answer
     called = _get_called(question, takers) if len(takers) <= charts.MOST_BARS else {}
     scores = [charts.Scores(called.get(one.student_id, ()), one.best, one.last, _get_outcome(one)) for one in takers]
-    picture = _draw(lambda: charts.draw_exam((found.title, "Exam"), scores))
+    picture = _draw(lambda: charts.draw_exam((found.called, "Exam"), scores))
     head, _, table = answer.partition("\n\n")
     return _put_together(head, picture, [table])
 
@@ -150,11 +151,12 @@ def _put_together(head: str, picture: bytes | str | None, tables: Sequence[str])
     return "\n\n".join(filter(None, [head, picture or "", *tables]))
 
 
-def _format_results(attempts: Sequence[Attempt], student: Student) -> str:
-    """Exam results, newest first; "" where there are none."""
+def _format_results(attempts: Sequence[Attempt], student: Student, labels: Mapping[int, str]) -> str:
+    """Exam results, newest first; "" where there are none. `labels` as in Card."""
+    shown = attempts[:RESULTS_SHOWN]
+    titles = [format_titled(one.title, labels.get(one.coursework_id or 0, ""), one.activity_id) for one in shown]
     rows = [
-        table_row([time_tag(one.last_at), format_title(one.title, one.activity_id), format_try(one)])
-        for one in attempts[:RESULTS_SHOWN]
+        table_row([time_tag(one.last_at), title, format_try(one)]) for one, title in zip(shown, titles, strict=True)
     ]
     if not rows:
         return ""

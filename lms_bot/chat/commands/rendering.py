@@ -10,7 +10,7 @@ from lms_bot.chat.language.question import Question, WrongArguments
 from lms_bot.core.activities import ActivityType
 from lms_bot.core.markdown import MAX_MESSAGE_LENGTH, code, disarm, fit_lines, table_head, table_row, time_tag
 from lms_bot.core.results import Attempt
-from lms_bot.insight.reports.students import get_stored_students
+from lms_bot.insight.reports.students import get_stored_students, get_students_with_events
 from lms_bot.lms.people import Student
 from lms_bot.notify.formatter import EMOJI, UNKNOWN_TYPE_EMOJI
 from lms_bot.notify.wording import percentage_of, value_of
@@ -42,6 +42,7 @@ OUTCOMES = {
     "completed": ("✅", "completed"),
     "passed": ("🎉", "passed"),
     "watched": ("👀", "watched"),
+    "withdrawn": ("🚪", "withdrawn"),
 }
 """What became of an attempt, worst first: how it is shown, and how it is said."""
 
@@ -56,6 +57,11 @@ def format_title(title: str | None, activity_id: int | None = None) -> str:
     return disarm(title, max_length=TITLE_LENGTH) or f"number {activity_id or '?'}"
 
 
+def format_titled(title: str | None, label: str, activity_id: int | None = None) -> str:
+    """A title with what tells it from others that are the same, `Midterm · Algebra`; disarmed."""
+    return f"{format_title(title, activity_id)} · {disarm(label)}" if label else format_title(title, activity_id)
+
+
 def format_act(event: Any) -> str:
     """`🎉 passed: Mathematics Final Exam`"""
     kind = str(event.event_type)
@@ -67,6 +73,18 @@ def format_result(event: Any) -> str:
     """`85 (85%)`, or what is known of that; empty for contents."""
     score, percentage = value_of(event, "score", RESULT_LENGTH), percentage_of(event, RESULT_LENGTH)
     return f"{score} ({percentage})" if score and percentage else score or percentage
+
+
+def format_attempt(attempt: Attempt, label: str = "") -> str:
+    """`🎉 passed: Mathematics Final Exam 85 (85%)`"""
+    kind = f"{'exam' if attempt.is_exam else 'content'}_{attempt.outcome}"
+    emoji, word = EMOJI.get(kind), _VERBS.get(kind)
+    if emoji is None or word is None:
+        emoji, word = OUTCOMES.get(attempt.outcome, (UNKNOWN_TYPE_EMOJI, disarm(attempt.outcome)))
+    score = "" if attempt.score is None else f"{attempt.score:.1f}".removesuffix(".0")
+    percentage = percent(attempt.percentage)
+    result = f"{score} ({percentage})" if score and percentage else score or percentage
+    return f"{emoji} {word}: {format_titled(attempt.title, label, attempt.activity_id)} {result}".rstrip()
 
 
 def format_outcome(outcome: str, percentage: float | None = None) -> str:
@@ -130,11 +148,17 @@ def name_of(student: Student) -> str:
 
 
 def get_names(question: Question, student_ids: Collection[int]) -> dict[int, str]:
-    """What these students are called, disarmed: one's own as the LMS says, others as their latest events do."""
+    """What these students are called, disarmed: one's own as the LMS says, others as it did when they were read last.
+
+    Of whom the LMS has no attempt any more, the latest event says it.
+    """
     own = question.asker.students
-    stored = get_stored_students([one for one in student_ids if one not in own])
-    names = {one.student_id: format_name(one.student_id, one.username, one.display_name) for one in stored}
-    return names | {one: name_of(own[one]) for one in student_ids if one in own}
+    names = {one: name_of(own[one]) for one in student_ids if one in own}
+    for get_students in (get_stored_students, get_students_with_events):
+        if missing := [one for one in student_ids if one not in names]:
+            found = get_students(missing)
+            names |= {one.student_id: format_name(one.student_id, one.username, one.display_name) for one in found}
+    return names
 
 
 def count_pages(rows_total: int) -> int:

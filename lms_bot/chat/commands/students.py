@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from lms_bot.chat.commands.notes import count_notes, get_notes
 from lms_bot.chat.commands.rendering import (
     MAX_LENGTH,
     NO_ACTIVITY,
     count,
-    format_act,
-    format_result,
-    format_title,
+    format_attempt,
+    format_titled,
     format_try,
     list_counts,
     name_of,
@@ -26,7 +24,8 @@ from lms_bot.chat.language.student_index import word_for
 from lms_bot.core.markdown import code, disarm, fit_lines, spoiler, table_head, table_row, time_tag
 from lms_bot.core.results import Attempt, Direction, Results, Trend, add_up, group_tries
 from lms_bot.insight.reports.counting import get_summary
-from lms_bot.insight.reports.students import get_attempts, get_last_events, get_totals_of_students
+from lms_bot.insight.reports.students import get_attempts, get_totals_of_students
+from lms_bot.insight.reports.titles import get_labels_among
 from lms_bot.lms.people import Student
 from lms_bot.people.access import Audience
 from lms_bot.store.conversation import Note
@@ -44,17 +43,19 @@ class Card:
     """What is known of a student: `name` is disarmed, `word` what to type for them.
 
     `contents` were done this week; `notes` are the newest, newest first, of `note_count`. `rank` is how many of the
-    asker's students have a lower average, and how many others have any.
+    asker's students have a lower average, and how many others have any. `labels` tell exams of one title apart, by
+    coursework id.
     """
 
     name: str
     word: str
-    last_event: Any | None
+    last: Attempt | None
     results: Results
     contents: int
     rank: tuple[int, int] | None = None
     notes: Sequence[Note] = ()
     note_count: int = 0
+    labels: Mapping[int, str] = field(default_factory=dict)
 
 
 def answer_student(question: Question) -> str:
@@ -69,15 +70,17 @@ def make_card(question: Question, student: Student, is_complete: bool = False) -
     for_mentors = is_complete and not question.asker.is_student
     week = question.read_period(("this", "week"))
     assert week is not None
+    exams = get_attempts(student_id, is_exam=True)
     return Card(
         name_of(student),
         word_for(student),
-        get_last_events([student_id]).get(student_id),
-        add_up(get_attempts(student_id, is_exam=True)),
+        next(iter(get_attempts(student_id, limit=1)), None),
+        add_up(exams),
         contents=get_summary(week.start, week.end, [student_id], limit=0).totals.contents,
         rank=_rank(question, student_id) if for_mentors else None,
         notes=get_notes(student_id, NOTES_SHOWN) if for_mentors else (),
         note_count=count_notes(student_id) if for_mentors else 0,
+        labels=get_labels_among(exams, question.students_in_sight),
     )
 
 
@@ -95,26 +98,26 @@ def _rank(question: Question, student_id: int) -> tuple[int, int] | None:
 
 def format_card(card: Card) -> str:
     notes = _format_notes(card)
-    if card.last_event is None:
+    if card.last is None:
         return "\n\n".join(filter(None, (f"🎓 **{card.name}**", NO_ACTIVITY, notes)))
     parts = [_format_headline(card), _format_facts(card)]
     room = MAX_LENGTH - sum(len(part) + 2 for part in (*parts, notes))
-    return "\n\n".join(filter(None, (*parts, _format_tries(card.results, room), notes)))
+    return "\n\n".join(filter(None, (*parts, _format_tries(card, room), notes)))
 
 
 def _format_headline(card: Card) -> str:
     average = f"average {percent(card.results.average)}" if card.results.average is not None else "no results yet"
-    seen = f"last seen {time_tag(card.last_event.timestamp)}" if card.last_event else "never seen"
+    seen = f"last seen {time_tag(card.last.last_at)}" if card.last else "never seen"
     return f"🎓 **{card.name}** · {' '.join(filter(None, (average, format_direction(card.results.trend))))} · {seen}"
 
 
 def _format_facts(card: Card) -> str:
-    results, event = card.results, card.last_event
+    results = card.results
     marks = (results.best, results.last, results.average)
     facts = {
-        "Last activity": f"{format_act(event)} {format_result(event)}".rstrip(),
+        "Last activity": format_attempt(card.last, _get_label(card, card.last)) if card.last else "",
         "Exams": _format_exams(results),
-        "Left open": _format_open(results),
+        "Left open": _format_open(card),
         "Best / last / average": " / ".join(filter(None, map(percent, marks))),
         "Trend": _format_trend(results.trend),
         "Pass rate": _format_pass_rate(results),
@@ -128,7 +131,7 @@ def _format_facts(card: Card) -> str:
 def _format_exams(results: Results) -> str:
     if not results.attempts:
         return ""
-    ended = list_counts({word: results.outcomes[word] for word in ("passed", "failed", "completed")})
+    ended = list_counts({word: results.outcomes[word] for word in ("passed", "failed", "completed", "withdrawn")})
     tries, exams = len(results.attempts), len(group_tries(results.attempts))
     at = f"{count(tries, 'attempt')} at {count(exams, 'exam')}"
     return f"{at}: {ended}" if ended else at
@@ -139,10 +142,9 @@ def _format_pass_rate(results: Results) -> str:
     return f"{percent(results.pass_rate)}{passed}" if results.judged else ""
 
 
-def _format_open(results: Results) -> str:
-    left_open = [one for one in results.attempts if one.outcome == "started"]
-    latest = left_open[:OPEN_SHOWN]
-    shown = [f"{format_title(one.title, one.activity_id)} since {time_tag(one.last_at)}" for one in latest]
+def _format_open(card: Card) -> str:
+    left_open = [one for one in card.results.attempts if one.outcome == "started"]
+    shown = [f"{_format_exam(card, one)} since {time_tag(one.last_at)}" for one in left_open[:OPEN_SHOWN]]
     more = [f"… and {len(left_open) - OPEN_SHOWN} more"] if len(left_open) > OPEN_SHOWN else []
     return f"{len(left_open)}: {'; '.join([*shown, *more])}" if left_open else ""
 
@@ -163,21 +165,30 @@ def _format_rank(rank: tuple[int, int] | None) -> str:
     return f"{round(100 * below / others)}, by average, among {others + 1:,} of your students"
 
 
-def _format_tries(results: Results, room: int) -> str:
+def _format_tries(card: Card, room: int) -> str:
     """Every attempt, by exam, to be opened; as many as there is room for, in characters."""
-    if not results.attempts:
+    attempts = card.results.attempts
+    if not attempts:
         return ""
-    rows = [_tries_row(tries) for tries in group_tries(results.attempts)]
+    rows = [_tries_row(card, tries) for tries in group_tries(attempts)]
     head, lines = narrow_table(("Exam", "Last", "Earlier"), rows)
-    return spoiler(f"All attempts · {len(results.attempts):,}", fit_lines(head, lines, limit=room - SPOILER_FRAME))
+    return spoiler(f"All attempts · {len(attempts):,}", fit_lines(head, lines, limit=room - SPOILER_FRAME))
 
 
-def _tries_row(tries: Sequence[Attempt]) -> list[object]:
+def _tries_row(card: Card, tries: Sequence[Attempt]) -> list[object]:
     last, *earlier = tries
     marks = [format_try(one) for one in earlier[:EARLIER_SHOWN]]
     more = [f"… and {len(earlier) - EARLIER_SHOWN} more"] if len(earlier) > EARLIER_SHOWN else []
     when = f"{format_try(last)} {time_tag(last.last_at)}"
-    return [format_title(last.title, last.activity_id), when, ", ".join([*marks, *more])]
+    return [_format_exam(card, last), when, ", ".join([*marks, *more])]
+
+
+def _format_exam(card: Card, attempt: Attempt) -> str:
+    return format_titled(attempt.title, _get_label(card, attempt), attempt.activity_id)
+
+
+def _get_label(card: Card, attempt: Attempt) -> str:
+    return card.labels.get(attempt.coursework_id or 0, "")
 
 
 def format_direction(trend: Trend | None) -> str:
@@ -228,7 +239,7 @@ def _compare_averages(first: Card, second: Card) -> str:
 
 
 _COMPARED: dict[str, Callable[[Card], str]] = {
-    "Last seen": lambda card: time_tag(card.last_event.timestamp) if card.last_event else "never",
+    "Last seen": lambda card: time_tag(card.last.last_at) if card.last else "never",
     "Average": lambda card: percent(card.results.average),
     "Best": lambda card: percent(card.results.best),
     "Last": lambda card: percent(card.results.last),
@@ -245,7 +256,7 @@ def _format_shared(first: Card, second: Card, room: int) -> str:
     """The exams that both took, with the best each made of them, to be opened."""
     mine, theirs = (_get_best(card.results) for card in (first, second))
     rows = [
-        [format_title(mine[key].title, mine[key].activity_id), format_try(mine[key]), format_try(theirs[key])]
+        [_format_exam(first, mine[key]), format_try(mine[key]), format_try(theirs[key])]
         for key in mine
         if key and key in theirs
     ]
@@ -256,10 +267,10 @@ def _format_shared(first: Card, second: Card, room: int) -> str:
     return spoiler(f"Best at the {count(len(rows), 'exam')} that both took", table)
 
 
-def _get_best(results: Results) -> dict[str, Attempt]:
-    """The attempt with the most of each exam, the latest of these, by the exam's title."""
+def _get_best(results: Results) -> dict[int | None, Attempt]:
+    """The attempt with the most of each exam, the latest of these, by the exam."""
     tries = group_tries(results.attempts)
-    return {one[0].title_key: max(one, key=lambda attempt: attempt.percentage or 0.0) for one in tries}
+    return {one[0].coursework_id: max(one, key=lambda attempt: attempt.percentage or 0.0) for one in tries}
 
 
 COMMANDS = (

@@ -19,7 +19,7 @@ from lms_bot.chat.commands.rendering import (
     count,
     format_outcome,
     format_page,
-    format_title,
+    format_titled,
     get_names,
     list_counts,
     name_of,
@@ -36,12 +36,14 @@ from lms_bot.insight.reports.titles import (
     FoundTitle,
     Taker,
     count_titles,
+    find_labelled,
     find_similar_titles,
     find_titles,
+    get_coursework,
     get_takers,
 )
 from lms_bot.people.access import Audience
-from lms_bot.store.counter_changes import LONGEST_KEY, to_title_key
+from lms_bot.store.coursework import LONGEST_KEY, to_title_key
 
 T = TypeVar("T")
 
@@ -57,7 +59,6 @@ _PAGE = re.compile(r"(?P<said>.+) (?:page|pg|p) ?#?(?P<number>[1-9][0-9]{0,3})\W
 
 EXAM, CONTENT = "exam", "content"
 EMOJI_OF = {EXAM: "📝", CONTENT: "📚"}
-TYPED_LENGTH = 200
 
 
 def answer_title(
@@ -66,6 +67,13 @@ def answer_title(
     """What `show` says of the one that is called so, and of a page; where several or none are, which there are, to
     be chosen by a number."""
     scope, kind = question.students_in_sight, kind_of(is_exam)
+    if question.words and question.words[0].startswith(CHOSEN):
+        chosen = get_coursework(int(question.words[0].removeprefix(CHOSEN)), scope)
+        return (
+            format_nothing_found(kind, (), of_everybody=scope is None)
+            if chosen is None
+            else show(question, chosen, scope, int(question.words[1]))
+        )
     readings = list(_read_text(question))
     if not readings:
         raise WrongArguments(f"Which {kind}?")
@@ -74,11 +82,12 @@ def answer_title(
     for said, page in readings:
         found = find_titles(said, scope, is_exam=is_exam, limit=MOST_OFFERED + 1)
         exact = [one for one in found if one.title_key == to_title_key(said)]
-        if len(exact or found) == 1:
-            return show(question, (exact or found)[0], scope, page)
-        if found:
-            _offer_titles(question, found, is_exam, page)
-            return format_choice(said, found, MOST_OFFERED)
+        meant = [*exact, *find_labelled(said, scope, is_exam=is_exam)] or found
+        if len(meant) == 1:
+            return show(question, meant[0], scope, page)
+        if meant:
+            _offer_titles(question, meant, is_exam, page)
+            return format_choice(said, meant, MOST_OFFERED)
     closest = find_similar_titles(readings[-1][0], scope, limit=MOST_OFFERED)
     _offer_titles(question, closest, is_exam)
     return format_nothing_found(kind, closest, of_everybody=scope is None)
@@ -89,7 +98,7 @@ def _offer_titles(question: Question, found: Sequence[FoundTitle], is_exam: bool
     questions = []
     for one in found[:MOST_OFFERED]:
         command = question.command if one.is_exam == is_exam else kind_of(one.is_exam)
-        questions.append([*command.split(), f"{CHOSEN}{one.title_key}", str(page)])
+        questions.append([*command.split(), f"{CHOSEN}{one.coursework_id}", str(page)])
     if questions:
         with question.context.store.transaction():
             offer(question.zulip_user_id, questions, question.now)
@@ -97,9 +106,6 @@ def _offer_titles(question: Question, found: Sequence[FoundTitle], is_exam: bool
 
 def _read_text(question: Question) -> Iterator[tuple[str, int]]:
     """What is looked for and which page, as it may be meant: a title may be as `page 2` is, or end in a `?`."""
-    if question.words and question.words[0].startswith(CHOSEN):
-        yield question.words[0].removeprefix(CHOSEN), int(question.words[1])
-        return
     bare = strip_fillers(question.words)
     for said in dict.fromkeys((get_said(question.words), get_said(bare))):
         match = _PAGE.fullmatch(said)
@@ -129,11 +135,12 @@ def _number(found: Sequence[FoundTitle]) -> list[str]:
 
 
 def _format_title_line(found: FoundTitle) -> str:
-    return f"{EMOJI_OF[kind_of(found.is_exam)]} {format_title(found.title)} · {count(found.students, 'student')}"
+    title = format_titled(found.title, found.label)
+    return f"{EMOJI_OF[kind_of(found.is_exam)]} {title} · {count(found.students, 'student')}"
 
 
 def show_takers(question: Question, found: FoundTitle, scope: Scope, page: int) -> str:
-    takers = sort_worst_first(get_takers(found.title_key, scope, is_exam=found.is_exam))
+    takers = sort_worst_first(get_takers(found.coursework_id, scope))
     check_page(page, len(takers))
     shown = takers[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
     names = get_names(question, [one.student_id for one in shown])
@@ -170,7 +177,7 @@ def format_takers(
     who = f"{len(takers):,} of your {count(students, 'student')}" if students else count(len(takers), "student")
     best = [one.best for one in takers if one.best is not None]
     average = f" · their best: {percent(fmean(best))} on average" if best else ""
-    first_line = f"{EMOJI_OF[kind]} **{format_title(found.title)}** · {who}: {known}{average}"
+    first_line = f"{EMOJI_OF[kind]} **{format_titled(found.title, found.label)}** · {who}: {known}{average}"
     rows = [_taker_row(one, names[one.student_id]) for one in page]
     return format_page(first_line, ("Student", "Result", "Attempts", "Best", "When"), rows, [note])
 
@@ -182,7 +189,7 @@ def _taker_row(one: Taker, name: str) -> list[object]:
 
 
 def get_command(found: FoundTitle) -> str:
-    return f"{kind_of(found.is_exam)} {found.title[:TYPED_LENGTH]}"
+    return f"{kind_of(found.is_exam)} {found.typed}"
 
 
 def kind_of(is_exam: bool) -> str:

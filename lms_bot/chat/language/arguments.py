@@ -13,7 +13,7 @@ from lms_bot.chat.language.question import Question, WrongArguments
 from lms_bot.chat.language.student_index import StudentIndex, chosen_word
 from lms_bot.chat.language.words import get_said, strip_fillers, strip_trailing_fillers
 from lms_bot.core.errors import LMSBotError
-from lms_bot.insight.reports.students import get_stored_students
+from lms_bot.insight.reports.students import get_former_students, get_stored_students
 from lms_bot.lms.people import Student
 from lms_bot.people.access import Asker
 
@@ -183,7 +183,7 @@ def get_everybody(question: Question, is_fresh: bool = False) -> Mapping[int, St
 def _fetch_everybody(question: Question) -> dict[int, Student]:
     found = {
         one.student_id: Student(one.student_id, one.username or "", None, one.display_name, None, None)
-        for one in get_stored_students()
+        for one in (*get_stored_students(), *get_former_students())
     }
     with suppress(LMSBotError):  # without the LMS, those of whom something is stored
         found |= {one.student_id: one for one in question.context.users.get_all_students()}

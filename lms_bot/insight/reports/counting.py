@@ -166,7 +166,7 @@ WITH done AS (
   FROM ({{source}}) AS counted GROUP BY student_id
 ), left_by AS (
   SELECT student_id, count(*) AS left_open FROM lms_attempts
-  WHERE outcome = 'started' AND started_at >= ? AND started_at < ?{{condition}} GROUP BY student_id
+  WHERE is_shown AND outcome = 'started' AND started_at >= ? AND started_at < ?{{condition}} GROUP BY student_id
 ), summary AS (
   SELECT done.student_id, failed, coalesce(left_open, 0) AS left_open, passed, completed, contents, events
   FROM done LEFT JOIN left_by ON left_by.student_id = done.student_id WHERE events > 0

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from lms_bot.core.normalize import normalize
+from lms_bot.core.results import Attempt
 from lms_bot.core.typos import find_nearest
 from lms_bot.insight.reports.counting import choose
-from lms_bot.store.counter_changes import to_title_key
+from lms_bot.store.coursework import to_title_key
 from lms_bot.store.database import database
 from lms_bot.store.statements import Condition, Statements, from_stored
 
 LETTERS_RIGHT = 3
 """So many letters at the beginning or the end of a word with a typo in it are taken to be right."""
 
+LABEL_LENGTH = 60
+TYPED_LENGTH = 200
 MOST_FRAGMENTS = 8
 MOST_COMPARED = 2000
 LONGEST_COMPARED = 100
@@ -26,12 +30,28 @@ CUTOFF = 52
 
 @dataclass(frozen=True)
 class FoundTitle:
-    """An exam or content, and how many of the students asked about did something with it."""
+    """An exam or content by its present title, and how many of the students asked about did something with it.
 
+    `label` tells it from others of the same title: its course, or the day when it was first taken (YYYY-MM-DD); ""
+    where there is no other.
+    """
+
+    coursework_id: int
     is_exam: bool
     title: str
     title_key: str
     students: int
+    label: str = ""
+
+    @property
+    def called(self) -> str:
+        return f"{self.title} · {self.label}" if self.label else self.title
+
+    @property
+    def typed(self) -> str:
+        """What to type to find it; a title that goes on for ever need not be typed to its end."""
+        title = self.title if len(self.title) <= TYPED_LENGTH else self.title_key[:TYPED_LENGTH].strip()
+        return f"{title} {self.label}" if self.label else title
 
 
 @dataclass(frozen=True)
@@ -51,20 +71,36 @@ class Taker:
     last_at: datetime
 
 
-_HAS_IT = "lms_attempts AS tried WHERE tried.title_key = title.title_key AND tried.is_exam = title.is_exam"
+_HAS_IT = "lms_attempts AS tried WHERE tried.coursework_id = title.coursework_id AND tried.is_shown"
+_COLUMNS = "coursework_id, is_exam, title, title_key"
+_ORDER = "title_key <> ?, title_key, is_exam DESC, coursework_id"
 _COUNTED_SQL = f"""
-SELECT is_exam, title, title_key, (SELECT count(DISTINCT student_id) FROM {_HAS_IT}{{condition}})
-FROM ({{titles}}) AS title ORDER BY title_key <> ?, title_key, is_exam DESC
+SELECT {_COLUMNS}, (SELECT count(DISTINCT student_id) FROM {_HAS_IT}{{condition}})
+FROM ({{titles}}) AS title ORDER BY {_ORDER}
 """
-_FIRST_SQL = """
-SELECT is_exam, title, title_key {source} ORDER BY title_key <> ?, title_key, is_exam DESC LIMIT ? OFFSET ?
+_FIRST_SQL = f"SELECT {_COLUMNS} {{source}} ORDER BY {_ORDER} LIMIT ? OFFSET ?"
+# With OFFSET, PostgreSQL looks it up for each title; it would read every attempt there is otherwise.
+_SOMEBODY_HAS_IT = f"EXISTS (SELECT 1 FROM {_HAS_IT}{{condition}} LIMIT 1 OFFSET 0)"
+_SHARED_SQL = f"""
+SELECT coursework_id, is_exam, title_key, activity_id, course_title,
+  (SELECT min(coalesce(started_at, last_at)) FROM {_HAS_IT}{{condition}})
+FROM (
+  SELECT title.*, count(*) OVER (PARTITION BY is_exam, title_key) AS same
+  FROM lms_coursework AS title WHERE {{keys}} AND {_SOMEBODY_HAS_IT}
+) AS title WHERE same > 1 ORDER BY coursework_id
 """
+_TYPED = f"substr(title_key, 1, {TYPED_LENGTH})"
+_BEGUN_WITH_SQL = f"""
+SELECT {_COLUMNS} FROM lms_coursework AS title
+WHERE title_key NOT IN ('', ?) AND substr(?, 1, length({_TYPED})) = {_TYPED} AND is_exam = ? AND {_SOMEBODY_HAS_IT}
+"""
+_ONE_SQL = f"SELECT {_COLUMNS} FROM lms_coursework AS title WHERE coursework_id = ? AND {_SOMEBODY_HAS_IT}"
 
 _TAKERS_SQL = """
 WITH tries AS (
   SELECT student_id, outcome, percentage, last_at,
-         row_number() OVER (PARTITION BY student_id ORDER BY last_at DESC, activity_id DESC) AS place
-  FROM lms_attempts WHERE title_key = ? AND is_exam = ?{condition}
+         row_number() OVER (PARTITION BY student_id ORDER BY last_at DESC, row_key DESC) AS place
+  FROM lms_attempts WHERE coursework_id = ? AND is_shown{condition}
 )
 SELECT student_id, count(*), sum(CASE outcome WHEN 'passed' THEN 1 ELSE 0 END),
        sum(CASE outcome WHEN 'failed' THEN 1 ELSE 0 END), max(percentage),
@@ -120,7 +156,7 @@ def find_similar_titles(text: str, student_ids: Collection[int] | None, *, limit
         return []
     is_near, keys = statements.among("title_key", nearest)
     source, parameters = _hold_one(statements, fragments, student_ids)
-    titles = f"SELECT is_exam, title, title_key {source} AND {is_near}"
+    titles = f"SELECT {_COLUMNS} {source} AND {is_near}"
     similar = _count_students(statements, titles, (*parameters, *keys), student_ids, said)
     return sorted(similar, key=lambda one: nearest.index(one.title_key))[:limit]
 
@@ -140,9 +176,8 @@ def _hold_one(
     is_one = " OR ".join([holds] * len(fragments))
     kind = "" if is_exam is None else f" AND {'' if is_exam else 'NOT '}is_exam"
     condition, ids = choose(statements, student_ids)
-    # With OFFSET, PostgreSQL looks it up for each title; it would read every attempt there is otherwise.
-    has_it = f"EXISTS (SELECT 1 FROM {_HAS_IT}{condition} LIMIT 1 OFFSET 0)"
-    return f"FROM lms_titles AS title WHERE ({is_one}){kind} AND {has_it}", (*fragments, *ids)
+    has_it = _SOMEBODY_HAS_IT.format(condition=condition)
+    return f"FROM lms_coursework AS title WHERE ({is_one}){kind} AND {has_it}", (*fragments, *ids)
 
 
 def _count_students(
@@ -150,13 +185,85 @@ def _count_students(
 ) -> list[FoundTitle]:
     condition, ids = choose(statements, student_ids)
     sql = _COUNTED_SQL.format(condition=condition, titles=titles)
-    found = statements.execute(sql, (*ids, *parameters, first))
-    return [FoundTitle(bool(is_exam), *rest) for is_exam, *rest in found]
+    rows = statements.execute(sql, (*ids, *parameters, first))
+    found = [FoundTitle(key, bool(is_exam), *rest) for key, is_exam, *rest in rows]
+    labels = get_labels((one.title_key for one in found), student_ids)
+    return [replace(one, label=labels.get(one.coursework_id, "")) for one in found]
 
 
-def get_takers(title_key: str, student_ids: Collection[int] | None, *, is_exam: bool = True) -> list[Taker]:
-    """Who of these students (None: anybody) took the exam, or did the content, of that title; by student id."""
+def get_labels(title_keys: Iterable[str], student_ids: Collection[int] | None) -> dict[int, str]:
+    """What tells exams or contents from others of one title that some of these students have; by coursework id."""
+    statements = Statements(database.obj)
+    keys, parameters = statements.among("title_key", sorted(set(title_keys)))
+    condition, ids = choose(statements, student_ids)
+    groups: dict[tuple[bool, str], list[_Same]] = {}
+    for each, is_exam, title_key, activity_id, course_title, first_at in statements.execute(
+        _SHARED_SQL.format(keys=keys, condition=condition), (*ids, *parameters, *ids)
+    ):
+        group = groups.setdefault((bool(is_exam), title_key), [])
+        group.append(_Same(each, activity_id, course_title, f"{from_stored(first_at):%Y-%m-%d}"))
+    labelled = (zip(group, _tell_apart(group), strict=True) for group in groups.values())
+    return {one.coursework_id: label for group in labelled for one, label in group}
+
+
+def get_labels_among(attempts: Iterable[Attempt], student_ids: Collection[int] | None) -> dict[int, str]:
+    """As `get_labels`, for the exams and contents of these attempts; none where no two of them have one title."""
+    about = {(one.coursework_id, one.is_exam, one.title_key) for one in attempts}
+    shared = Counter((is_exam, title_key) for _, is_exam, title_key in about if title_key)
+    keys = {title_key for (_, title_key), number in shared.items() if number > 1}
+    return get_labels(keys, student_ids) if keys else {}
+
+
+class _Same(NamedTuple):
+    """One of several of one title."""
+
+    coursework_id: int
+    activity_id: int
+    course_title: str | None
+    first_day: str
+
+
+def _tell_apart(group: Sequence[_Same]) -> list[str]:
+    """By the course where that will do, else by the day, else by the number too."""
+    courses = [(one.course_title or "")[:LABEL_LENGTH].strip() for one in group]
+    for labels in (
+        courses,
+        [one.first_day for one in group],
+        [", ".join(filter(None, (course, one.first_day))) for course, one in zip(courses, group, strict=True)],
+    ):
+        if all(labels) and len(set(map(normalize, labels))) == len(group):
+            return labels
+    return [f"{one.first_day}, number {one.activity_id or '?'}" for one in group]
+
+
+def find_labelled(text: str, student_ids: Collection[int] | None, *, is_exam: bool) -> list[FoundTitle]:
+    """What the text names with its label, as in `midterm algebra`: of several of one title, almost always one."""
+    said = to_title_key(text)
     statements = Statements(database.obj)
     condition, ids = choose(statements, student_ids)
-    found = statements.execute(_TAKERS_SQL.format(condition=condition), (title_key, is_exam, *ids))
+    titles = _BEGUN_WITH_SQL.format(condition=condition)
+    found = _count_students(statements, titles, (said, said, is_exam, *ids), student_ids, said)
+    return [one for one in found if one.label and _is_named(one, said)]
+
+
+def _is_named(found: FoundTitle, said: str) -> bool:
+    """With its label; to its end, or as far as it need be typed."""
+    ways = (f"{found.title} {found.label}", found.typed)
+    return said in map(to_title_key, ways)
+
+
+def get_coursework(coursework_id: int, student_ids: Collection[int] | None) -> FoundTitle | None:
+    """One exam or content, if some of these students (None: anybody) have it."""
+    statements = Statements(database.obj)
+    condition, ids = choose(statements, student_ids)
+    titles = _ONE_SQL.format(condition=condition)
+    found = _count_students(statements, titles, (coursework_id, *ids), student_ids, "")
+    return found[0] if found else None
+
+
+def get_takers(coursework_id: int, student_ids: Collection[int] | None) -> list[Taker]:
+    """Who of these students (None: anybody) took the exam, or did the content; by student id."""
+    statements = Statements(database.obj)
+    condition, ids = choose(statements, student_ids)
+    found = statements.execute(_TAKERS_SQL.format(condition=condition), (coursework_id, *ids))
     return [replace(Taker(*row), last_at=from_stored(row[-1])) for row in found]

@@ -4,7 +4,7 @@ from typing import Any
 
 from peewee import SqliteDatabase
 
-from lms_bot.store.counter_changes import to_title_key
+from lms_bot.store.coursework import to_title_key
 
 FIND = "SELECT is_exam, title_key, title FROM lms_titles"
 MOVE = "UPDATE lms_attempts SET title_key = ? WHERE title_key = ? AND is_exam = ?"

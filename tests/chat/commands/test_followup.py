@@ -27,10 +27,10 @@ def tell(
     to: tuple[int, ...] = (MARIA,),
     ago: timedelta = HOUR,
     state: DeliveryState = DeliveryState.SENT,
-    activity_id: int | None = None,
+    attempt_id: int | None = None,
 ) -> int:
     """An event these people were told of; its number."""
-    event = world.add_event(student, kind, ago=ago, **({"activity_id": activity_id} if activity_id else {}))
+    event = world.add_event(student, kind, ago=ago, attempt_id=attempt_id)
     for person in to:
         message = world.add_message(
             zulip_user_id=person, state=MessageState.SENT.value, zulip_message_id=1000 * person + event.event_id
@@ -70,13 +70,16 @@ def test_open_lists_what_one_was_told_and_nobody_has_seen_to(world: World) -> No
 
 def test_open_is_worst_first_failed_then_left_so_then_the_newest(world: World) -> None:
     passed = tell(world, JOHN, PASSED, ago=HOUR)
-    finished = tell(world, JOHN, STARTED, ago=3 * HOUR, activity_id=500)
-    world.add_event(JOHN, PASSED, ago=2 * HOUR, activity_id=500)
-    left = tell(world, JANE, STARTED, ago=5 * HOUR, activity_id=501)
-    lesson = tell(world, JANE, LESSON, ago=6 * HOUR, activity_id=500)
+    finished = tell(world, JOHN, STARTED, ago=3 * HOUR, attempt_id=500)
+    world.add_event(JOHN, PASSED, ago=2 * HOUR, attempt_id=500)
+    left = tell(world, JANE, STARTED, ago=5 * HOUR, attempt_id=501)
+    lesson = tell(world, JANE, LESSON, ago=6 * HOUR, attempt_id=500)
     failed = tell(world, JOSE, FAILED, ago=4 * DAY)
 
     assert opens(world) == [failed, left, lesson, passed, finished]
+
+    world.read_again(JANE, STARTED, attempt_id=501, is_withdrawn=True)
+    assert opens(world) == [failed, lesson, passed, finished, left]
 
 
 def test_open_takes_a_period_and_goes_on_in_pages(small_world: World) -> None:

@@ -15,20 +15,18 @@ from lms_bot.core.markdown import MAX_MESSAGE_LENGTH
 from lms_bot.core.results import add_up
 from lms_bot.insight.reports.counting import StudentSummary, SummaryPage, Totals
 from lms_bot.insight.reports.outgoing import ErrorGroup, RejectedGroup, Waiting
-from lms_bot.insight.reports.students import Attention, EventPage, Flag, LastResult
-from lms_bot.insight.reports.titles import FoundTitle, Taker
+from lms_bot.insight.reports.students import Attention, EventPage, Flag, LastResult, StudentAttempt
+from lms_bot.insight.reports.titles import LABEL_LENGTH, FoundTitle, Taker
 from lms_bot.store.conversation import Note
-from lms_bot.store.models import LMSActivityEvent
-from lms_bot.store.totals import Attempt
+from lms_bot.store.totals import StudentTotals
 from tests.worlds.chat_world import ADMIN, JOHN, MARIA, NOW, World, add_exam, lines_of, make_student, make_user
 from tests.worlds.zulip_rules import constructs, hostile_texts
 
 PLAIN = "plain"
 
 
-def make_attempt(text: str, number: int = 5, outcome: str = "passed") -> Attempt:
-    known = {"title": text, "title_key": text, "outcome": outcome, "started_at": NOW, "last_at": NOW}
-    return Attempt(student_id=7, is_exam=True, activity_id=number, percentage=50.0, **known)
+def make_attempt(text: str, number: int = 5, outcome: str = "passed") -> StudentAttempt:
+    return StudentAttempt(True, number, number, text, text, outcome, NOW, NOW, 50.0, 40.0)
 
 
 def make_event(text: str) -> SimpleNamespace:
@@ -48,7 +46,7 @@ def make_card(text: str, tries: int) -> students.Card:
     name = format_name(7, text, text + text)
     notes = [Note(student_id=7, author_name=text, text=text, created_at=NOW) for _ in range(3)]
     word = word_for(make_student(7, text))
-    return students.Card(name, word, make_event(text), add_up(attempts), 3, (1, 2), notes, note_count=9)
+    return students.Card(name, word, make_attempt(text), add_up(attempts), 3, (1, 2), notes, note_count=9)
 
 
 def answers_with(text: str, rows: int = 1) -> list[str]:
@@ -56,7 +54,7 @@ def answers_with(text: str, rows: int = 1) -> list[str]:
     many = range(rows)
     name = format_name(7, text, text + text)
     names, totals, note = dict.fromkeys(many, name), Totals(1, 2, 3, 4, 5), "Page 1 of 2."
-    found = FoundTitle(True, text, text, 3)
+    found = FoundTitle(5, True, text, text, 3, text[:LABEL_LENGTH])
     takers = [Taker(one, 2, 1, 1, 50.0, 40.0, "failed", NOW) for one in many]
     attention = [Attention(one, tuple(Flag), NOW, LastResult(5, text, "failed", 5.0)) for one in many]
     summary = SummaryPage(rows, totals, [StudentSummary(one, 1, 1, 1, 1, 1, NOW) for one in many])
@@ -118,10 +116,10 @@ def test_what_has_no_pages_is_cut_at_a_row_and_counts_the_rest() -> None:
 
 
 def test_an_answer_reads_the_names_of_no_more_students_than_it_shows(small_world: World) -> None:
-    """A former student is called as the latest event says; one's own as the LMS does."""
+    """A former student is called as when read last; one's own as the LMS says."""
     add_exam(small_world, JOHN, "Algebra", 80)
     with small_world.store.transaction():
-        LMSActivityEvent.update(student_display_name="Johnny").execute()
+        StudentTotals.update(display_name="Johnny").execute()
     assert "| John Doe (john_doe) |" in small_world.ask("summary").text
     assert "| Johnny (john_doe) |" in small_world.ask("summary", ADMIN).text
 
