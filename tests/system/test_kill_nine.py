@@ -27,7 +27,7 @@ PATIENCE_SECONDS = 400.0  # a busy machine tells thousands of events for minutes
 
 CORRECT_SQL = "UPDATE attempts SET percentage = %s WHERE id = %s"
 TURN_SQL = "UPDATE attempts SET result = 'pass', percentage = 75 WHERE id = %s"
-TURNS = 30
+TURNS = 15
 OUTCOMES = {None: "started", "pass": "passed", "fail": "failed"}
 STORED_SQL = """
 SELECT row_key, student_id, activity_id, outcome, percentage FROM lms_attempts AS attempt
