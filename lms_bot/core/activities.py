@@ -34,6 +34,8 @@ class ActivityType(str, Enum):
 
 
 ALL_TYPES = sum(kind.bit for kind in ActivityType)
+JUDGED = (ActivityType.EXAM_PASSED, ActivityType.EXAM_FAILED)
+"""The results that may turn into one another."""
 
 STARTED, WITHDRAWN = "started", "withdrawn"
 """Outcomes of an attempt that has no result: it is open, or was given up."""

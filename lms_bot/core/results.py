@@ -107,3 +107,8 @@ def group_tries(attempts: Iterable[Attempt]) -> list[list[Attempt]]:
     for number, one in enumerate(attempts):
         groups.setdefault((number,) if one.coursework_id is None else one.coursework_id, []).append(one)
     return list(groups.values())
+
+
+def percent(number: float | None) -> str:
+    """`85%`, `66.7%`; "" where it is not known."""
+    return "" if number is None else f"{number:.1f}".removesuffix(".0") + "%"

@@ -44,7 +44,7 @@ def compare_some(
     """The known keys that are no more, of the next some; the comparison is complete when `comparing` is None then."""
     comparing = position.comparing or describe(table)
     keys = known.get_keys(position.compare_from, KEYS_AT_ONCE)
-    gone = _find_gone(snapshot, stream, [key for key in keys if not key.startswith(NO_ROW)])
+    gone = _find_gone(snapshot, stream, keys)
     if len(keys) == KEYS_AT_ONCE:
         return replace(position, comparing=comparing, compare_from=keys[-1]), gone
     compared_at = moment.lms_now.isoformat()
@@ -66,7 +66,9 @@ def _find_gone(snapshot: Snapshot, stream: Stream, keys: Sequence[str]) -> list[
 
 
 def _can_be_key(key: str, key_type: str) -> bool:
-    """What was stored by hand may be no key at all; one such must not stop the others."""
+    """What was stored by hand is no row, and may be no key at all; one such must not stop the others."""
+    if key.startswith(NO_ROW):
+        return False
     if key_type in INTEGERS:
         return key.lstrip("-").isdecimal() and key.isascii() and abs(int(key)) < INTEGERS[key_type]
     return key_type != "uuid" or UUID_FORM.fullmatch(key) is not None

@@ -15,6 +15,7 @@ from typing import Any
 
 from lms_bot.core.activities import ActivityType
 from lms_bot.core.markdown import MAX_MESSAGE_LENGTH, disarm, event_ref, spoiler, table_head, table_row, time_tag
+from lms_bot.core.results import percent
 from lms_bot.notify.wording import (
     correction_of,
     count_of,
@@ -254,7 +255,7 @@ def _attempt_course(attempt: Sequence[Any]) -> str:
 def _step_text(event: Any) -> str:
     if (correction := correction_of(event)) is not None:
         was, now = (
-            f"{emoji_of(kind)} {'' if number is None else f'{number:.1f}'.removesuffix('.0') + '%'}".rstrip()
+            f"{emoji_of(kind)} {percent(number)}".rstrip()
             for kind, number in (
                 (correction.was_type, correction.was_percentage),
                 (correction.event_type, correction.percentage),

@@ -6,6 +6,7 @@ from typing import Any
 
 from lms_bot.core.activities import ActivityType
 from lms_bot.core.markdown import disarm
+from lms_bot.core.results import percent
 
 EMOJI: dict[str, str] = {
     ActivityType.EXAM_STARTED.value: "📝",
@@ -65,8 +66,7 @@ def correction_of(event: Any) -> Any:
 
 def format_result(event_type: str, percentage: float | None) -> str:
     """`passed 75%`, or `passed` where there is no percentage."""
-    number = "" if percentage is None else f" {percentage:.1f}".removesuffix(".0") + "%"
-    return f"{event_type.rpartition('_')[2]}{number}"
+    return f"{event_type.rpartition('_')[2]} {percent(percentage)}".rstrip()
 
 
 def kind_of(event: Any) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lms_bot.core.activities import ALL_TYPES, STARTED, WITHDRAWN, Activity, ActivityType, source_key
+from lms_bot.core.activities import ALL_TYPES, JUDGED, STARTED, WITHDRAWN, Activity, ActivityType, source_key
 from lms_bot.store.coursework import CourseworkBook
 from lms_bot.store.results import read_result
 from lms_bot.store.statements import Statements, from_stored, to_stored
@@ -17,7 +17,7 @@ from lms_bot.store.student_totals import Standing, TotalsBook
 if TYPE_CHECKING:
     import peewee
 
-JUDGED = ("passed", "failed")
+JUDGED_OUTCOMES = frozenset(kind.outcome for kind in JUDGED)
 
 
 class Kept(NamedTuple):
@@ -55,11 +55,12 @@ PLACES_OF_FLAGS = [COLUMNS.index(name) for name in ("is_exam", "is_shown")]
 REPLACE = f"({', '.join(KEY)}) DO UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in COLUMNS)
 INSERT_KNOWN = f"""
 INSERT INTO lms_attempts (stream, row_key, is_exam, outcome, last_at, changed_at, is_shown, seen_types)
-SELECT ?, value, FALSE, '{STARTED}', {{moment}}, {{moment}}, FALSE, {ALL_TYPES} FROM {{each}}
+SELECT ?, wanted.value ->> 0, FALSE, '{STARTED}', {{moment}}, {{moment}}, FALSE, {ALL_TYPES} FROM {{wanted}}
 WHERE 1 = 1 ON CONFLICT DO NOTHING
 """
-FIX_ACTIVITY = """UPDATE lms_activity_events SET activity_id = {id}, is_old_id = FALSE
-FROM {wanted} AS wanted WHERE source_key = wanted.value ->> 1 AND is_old_id"""
+FIX_ACTIVITY = """UPDATE lms_activity_events
+SET activity_id = CAST(wanted.value ->> 0 AS BIGINT), is_old_id = FALSE
+FROM {wanted} WHERE source_key = wanted.value ->> 1 AND is_old_id"""
 
 
 @dataclass(frozen=True)
@@ -139,17 +140,20 @@ class AttemptBook:
 
     def mark_gone(self, stream: str, row_keys: Sequence[str], now: datetime) -> None:
         """These rows are no more in the LMS: they count no longer. What was seen of them is not forgotten."""
+        if not row_keys:
+            return
         before = {key: one for key, one in self._get(stream, row_keys).items() if one.is_shown}
         self._write(
             stream, before, {key: one._replace(is_shown=False, changed_at=now) for key, one in before.items()}
         )
 
-    def insert_known(self, stream: str, row_keys: Iterable[str], now: datetime) -> None:
+    def insert_known(self, stream: str, row_keys: Sequence[str], now: datetime) -> None:
         """Rows that were there before the bot and are never looked at again: nothing they say is news."""
-        keys = json.dumps(list(row_keys))  # one parameter: they may be all of a log
-        is_postgresql = self._statements.is_postgresql
-        each = "json_array_elements_text(?) AS each (value)" if is_postgresql else "json_each(?)"
-        sql = INSERT_KNOWN.format(each=each, moment="CAST(? AS timestamptz)" if is_postgresql else "?")
+        if not row_keys:
+            return
+        keys = json.dumps([[key] for key in row_keys])  # one parameter: they may be all of a log
+        moment = "CAST(? AS timestamptz)" if self._statements.is_postgresql else "?"
+        sql = INSERT_KNOWN.format(wanted=self._statements.wanted, moment=moment)
         self._statements.execute(sql, (stream, to_stored(now), to_stored(now), keys))
 
     def _get(self, stream: str, row_keys: Sequence[str]) -> dict[str, Kept]:
@@ -173,12 +177,8 @@ class AttemptBook:
             for kind in ActivityType
             if kind.bit & before[one.row_key].seen_types
         ]
-        if not fixed:
-            return
-        is_postgresql = self._statements.is_postgresql
-        wanted = "json_array_elements(?)" if is_postgresql else "json_each(?)"
-        sql = FIX_ACTIVITY.format(id="CAST(wanted.value ->> 0 AS BIGINT)", wanted=wanted)
-        self._statements.execute(sql, (json.dumps(fixed),))
+        if fixed:
+            self._statements.execute(FIX_ACTIVITY.format(wanted=self._statements.wanted), (json.dumps(fixed),))
 
 
 def _follow_one(activity: Activity, old: Kept | None, coursework_id: int | None, now: datetime) -> Kept:
@@ -188,6 +188,10 @@ def _follow_one(activity: Activity, old: Kept | None, coursework_id: int | None,
     is_same_outcome = old is not None and old.student_id is not None and old.outcome == outcome
     last_at = activity.happened_at or (old.last_at if old is not None and is_same_outcome else now)
     started_at = activity.started_at or (None if old is None else old.started_at)
+    judged, judged_percentage = (outcome, percentage) if outcome in JUDGED_OUTCOMES else (None, None)
+    if judged is None and old is not None and old.student_id == activity.student_id:
+        # While it is regraded, an LMS may give it no result for a while.
+        judged, judged_percentage = old.judged, old.judged_percentage
     seen = (0 if old is None else old.seen_types & ~OLD) | (0 if activity.is_withdrawn else activity.event_type.bit)
     new = Kept(
         student_id=activity.student_id,
@@ -201,12 +205,9 @@ def _follow_one(activity: Activity, old: Kept | None, coursework_id: int | None,
         is_shown=not activity.is_echo,
         seen_types=seen,
         changed_at=now if old is None else old.changed_at,
-        judged=outcome if outcome in JUDGED else None,
-        judged_percentage=percentage if outcome in JUDGED else None,
+        judged=judged,
+        judged_percentage=judged_percentage,
     )
-    if outcome not in JUDGED and old is not None and old.student_id == new.student_id:
-        # While it is regraded, an LMS may give it no result for a while.
-        new = new._replace(judged=old.judged, judged_percentage=old.judged_percentage)
     if old is None or new == old._replace(seen_types=seen):
         return new
     return new._replace(changed_at=now)
@@ -214,7 +215,7 @@ def _follow_one(activity: Activity, old: Kept | None, coursework_id: int | None,
 
 def _has_turned(old: Kept, new: Kept) -> bool:
     is_told = new.is_shown and old.student_id == new.student_id and not old.seen_types & OLD
-    return new.is_exam and is_told and new.outcome in JUDGED and old.judged not in (None, new.outcome)
+    return new.is_exam and is_told and new.outcome in JUDGED_OUTCOMES and old.judged not in (None, new.outcome)
 
 
 def _to_row(kept: Kept) -> list[Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from peewee import fn
 
-from lms_bot.core.activities import ActivityType
+from lms_bot.core.activities import JUDGED
 from lms_bot.store.counter_changes import ALL_TIME
 from lms_bot.store.database import Store, rows
 from lms_bot.store.messages import HAS_FAILED, Correction, Delivery, DeliveryState, Message
@@ -18,7 +18,6 @@ from lms_bot.store.totals import StudentCount
 _UNWRITTEN = (Delivery.state == DeliveryState.PENDING) & Delivery.message.is_null()
 
 EVENTS_AT_ONCE = 500
-RESULTS = (ActivityType.EXAM_PASSED, ActivityType.EXAM_FAILED)
 
 
 class Deliveries:
@@ -158,7 +157,7 @@ def _choose_last(deliveries: list[Delivery], told: dict[int, int]) -> list[Deliv
     turned = {_get_row(one) for one in deliveries if one.event.correction is not None}
     last: dict[object, Delivery] = {}
     for one in sorted(deliveries, key=_get_place):
-        is_result = one.event.event_type in RESULTS
+        is_result = one.event.event_type in JUDGED
         last[_get_row(one) if is_result and _get_row(one) in turned else one.delivery_id] = one
     return sorted(last.values(), key=lambda one: one.delivery_id)
 

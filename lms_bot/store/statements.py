@@ -31,6 +31,8 @@ class Statements:
     def __init__(self, database: peewee.Database) -> None:
         self._database = database
         self.is_postgresql = isinstance(database, peewee.PostgresqlDatabase)
+        self.wanted = f"{'json_array_elements' if self.is_postgresql else 'json_each'}(?) AS wanted"
+        """SQL for the rows of a parameter, a JSON list of lists: `wanted.value ->> 0` is the first of each."""
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """The rows it gives, if any."""
@@ -73,14 +75,10 @@ class Statements:
 
     def find(self, table: str, columns: Sequence[str], key: dict[str, str], keys: Sequence[Row]) -> list[Row]:
         """These columns of the rows that have one of the keys; `key` is its columns with their types."""
-        wanted, each = (
-            ("json_array_elements(?)", "(wanted.value ->> {})::{}")
-            if self.is_postgresql
-            else ("json_each(?)", "wanted.value ->> {}")
-        )
+        each = "(wanted.value ->> {})::{}" if self.is_postgresql else "wanted.value ->> {}"
         matches = [f"found.{name} = {each.format(i, kind)}" for i, (name, kind) in enumerate(key.items())]
         names = ", ".join(f"found.{name}" for name in columns)
-        sql = f"SELECT {names} FROM {wanted} AS wanted CROSS JOIN {table} AS found WHERE {' AND '.join(matches)}"
+        sql = f"SELECT {names} FROM {self.wanted} CROSS JOIN {table} AS found WHERE {' AND '.join(matches)}"
         return self.execute(sql, (json.dumps(keys),))
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:

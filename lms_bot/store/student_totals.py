@@ -17,7 +17,6 @@ ADDED = ("student_id", "last_at", "scored", "percentage_total")
 ADD = """(student_id) DO UPDATE SET
     last_at = CASE WHEN excluded.last_at > kept.last_at THEN excluded.last_at ELSE kept.last_at END,
     scored = kept.scored + excluded.scored, percentage_total = kept.percentage_total + excluded.percentage_total"""
-NAMES = ("username", "display_name", "student_id")
 NAME = """UPDATE lms_standings SET username = coalesce(?, username), display_name = coalesce(?, display_name)
 WHERE student_id = ?"""
 SHOWN = "FROM lms_attempts AS attempt WHERE attempt.student_id = lms_standings.student_id AND attempt.is_shown"

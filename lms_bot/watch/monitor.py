@@ -200,8 +200,8 @@ class ActivityMonitor:
 
     def _process(self, stream: Stream) -> int:
         position = self.get_position(stream) or self._begin(stream)
-        # Closed at once when a page fails: the first look keeps a transaction in the LMS open between pages.
         created = 0
+        # Closed at once when a page fails: the first look keeps a transaction in the LMS open between pages.
         with closing(self._changes(stream, position)) as pages:
             for page in pages:
                 if page.is_empty and page.position == position:
@@ -231,7 +231,9 @@ class ActivityMonitor:
     def _changes(self, stream: Stream, position: Position) -> Generator[Changes, None, None]:
         if position.baseline_at is not None:
             return self._source.fetch_baseline(stream, position)
-        return self._source.fetch_changes(stream, position, StoredRows(self._store, self._recorder, stream.name))
+        return self._source.fetch_changes(
+            stream, position, StoredRows(self._store, self._recorder, self._attempts, stream.name)
+        )
 
     def get_position(self, stream: Stream) -> Position | None:
         """How far the stream has been read; None if never."""
@@ -249,9 +251,8 @@ class ActivityMonitor:
         activities = [one.activity for one in changes.readings if one.activity is not None]
         with self._store.session():
             news = self._news.find(changes, self._news_since)
-        recipients = self._find_recipients(
-            news.fresh + news.turning
-        )  # asks the LMS and Zulip, so before the transaction
+        # Asks the LMS and Zulip, so before the transaction.
+        recipients = self._find_recipients(news.fresh + news.turning)
         with self._store.transaction():
             self._recorder.lock_stream(stream)
             if self.get_position(changes.stream) != before:

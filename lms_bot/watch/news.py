@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from lms_bot.core.activities import Activity, ActivityType
+from lms_bot.core.activities import JUDGED, Activity
 from lms_bot.lms.stream import Changes
 from lms_bot.store.attempts import AttemptBook
 
-JUDGED = (ActivityType.EXAM_PASSED, ActivityType.EXAM_FAILED)
 BOTH = sum(kind.bit for kind in JUDGED)
 
 

@@ -14,10 +14,11 @@ OPEN_ROWS_FOLLOWED = 5000
 
 @dataclass(frozen=True)
 class StoredRows:
-    """`lms.poll.KnownRows`, of the store."""
+    """`lms.known_rows.KnownRows`, of the store."""
 
     store: Store
     recorder: Recorder
+    attempts: AttemptBook
     stream: str
 
     def get_open_keys(self) -> Sequence[str]:
@@ -26,11 +27,11 @@ class StoredRows:
 
     def get_keys(self, after: str | None, limit: int) -> Sequence[str]:
         with self.store.session():
-            return AttemptBook(self.store.database).get_shown_keys(self.stream, after, limit)
+            return self.attempts.get_shown_keys(self.stream, after, limit)
 
     def get_seen(self, keys: Sequence[str]) -> Collection[str]:
         with self.store.session():
-            return AttemptBook(self.store.database).get_seen(self.stream, keys)
+            return self.attempts.get_seen(self.stream, keys)
 
     def get_digests(self, table: str, keys: Sequence[str] | None) -> Mapping[str, str]:
         with self.store.session():

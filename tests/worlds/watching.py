@@ -10,6 +10,7 @@ from lms_bot.insight.reports.students import StudentAttempt, get_attempts
 from lms_bot.lms.source import Source
 from lms_bot.lms.stream import Position, Stream
 from lms_bot.settings.settings import load_settings
+from lms_bot.store.attempts import AttemptBook
 from lms_bot.store.database import rows
 from lms_bot.store.models import Cursor, LMSActivityEvent, OpenRow, RejectedRow
 from lms_bot.store.totals import Attempt
@@ -157,7 +158,7 @@ class Watching:
 
     def known(self, stream: str = "attempts") -> StoredRows:
         """What its store tells a poll."""
-        return StoredRows(self.app.store, Recorder(self.app.store), stream)
+        return StoredRows(self.app.store, Recorder(self.app.store), AttemptBook(self.app.store.database), stream)
 
     def rejected(self) -> dict[str, str]:
         """Why each of the rejected rows of any stream gave no event."""

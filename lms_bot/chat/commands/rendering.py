@@ -9,7 +9,7 @@ from typing import Any
 from lms_bot.chat.language.question import Question, WrongArguments
 from lms_bot.core.activities import ActivityType
 from lms_bot.core.markdown import MAX_MESSAGE_LENGTH, code, disarm, fit_lines, table_head, table_row, time_tag
-from lms_bot.core.results import Attempt
+from lms_bot.core.results import Attempt, percent
 from lms_bot.insight.reports.students import get_stored_students, get_students_with_events
 from lms_bot.lms.people import Student
 from lms_bot.notify.formatter import EMOJI, UNKNOWN_TYPE_EMOJI
@@ -101,11 +101,6 @@ def format_mark(outcome: str, percentage: float | None) -> str:
 
 def format_try(attempt: Attempt) -> str:
     return format_mark(attempt.outcome, attempt.percentage)
-
-
-def percent(number: float | None) -> str:
-    """`85%`, `66.7%`; "" where it is not known."""
-    return "" if number is None else f"{number:.1f}".removesuffix(".0") + "%"
 
 
 def count(number: int, thing: str) -> str:

@@ -16,13 +16,12 @@ from lms_bot.chat.commands.rendering import (
     list_counts,
     name_of,
     narrow_table,
-    percent,
 )
 from lms_bot.chat.language.arguments import read_student, read_two_students
 from lms_bot.chat.language.question import Command, Question, WrongArguments
 from lms_bot.chat.language.student_index import word_for
 from lms_bot.core.markdown import code, disarm, fit_lines, spoiler, table_head, table_row, time_tag
-from lms_bot.core.results import Attempt, Direction, Results, Trend, add_up, group_tries
+from lms_bot.core.results import Attempt, Direction, Results, Trend, add_up, group_tries, percent
 from lms_bot.insight.reports.counting import get_summary
 from lms_bot.insight.reports.students import get_attempts, get_totals_of_students
 from lms_bot.insight.reports.titles import get_labels_among

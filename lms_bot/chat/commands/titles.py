@@ -24,7 +24,6 @@ from lms_bot.chat.commands.rendering import (
     list_counts,
     name_of,
     page_note,
-    percent,
 )
 from lms_bot.chat.language.arguments import get_student_index
 from lms_bot.chat.language.choices import offer
@@ -32,6 +31,7 @@ from lms_bot.chat.language.question import Command, Question, WrongArguments
 from lms_bot.chat.language.student_index import CHOSEN, word_for
 from lms_bot.chat.language.words import get_said, strip_fillers
 from lms_bot.core.markdown import code, disarm, time_tag
+from lms_bot.core.results import percent
 from lms_bot.insight.reports.titles import (
     FoundTitle,
     Taker,
