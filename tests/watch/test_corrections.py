@@ -13,7 +13,7 @@ from lms_bot.people.recipients import Owed, Recipients
 from lms_bot.sandbox.lms.school import School
 from lms_bot.store.counters import Counters
 from lms_bot.store.messages import Delivery, DeliveryState, Message, MessageState
-from tests.worlds.watching import Watching, add_attempts, failed, fill, passed, run
+from tests.worlds.watching import Watching, add_attempts, failed, passed, run
 
 ANNA, BEN = 9, 10
 _numbers = iter(range(1000, 10_000_000))
@@ -39,14 +39,17 @@ class Telling(Watching):
             self.app.outbox.mark_sent(message, next(_numbers), utc_now())
         return [(one.zulip_user_id, one.content) for one in unsent]
 
+    def fail_to_tell(self) -> None:
+        """What is told now is written, and given up."""
+        self.app.composer.hurry()
+        self.app.composer.write_messages(utc_now())
+        with self.app.store.session():
+            message = Message.get(Message.state == MessageState.READY)
+        self.app.outbox.mark_dead(message, "deactivated", utc_now())
+
     def said(self) -> list[str]:
         """The line that says what happened, of each message now told."""
         return [content.split("\n")[2] for _, content in self.tell()]
-
-
-@pytest.fixture
-def school(lms: School) -> School:
-    return fill(lms)
 
 
 @pytest.fixture
@@ -217,11 +220,7 @@ def test_a_retry_of_what_was_corrected_meanwhile_tells_what_is_true_now_and_once
     watching.tell()
     grade(school, "fail", 30)
     watching.poll()
-    watching.app.composer.hurry()
-    watching.app.composer.write_messages(utc_now())
-    with watching.app.store.session():
-        message = Message.get(Message.state == MessageState.READY)
-    watching.app.outbox.mark_dead(message, "deactivated", utc_now())
+    watching.fail_to_tell()
     grade(school, "pass", 75)
     watching.poll()
     watching.app.events.retry()
@@ -270,11 +269,7 @@ def test_a_retry_after_the_correction_was_told_does_not_tell_it_again(school: Sc
     watching.tell()
     grade(school, "fail", 30)
     watching.poll()
-    watching.app.composer.hurry()
-    watching.app.composer.write_messages(utc_now())
-    with watching.app.store.session():
-        message = Message.get(Message.state == MessageState.READY)
-    watching.app.outbox.mark_dead(message, "deactivated", utc_now())
+    watching.fail_to_tell()
     grade(school, "pass", 75)
     watching.poll()
     assert len(watching.tell()) == 1

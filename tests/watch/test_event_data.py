@@ -11,7 +11,7 @@ import pytest
 from lms_bot.people.recipients import Recipients
 from lms_bot.store.models import LMSActivityEvent
 from lms_bot.watch.event_data import to_activity, to_event_data
-from tests.worlds.watching import Watching, add_attempts, fill, passed, run
+from tests.worlds.watching import Watching, add_attempts, passed, run
 
 if TYPE_CHECKING:
     from lms_bot.sandbox.lms.school import School
@@ -77,11 +77,6 @@ def test_what_was_made_of_an_activity_makes_it_again() -> None:
 
 
 # ---- stored ----
-
-
-@pytest.fixture
-def school(lms: School) -> School:
-    return fill(lms)
 
 
 @pytest.fixture

@@ -30,11 +30,6 @@ def later(seconds: float) -> datetime:
 
 
 @pytest.fixture
-def school(lms: School) -> School:
-    return fill(lms)
-
-
-@pytest.fixture
 def watching(school: School, store_url: str) -> Iterator[Watching]:
     one = Watching(school.url, store_url, lms_activity_poll_interval=INTERVAL)
     yield one

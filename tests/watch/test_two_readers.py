@@ -9,12 +9,7 @@ import pytest
 
 from lms_bot.lms.stream import Changes, Position
 from lms_bot.sandbox.lms.school import School
-from tests.worlds.watching import Watching, add_attempts, failed, fill, passed, run
-
-
-@pytest.fixture
-def school(lms: School) -> School:
-    return fill(lms)
+from tests.worlds.watching import Watching, add_attempts, failed, passed, run
 
 
 @pytest.fixture
