@@ -81,8 +81,8 @@ class LMSBotHandler:
         except LMSBotError as error:
             sys.exit("\n".join(f"lms_bot: {line}" for line in str(error).split("\n")))
         set_app(self.app)
+        _stop_in_order(self.app)  # first: it may be asked to end as soon as anything runs
         self.app.start(is_answering=True)
-        _stop_in_order(self.app)
 
     def handle_message(self, message: dict[str, Any], bot_handler: Any) -> None:
         """Answers, or has it answered by the inbox. Never raises: an exception out of here would end the bot."""
