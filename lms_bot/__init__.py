@@ -11,6 +11,7 @@ from lms_bot.version import __version__
 
 if TYPE_CHECKING:
     from lms_bot.bot import LMSBotHandler as handler_class
+    from lms_bot.notify.brief import BriefFormatter
     from lms_bot.notify.events import LMSActivityEventHandler
     from lms_bot.notify.formatter import MessageFormatter
     from lms_bot.operation.health import health_check
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from lms_bot.watch.monitor import ActivityMonitor
 
 _PUBLIC = {
+    "BriefFormatter": ("lms_bot.notify.brief", "BriefFormatter"),
     "handler_class": ("lms_bot.bot", "LMSBotHandler"),
     "ActivityMonitor": ("lms_bot.watch.monitor", "ActivityMonitor"),
     "LMSActivityEvent": ("lms_bot.store.models", "LMSActivityEvent"),
@@ -34,6 +36,7 @@ look_up_with(lambda kind: import_module("lms_bot.app").get_app().get_part(kind))
 
 __all__ = [
     "ActivityMonitor",
+    "BriefFormatter",
     "LMSActivityEvent",
     "LMSActivityEventHandler",
     "LMSEventLog",

@@ -11,6 +11,7 @@ from peewee import JOIN, Case, fn
 
 from lms_bot.core.activities import ActivityType
 from lms_bot.core.clock import utc_now
+from lms_bot.insight.concerns.tellings import get_concerns_in, mark_concerns_seen, mark_concerns_unseen
 from lms_bot.insight.reports.students import EventPage, in_chunks
 from lms_bot.people.access import Access, Asker
 from lms_bot.store.conversation import SeenEvent
@@ -55,19 +56,25 @@ def note_reaction(
     is_added: bool,
     now: datetime | None = None,
 ) -> int:
-    """Somebody put ✅ to a message, or took it away: marks, or unmarks, the events in it. Returns how many.
+    """Somebody put ✅ to a message, or took it away: marks, or unmarks, the events and concerns in it.
+
+    Returns how many events that were.
 
     It means nothing on a message that we did not send to this person, nor for students they may not see.
     Raises LMSBotError where it cannot be found out now.
     """
     with store.session():
         event_ids = _get_events_in(zulip_message_id, zulip_user_id)
-    if not event_ids:
+        concerns = get_concerns_in(zulip_message_id, zulip_user_id)
+    if not event_ids and not concerns:
         return 0
     asker = access.identify(zulip_user_id)
     with store.transaction():
         if not is_added:
+            mark_concerns_unseen([one.concern_id for one in concerns], zulip_user_id)
             return _take_back_reaction(zulip_user_id, zulip_message_id)
+        in_sight = [one.concern_id for one in concerns if asker.may_see(one.student_id)]
+        mark_concerns_seen(in_sight, zulip_user_id, now or utc_now())
         theirs = get_ids_in_sight(asker, event_ids)
         return mark_seen(theirs, zulip_user_id, zulip_message_id=zulip_message_id, by_reaction=True, now=now)
 

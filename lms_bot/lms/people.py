@@ -6,8 +6,11 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
+from lms_bot.core.clock import to_utc
+from lms_bot.core.errors import LMSRefused
 from lms_bot.lms.connection import PATIENCE_SECONDS, LMSConnection
 from lms_bot.lms.values import RowProblem, read_id, read_text
 
@@ -49,7 +52,9 @@ class PeopleSelects:
     Mentors come as (id, user_id, username, email, display, first, last name) and, where there are supervisors,
     their id; students as (id, username, email, display, first, last name) and, where that is known, whether they are
     active; who is whose as (student id, mentor …) or (mentor id, student …). `students_called` finds students by
-    username or e-mail, both lower case; without it they cannot ask the bot anything.
+    username or e-mail, both lower case; without it they cannot ask the bot anything. `enrolled` gives (id, since
+    when) of the active students who have a mentor, and `enrolled_ids` the ids alone, for a role that may not read
+    since when; without them, everybody active is taken as enrolled.
     """
 
     mentors: str
@@ -59,6 +64,8 @@ class PeopleSelects:
     all_students: str
     shared_student_emails: str
     students_called: str | None = None
+    enrolled: str | None = None
+    enrolled_ids: str | None = None
 
 
 @dataclass
@@ -90,6 +97,18 @@ class PeopleReader:
 
     def fetch_all_students(self) -> list[Student]:
         return list(_read_each(_student, self._fetch(self.selects.all_students)))
+
+    def fetch_enrolled(self) -> dict[int, datetime | None]:
+        """The active students who have a mentor, and since when the LMS knows them, aware, where it says so."""
+        if self.selects.enrolled is None:
+            return {one.student_id: None for one in self.fetch_all_students() if one.is_active}
+        try:
+            rows = self._fetch(self.selects.enrolled)
+        except LMSRefused:
+            if self.selects.enrolled_ids is None:
+                raise
+            rows = [(student_id, None) for (student_id,) in self._fetch(self.selects.enrolled_ids)]
+        return dict(_read_each(_enrolled, rows))
 
     def fetch_students_called(self, usernames: Collection[str], emails: Collection[str]) -> list[Student]:
         """The students with one of these usernames or addresses (lower case)."""
@@ -132,6 +151,11 @@ def _mentor(row: Any) -> Mentor:
         name=display_name(*names),
         supervisor_key=None if not row[7:] or row[7] is None else read_id("mentors.supervisor_id", row[7]),
     )
+
+
+def _enrolled(row: Any) -> tuple[int, datetime | None]:
+    student_id, created = row
+    return read_id("students.id", student_id), None if created is None else to_utc(created)
 
 
 def _student(row: Any) -> Student:

@@ -77,7 +77,9 @@ READ_COLUMNS: dict[str, tuple[str, ...]] = {
         "id", "user_id", "course_id", "chapter_id", "chapter_content_id", "content_type", "state", "assessment_id",
         "correct_answers_count", "incorrect_answers_count", "created", "completed_on", "xmin", "ctid",
     ),
-    "students": ("id", "username", "display_name", "first_name", "last_name", "email", "is_active", "xmin"),
+    "students": (
+        "id", "username", "display_name", "first_name", "last_name", "email", "is_active", "created", "xmin",
+    ),
     "mentors": (
         "id", "username", "email", "first_name", "last_name", "display_name", "user_id", "supervisor_id",
     ),
@@ -189,6 +191,7 @@ STREAMS = (
 
 
 MENTOR_FIELDS = "m.id, m.user_id, m.username, m.email, m.display_name, m.first_name, m.last_name, m.supervisor_id"
+HAS_MENTOR = 's.is_active AND EXISTS (SELECT 1 FROM "_MentorToStudent" AS p WHERE p."B" = s.id)'
 STUDENT_FIELDS = "s.id, s.username, s.email, s.display_name, s.first_name, s.last_name, s.is_active"
 
 PEOPLE = PeopleSelects(
@@ -207,6 +210,8 @@ PEOPLE = PeopleSelects(
     students_called=f"""
         SELECT {STUDENT_FIELDS} FROM students AS s
         WHERE lower(s.username) = ANY(%(usernames)s) OR lower(trim(s.email)) = ANY(%(emails)s)""",
+    enrolled=f"SELECT s.id, s.created FROM students AS s WHERE {HAS_MENTOR}",
+    enrolled_ids=f"SELECT s.id FROM students AS s WHERE {HAS_MENTOR}",
 )
 
 STANDARD = Kind(lambda _: STREAMS, lambda _: PEOPLE)

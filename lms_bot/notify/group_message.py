@@ -1,7 +1,8 @@
 """Many events for one person in as few messages as they need: a table, worst first, nothing cut. Pure.
 
-A row tells what one student did with one exam or content, e.g. `📝 → ❌ 40%, 📝 → 🎉 85%`. Where there are more
-rows than anybody reads, totals by student come first and the rows wait in a spoiler.
+A row tells what one student did with one exam or content, e.g. `❌ 40%, 🎉 85%`; how an attempt began is no news
+once it has ended. Where there are more rows than anybody reads, totals by student come first and the rows wait in a
+spoiler.
 """
 
 from __future__ import annotations
@@ -9,20 +10,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from itertools import groupby
 from typing import Any
 
 from lms_bot.core.activities import ActivityType
-from lms_bot.core.markdown import MAX_MESSAGE_LENGTH, disarm, event_ref, spoiler, table_head, table_row, time_tag
+from lms_bot.core.markdown import MAX_MESSAGE_LENGTH, event_ref, spoiler, table_head, table_row
 from lms_bot.core.results import percent
+from lms_bot.notify.group_rows import Row, get_furthest, get_rows, step_of
 from lms_bot.notify.wording import (
     correction_of,
     count_of,
     emoji_of,
     kind_of,
     percentage_of,
-    title_of,
     type_of,
     value_of,
 )
@@ -45,12 +45,7 @@ _NEWS: dict[str, str] = {
     "": "other",
 }
 _FAILED, _PASSED = ActivityType.EXAM_FAILED.value, ActivityType.EXAM_PASSED.value
-# A later step of one attempt may bear the time of an earlier one: the LMS does not always know when it ended.
-_STEPS = {"started": 0, "watched": 1, "completed": 2}
-_LAST_STEP = 3
 
-_NAME_LENGTH = 80
-_TITLE_LENGTH = 120
 _RESULT_LENGTH = 20
 _STEPS_SHOWN = 4
 _ATTEMPTS_SHOWN = 4
@@ -58,7 +53,6 @@ _REFS_IN_A_LINE = 50
 _TOTALS_SHOWN = 30
 _MOST_PAGES = 9999  # how long a page number may become
 _TIMES = "\u00d7"
-_LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True)
@@ -69,20 +63,6 @@ class _Line:
     event_ids: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class _Row:
-    """What one student did with one exam or content. `attempts` and the events in each are oldest first."""
-
-    student_id: Any
-    student: str
-    title: str
-    attempts: list[list[Any]]
-
-    @property
-    def events(self) -> list[Any]:
-        return [event for attempt in self.attempts for event in attempt]
-
-
 def format_pages(events: Sequence[Any], name_of: Callable[[Any], str]) -> list[tuple[str, list[int]]]:
     """The messages that tell of these events, each with the ids of the events it names; none for no events.
 
@@ -91,10 +71,11 @@ def format_pages(events: Sequence[Any], name_of: Callable[[Any], str]) -> list[t
     corrected = [event for event in events if correction_of(event) is not None]
     if len(corrected) > MOST_CORRECTIONS:
         return _add_corrections(corrected, [event for event in events if correction_of(event) is None], name_of)
-    rows = _get_rows(events, name_of)
+    rows = get_rows(events, name_of)
     totals = _totals(rows) if len(rows) > READABLE_ROWS else []
     subject = _subject(len(events), rows)
-    news = " · ".join(f"{emoji_of(kind)} {many} {_NEWS[kind]}" for kind, many in _counted(events))
+    shown = _counted(event for row in rows for event in row.news)
+    news = " · ".join(f"{emoji_of(kind)} {many} {_NEWS[kind]}" for kind, many in shown)
 
     def page(number: int, page_count: int, lines: Sequence[_Line]) -> str:
         counter = f" ({number}/{page_count})" if page_count > 1 else ""
@@ -129,7 +110,7 @@ def _add_corrections(
 
 
 def _page(first_line: str, totals: Sequence[str], lines: Sequence[_Line], is_folded: bool) -> str:
-    headers = table_head(["Student", "News", "Exam or content", "Last", "Events"])
+    headers = table_head(["Student", "News", "Exam or content"])
     body = "\n".join([*headers, *(line.text for line in lines)])
     if is_folded:
         body = spoiler("One by one, worst first", body)
@@ -150,19 +131,19 @@ def _fill_pages(lines: Iterable[_Line], first_room: int, later_room: int) -> lis
     return pages
 
 
-def _subject(event_count: int, rows: Sequence[_Row]) -> str:
+def _subject(event_count: int, rows: Sequence[Row]) -> str:
     """`🔔 **12 updates on 5 students**`; a student who is alone is named."""
     students = {row.student_id: row.student for row in rows}
     whom = f"{len(students)} students" if len(students) > 1 else "".join(students.values())
     return f"🔔 **{event_count} updates on {whom}**"
 
 
-def _totals(rows: Sequence[_Row]) -> list[str]:
+def _totals(rows: Sequence[Row]) -> list[str]:
     """A table of students, most failures first, with the empty line that what follows needs."""
     by_student: dict[Any, list[Any]] = {}
     names = {row.student_id: row.student for row in rows}
     for row in rows:
-        by_student.setdefault(row.student_id, []).extend(row.events)
+        by_student.setdefault(row.student_id, []).extend(row.news)
     # Rows are sorted: who has an unfinished exam is before who has passed, with as many failures.
     most_failed_first = sorted(by_student, key=lambda student: -dict(_counted(by_student[student])).get(_FAILED, 0))
     shown = most_failed_first[:_TOTALS_SHOWN]
@@ -172,74 +153,21 @@ def _totals(rows: Sequence[_Row]) -> list[str]:
     return [*table_head(["Student", "In total"]), *lines, *more, ""]
 
 
-def _get_rows(events: Iterable[Any], name_of: Callable[[Any], str]) -> list[_Row]:
-    """The rows, worst first; equally bad ones by student."""
-    names: dict[Any, str] = {}
-    groups: dict[tuple[Any, str, Any], list[Any]] = {}
-    for event in events:
-        if event.student_id not in names:
-            names[event.student_id] = _shortened(name_of(event), _NAME_LENGTH)
-        # Two exams of one title are two; one that was renamed meanwhile is one.
-        tried = event.activity_id if _has_both_ids(event) else None
-        groups.setdefault((event.student_id, kind_of(event), tried or title_of(event)), []).append(event)
-    rows = []
-    for (student, kind, _), group in groups.items():
-        title = title_of(group[-1])
-        shown_title = _shortened(title or f"untitled {kind.lower()}", _TITLE_LENGTH)
-        rows.append(_Row(student, names[student], shown_title, _attempts(group)))
-    return sorted(rows, key=lambda row: (_rank(row), row.student.casefold(), row.student_id))
-
-
-def _attempts(events: Iterable[Any]) -> list[list[Any]]:
-    """The events of each attempt in the order of its course; the attempt that ended last is last."""
-    attempts: dict[Any, list[Any]] = {}
-    for event in sorted(events, key=lambda event: (_step_of(event), _moment(event), event.event_id)):
-        # Events that no attempt is known of are one each.
-        attempt = _attempt_of(event)
-        attempts.setdefault((event.event_id,) if attempt is None else attempt, []).append(event)
-    return sorted(attempts.values(), key=lambda attempt: (max(map(_moment, attempt)), attempt[-1].event_id))
-
-
-def _has_both_ids(event: Any) -> bool:
-    """Events of earlier versions have the attempt's id as the activity's."""
-    return getattr(event, "attempt_id", None) is not None and not getattr(event, "is_old_id", False)
-
-
-def _attempt_of(event: Any) -> Any:
-    attempt = getattr(event, "attempt_id", None)
-    return event.activity_id if attempt is None else attempt
-
-
-def _rank(row: _Row) -> int:
-    """Worst first: with a failure, started and nothing more, completed, passed."""
-    if any(type_of(event) == _FAILED for event in row.events):
-        return 0
-    last = type_of(row.attempts[-1][-1])
-    if last.endswith("_started"):
-        return 1
-    return 3 if last == _PASSED else 2
-
-
-def _lines_of(row: _Row) -> list[_Line]:
+def _lines_of(row: Row) -> list[_Line]:
     """A line; for more events than a line should name, several, of which the first tells what happened."""
     event_ids = sorted(event.event_id for event in row.events)
-    first = _line(row, _course(row.attempts), _last_time(row.events), event_ids[:_REFS_IN_A_LINE])
+    first = _line(row, _course(row.attempts), event_ids[:_REFS_IN_A_LINE])
     further = range(_REFS_IN_A_LINE, len(event_ids), _REFS_IN_A_LINE)
-    return [first, *(_line(row, "…", "", event_ids[start : start + _REFS_IN_A_LINE]) for start in further)]
+    return [first, *(_line(row, "…", event_ids[start : start + _REFS_IN_A_LINE]) for start in further)]
 
 
-def _line(row: _Row, news: str, last_time: str, event_ids: Sequence[int]) -> _Line:
+def _line(row: Row, news: str, event_ids: Sequence[int]) -> _Line:
     refs = " ".join(map(event_ref, event_ids))
-    return _Line(table_row([row.student, news, row.title, last_time, refs]), tuple(event_ids))
-
-
-def _last_time(events: Iterable[Any]) -> str:
-    last = max(map(_moment, events))
-    return time_tag(last) if last != _LONG_AGO else ""
+    return _Line(table_row([row.student, news, f"{row.title} {refs}"]), tuple(event_ids))
 
 
 def _course(attempts: Sequence[Sequence[Any]]) -> str:
-    """`📝 → ❌ 40%, 📝 → 🎉 85%`; of many attempts, how they ended and the last: `❌ 33 🎉 2, last 📝 → ❌ 12%`."""
+    """`❌ 40%, 🎉 85%`; of many attempts, how they ended and the last: `❌ 33 🎉 2, last ❌ 12%`."""
     courses = _runs(map(_attempt_course, attempts))
     if len(courses) <= _ATTEMPTS_SHOWN:
         return ", ".join(courses)
@@ -247,7 +175,7 @@ def _course(attempts: Sequence[Sequence[Any]]) -> str:
 
 
 def _attempt_course(attempt: Sequence[Any]) -> str:
-    steps = _runs(map(_step_text, attempt))
+    steps = _runs(map(_step_text, get_furthest(list(attempt))))
     skipped = ["…"] if len(steps) > _STEPS_SHOWN else []
     return " → ".join(skipped + steps[-_STEPS_SHOWN:])
 
@@ -262,7 +190,7 @@ def _step_text(event: Any) -> str:
             )
         )
         return f"now {now} (was {was})"
-    result = _result(event) if _step_of(event) and kind_of(event) == "Exam" else ""
+    result = _result(event) if step_of(event) and kind_of(event) == "Exam" else ""
     return f"{emoji_of(str(event.event_type))} {result}".rstrip()
 
 
@@ -285,15 +213,3 @@ def _counted(events: Iterable[Any]) -> list[tuple[str, int]]:
     """How many there are of each type, in the order of `_NEWS`; types nobody knows together under ""."""
     counts = Counter(kind if (kind := type_of(event)) in _NEWS else "" for event in events)
     return [(kind, counts[kind]) for kind in _NEWS if counts[kind]]
-
-
-def _step_of(event: Any) -> int:
-    return _STEPS.get(str(event.event_type).rpartition("_")[2], _LAST_STEP)
-
-
-def _moment(event: Any) -> datetime:
-    return event.timestamp if isinstance(event.timestamp, datetime) else _LONG_AGO
-
-
-def _shortened(text: str, max_length: int) -> str:
-    return text if len(text) <= max_length else disarm(text, max_length=max_length)

@@ -10,7 +10,8 @@ from itertools import groupby
 
 from lms_bot.core.clock import UTC
 from lms_bot.insight.reports.outgoing import Unwritten
-from lms_bot.notify.preferences import FAR_FUTURE, PreferenceBook, Preferences
+from lms_bot.notify.preference_book import PreferenceBook
+from lms_bot.notify.preferences import FAR_FUTURE, Pace, Preferences, Told
 
 
 @dataclass
@@ -43,9 +44,11 @@ def get_held_back(
 def _add_up(unwritten: list[Unwritten], preferences: Preferences, zone: tzinfo, now: datetime) -> HeldBack:
     held_back = HeldBack(unwritten[0].recipient, unwritten[0].created_at)
     for one in unwritten:
-        due_at = preferences.get_due(one.event_type, one.student_id, one.created_at, zone, now)
-        if due_at is not None and due_at > now:
-            held_back.held[min(due_at, FAR_FUTURE)] += 1
-        elif due_at is not None:
+        plan = preferences.make_plan(Told(one.event_type, one.student_id), one.created_at, zone, now)
+        if plan is None or plan.pace is Pace.SUMMED:
+            continue
+        if plan.due_at > now:
+            held_back.held[min(plan.due_at, FAR_FUTURE)] += 1
+        else:
             held_back.due += 1
     return held_back

@@ -1,32 +1,36 @@
-"""What one person wants to be told, and when. Pure, but for loading and saving at the end."""
+"""What one person wants to be told, how and when. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta, tzinfo
 from enum import Enum
-from typing import Any
+from typing import NamedTuple
 
 from lms_bot.core.activities import ActivityType
-from lms_bot.core.clock import UTC, to_utc, utc_now
-from lms_bot.store.database import Store
-from lms_bot.store.models import Preference
+from lms_bot.core.clock import UTC, to_utc
+from lms_bot.settings.checks import ALL_TYPES, WEEKDAYS
 
 DAILY_AT = time(18, 0)  # local time of the daily message: when the day's work is done
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 FOR_EVER = "for ever"
 FAR_FUTURE = datetime(9000, 1, 1, tzinfo=UTC)
 """Later than anything; far enough from the end of the calendar for time zones and weekends."""
 
+DIGEST_AT = time(7, 30)  # before the lessons of the day
+OFF = "off"
+
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+_KNOWN_TYPES = frozenset(kind.value for kind in ActivityType)
 
 
 class When(str, Enum):
-    """How soon events of a type are told."""
+    """What may be chosen: a level, or how soon events are told."""
 
-    NOW = "now"
+    CALM = "calm"  # failures and recoveries now, other results an hour at most, the rest in the digest
+    DIGEST = "digest"  # failures and recoveries now, the rest in the digest
+    EVERYTHING = "everything"  # each as it comes, gathered
+    NOW = "now"  # the same
     HOURLY = "hourly"
     DAILY = "daily"
     OFF = "off"
@@ -35,51 +39,132 @@ class When(str, Enum):
         return self.value
 
 
+LEVELS = (When.CALM, When.DIGEST, When.EVERYTHING)
+
+
+class Told(NamedTuple):
+    """As much of an event as it takes to say how it is told."""
+
+    event_type: str
+    student_id: int
+    is_recovery: bool = False
+
+
+class Pace(Enum):
+    """How news reach a person, once they may."""
+
+    URGENT = "urgent"  # at once; what follows is gathered
+    RESULT = "result"  # one message an hour at most
+    AT_ONCE = "at once"  # as it comes, gathered for a short time
+    SUMMED = "summed"  # in the sums of the digest, with no message of its own
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How an event is told, and when at the earliest (UTC); FAR_FUTURE or later for a mute without an end."""
+
+    pace: Pace
+    due_at: datetime
+
+
+_RESULTS = frozenset((ActivityType.EXAM_PASSED.value, ActivityType.EXAM_COMPLETED.value))
+_FAILED = ActivityType.EXAM_FAILED.value
+
+
 @dataclass(frozen=True)
 class Preferences:
-    """`notify`: event type -> When, for those that differ from `default`. `mutes`: student id -> until when (ISO)
-    or FOR_EVER. `quiet`: local times `HH:MM` from and to, may span midnight. `workdays`: three-letter days."""
+    """`level` is what a person chose of everything, `notify` by event type, `students` by student id; each is the
+    value of a `When`, and the more precise wins. `default` is the admin's, by event type, ALL_TYPES for the rest.
+
+    `mutes`: student id -> until when (ISO) or FOR_EVER. `quiet`: local times `HH:MM` from and to, may span midnight.
+    `workdays`: three-letter days. `digest`: `HH:MM` on each school day, `mon HH:MM` weekly, or OFF.
+    """
 
     default: Mapping[str, str] = field(default_factory=dict)
+    level: str | None = None
     notify: Mapping[str, str] = field(default_factory=dict)
+    students: Mapping[str, str] = field(default_factory=dict)
     mutes: Mapping[str, str] = field(default_factory=dict)
     muted_until: str | None = None
     quiet: tuple[str, str] | None = None
     workdays: tuple[str, ...] | None = None
-    failed_pass: bool = False
+    failed_pass: bool = True
     """Failed exams are told in quiet times, too."""
+    digest: str | None = None
 
-    def get_when(self, event_type: str) -> When:
-        return When(self.notify.get(event_type) or self.default.get(event_type) or When.NOW)
+    @property
+    def general(self) -> When:
+        """What holds for all that nothing more precise is chosen for."""
+        return When(self.level or self.default.get(ALL_TYPES) or When.CALM)
+
+    @property
+    def has_chosen(self) -> bool:
+        """Whether they said anything themselves of what they are told."""
+        return bool(self.level or self.notify or self.students)
+
+    def get_when(self, event_type: str, student_id: int | None = None) -> When:
+        return self._find(event_type, student_id)[0]
+
+    def _find(self, event_type: str, student_id: int | None) -> tuple[When, bool]:
+        """What is chosen, and whether for this type in particular."""
+        of_student = self.students.get(str(student_id)) if student_id is not None else None
+        if of_student:
+            return When(of_student), False
+        if event_type in self.notify:
+            return When(self.notify[event_type]), True
+        if self.level is None and event_type in self.default:
+            return When(self.default[event_type]), True
+        return self.general, False
+
+    def get_pace(self, event_type: str, student_id: int | None = None, *, is_recovery: bool = False) -> Pace | None:
+        """None for what is not told at all."""
+        when, is_of_type = self._find(event_type, student_id)
+        if when is When.OFF:
+            return None
+        if when not in (When.CALM, When.DIGEST):
+            return Pace.AT_ONCE
+        if is_recovery or (event_type == _FAILED and not (when is When.DIGEST and is_of_type)):
+            return Pace.URGENT
+        if when is When.CALM and (event_type in _RESULTS or event_type not in _KNOWN_TYPES):
+            return Pace.RESULT
+        return Pace.SUMMED
 
     @property
     def depend_on_zone(self) -> bool:
         """Whether it matters where the person lives."""
         rounds = {When.HOURLY.value, When.DAILY.value}
-        is_rounded = not rounds.isdisjoint([*self.default.values(), *self.notify.values()])
-        return bool(self.quiet or self.workdays or is_rounded)
+        chosen = [self.level, *self.default.values(), *self.notify.values(), *self.students.values()]
+        return bool(self.quiet or self.workdays or not rounds.isdisjoint(chosen))
 
-    def get_due(
-        self, event_type: str, student_id: int, since: datetime, zone: tzinfo, now: datetime | None = None
-    ) -> datetime | None:
-        """When an event that could be told at `since` is to be told at the earliest, in UTC; None: not at all.
+    def make_plan(self, event: Told, since: datetime, zone: tzinfo, now: datetime | None = None) -> Plan | None:
+        """How and when an event that could be told at `since` is to be told; None: not at all.
 
         What is due at `now` already but was not told, since the bot or Zulip was away, keeps quiet times, too.
-        What is held back by a mute without an end is due at FAR_FUTURE or later.
         """
-        when = self.get_when(event_type)
-        if when is When.OFF:
-            return None
-        due = self._next_round(max(since, self._end_of_mutes(student_id, since)).astimezone(zone), when)
-        if self.failed_pass and event_type == ActivityType.EXAM_FAILED.value:
-            return to_utc(due)
-        due = to_utc(self._end_of_quiet(due))
-        if now is not None and due < now:
-            later = to_utc(self._end_of_quiet(now.astimezone(zone)))
-            return later if later > now else due
-        return due
+        pace = self.get_pace(event.event_type, event.student_id, is_recovery=event.is_recovery)
+        if pace is None or pace is Pace.SUMMED:
+            return None if pace is None else Plan(pace, since)
+        when = self.get_when(event.event_type, event.student_id)
+        due = self._next_round(max(since, self.get_end_of_mutes(event.student_id, since)).astimezone(zone), when)
+        if self.failed_pass and event.event_type == _FAILED:
+            return Plan(pace, to_utc(due))
+        return Plan(pace, self.get_end_of_quiet(due, zone, now))
 
-    def _end_of_mutes(self, student_id: int, since: datetime) -> datetime:
+    def find_concern_due(self, student_id: int, since: datetime, zone: tzinfo, now: datetime) -> datetime:
+        """When an urgent concern of this student, found at `since`, may be told, whatever is wanted of events."""
+        due = self.get_end_of_mutes(student_id, since)
+        return due if self.failed_pass else self.get_end_of_quiet(due, zone, now)
+
+    def get_end_of_quiet(self, due: datetime, zone: tzinfo, now: datetime | None = None) -> datetime:
+        """The first moment from `due` on, in UTC, that is neither quiet nor on a free day; seen from `now` on."""
+        end = to_utc(self._end_of_quiet(due.astimezone(zone)))
+        if now is None or end >= now:
+            return end
+        later = to_utc(self._end_of_quiet(now.astimezone(zone)))
+        return later if later > now else end
+
+    def get_end_of_mutes(self, student_id: int, since: datetime) -> datetime:
+        """`since`, or when the person wants to hear of the student again if that is later."""
         mutes = (self.muted_until, self.mutes.get(str(student_id)))
         return max([since, *(get_end_of_mute(until) for until in mutes if until is not None)])
 
@@ -130,57 +215,3 @@ class Preferences:
 def get_end_of_mute(until: str) -> datetime:
     """When a mute ends, in UTC; FAR_FUTURE where that is only when the person says so."""
     return FAR_FUTURE if until == FOR_EVER else min(to_utc(datetime.fromisoformat(until)), FAR_FUTURE)
-
-
-def _read_until(until: str) -> str:
-    get_end_of_mute(until)
-    return until
-
-
-def _read_quiet(quiet: Sequence[str]) -> tuple[str, str]:
-    start, end = (time.fromisoformat(one).strftime("%H:%M") for one in quiet)
-    return start, end
-
-
-_READERS: Mapping[str, Callable[[Any], Any]] = {
-    "notify": lambda notify: {kind: When(when).value for kind, when in notify.items()},
-    "mutes": lambda mutes: {str(int(key)): _read_until(until) for key, until in mutes.items()},
-    "muted_until": _read_until,
-    "quiet": _read_quiet,
-    "workdays": lambda days: tuple(day for day in WEEKDAYS if day in list(days)),
-    "failed_pass": bool,
-}
-"""How each choice is read from the store's JSON; what raises cannot be read."""
-
-
-class PreferenceBook:
-    """Everybody's preferences, in the store. `default` is what the admin chose for who chose nothing."""
-
-    def __init__(self, store: Store, default: Mapping[str, str]) -> None:
-        self._store = store
-        self._default = dict(default)
-
-    def get(self, zulip_user_id: int) -> Preferences:
-        with self._store.session():
-            row = Preference.get_or_none(Preference.zulip_user_id == zulip_user_id)
-        return self._of(row.choices if row is not None else {})
-
-    def change(self, zulip_user_id: int, **choices: Any) -> Preferences:
-        """Changes some of a person's preferences and returns all of them."""
-        with self._store.transaction():
-            changed = replace(self.get(zulip_user_id), **choices)
-            kept = {name: value for name, value in asdict(changed).items() if name != "default"}
-            row = {"choices": kept, "updated_at": utc_now()}
-            Preference.insert(zulip_user_id=zulip_user_id, **row).on_conflict(
-                conflict_target=[Preference.zulip_user_id], preserve=[Preference.choices, Preference.updated_at]
-            ).execute()
-        return changed
-
-    def _of(self, choices: Mapping[str, Any]) -> Preferences:
-        """What cannot be read, e.g. since a newer version wrote it, is as if it were not chosen."""
-        known: dict[str, Any] = {}
-        for name, read in _READERS.items():
-            if choices.get(name) is not None:
-                with suppress(TypeError, ValueError, AttributeError, OverflowError):
-                    known[name] = read(choices[name])
-        return Preferences(default=self._default, **known)

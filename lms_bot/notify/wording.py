@@ -45,9 +45,9 @@ def count_of(number: int, one: str, many: str) -> str:
     return f"{number} {one if number == 1 else many}"
 
 
-def title_of(event: Any) -> str:
+def title_of(event: Any, max_length: int = _TITLE_LENGTH) -> str:
     """The activity's title, disarmed; where the LMS has none, what it is and its number; "" without either."""
-    title = disarm(event.activity_title, max_length=_TITLE_LENGTH)
+    title = disarm(event.activity_title, max_length=max_length)
     if title or event.activity_id is None:
         return title
     return f"{kind_of(event)} {disarm(event.activity_id)}"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -35,6 +34,10 @@ HAS_WORK_SQL = f"""
 SELECT 1 FROM lms_messages WHERE {UNSENT_SQL} AND lane BETWEEN ? AND ?
 AND NOT (state = 'sending' AND claimed_by = ? AND lease_until >= ?) LIMIT 1
 """
+HAS_NEWS_SQL = f"""
+SELECT 1 FROM lms_messages
+WHERE {UNSENT_SQL} AND conversation = ? AND lane BETWEEN ? AND ? AND zulip_user_id = ? LIMIT 1
+"""
 CLAIM_SQL = f"""
 UPDATE lms_messages SET state = 'sending', claimed_by = ?, claimed_at = ?, lease_until = ? WHERE message_id = (
     SELECT message_id FROM lms_messages AS message
@@ -49,15 +52,6 @@ UPDATE lms_messages SET state = 'sending', claimed_by = ?, claimed_at = ?, lease
 
 LEASE = timedelta(seconds=60)  # longer than a send may take; after it the sender counts as dead
 LOOKING_UP = timedelta(seconds=20)  # longer than a look-up may take
-
-
-@dataclass(frozen=True)
-class Recent:
-    """A person's latest message of news, the latest that carried gathered events, and whether one is on its way."""
-
-    last_at: datetime | None = None
-    last_gathered_at: datetime | None = None
-    is_one_on_its_way: bool = False
 
 
 class Outbox:
@@ -148,13 +142,10 @@ class Outbox:
 
     # ---- what is known of what was sent ----
 
-    def get_recent(self, zulip_user_id: int) -> Recent:
-        """What a person was told last; what was given up does not count, nor do answers."""
-        is_news = Message.lane.in_(list(NEWS)) & (Message.state != MessageState.DEAD)
-        to_them = (Message.zulip_user_id == zulip_user_id) & is_news
-        ((last_at,),) = rows(Message.select(fn.MAX(Message.created_at)).where(to_them))
-        ((gathered_at,),) = rows(Message.select(fn.MAX(Message.created_at)).where(to_them, Message.is_gathered))
-        return Recent(last_at, gathered_at, Message.select().where(to_them, IS_UNSENT).exists())
+    def has_unsent_news(self, zulip_user_id: int) -> bool:
+        """Whether a message of news to this person is on its way."""
+        parameters = (str(zulip_user_id), min(NEWS), max(NEWS), zulip_user_id)
+        return bool(self._statements.execute(HAS_NEWS_SQL, parameters))
 
     def get_known_ids(self, message: Message, after_id: int) -> set[int]:
         """Zulip's ids above `after_id` of other messages known to be in the same conversation."""

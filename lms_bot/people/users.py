@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from lms_bot.core.cache import ExpiringCache
 from lms_bot.core.configured import get_configured
@@ -160,6 +161,10 @@ class UserMapper:
         """The LMS mentors this person is: those that would be told under this id."""
         return list(self._get_mentors_by_user().get(user.user_id, ()))
 
+    def get_mentors_in_zulip(self) -> dict[int, list[Mentor]]:
+        """All LMS mentors that could be found, by Zulip user id."""
+        return dict(self._get_mentors_by_user())
+
     def get_roster(self, mentors: Sequence[Mentor]) -> Roster:
         """The students of these mentors and of all mentors below them; while the LMS is away the last known.
 
@@ -174,6 +179,10 @@ class UserMapper:
     def get_all_students(self) -> list[Student]:
         """All students of the LMS, mentored or not."""
         return self._parts.reader.fetch_all_students()
+
+    def get_enrolled(self) -> dict[int, datetime | None]:
+        """The active students who have a mentor, by id, and since when the LMS knows them where it says so."""
+        return self._parts.reader.fetch_enrolled()
 
     def get_student_for_zulip_user(self, user: ZulipUser) -> Student | None:
         """The LMS student this person is, who is active there; None where that is nobody, or more than one."""

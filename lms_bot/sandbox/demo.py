@@ -62,6 +62,7 @@ SCRIPT: tuple[Act, ...] = (
 CONFIG = f"""{CONNECTIONS}\
 lms_activity_poll_interval = 0.5
 lms_group_seconds = 4
+lms_default_notify = everything
 """
 
 PAGE_INTRODUCTION = """\
@@ -71,6 +72,7 @@ them is the real one. They are starting; the page opens in a few seconds."""
 PAGE_CONFIG = f"""{CONNECTIONS}\
 lms_activity_poll_interval = 0.25
 lms_group_seconds = 1
+lms_default_notify = everything
 lms_students_may_ask = true
 """
 HISTORY = ("backfill", "--since", "15d")  # what happened before the bot came, so that there is something to ask for

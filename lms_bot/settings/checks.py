@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import psycopg2
 from psycopg2.extensions import parse_dsn
@@ -16,9 +17,12 @@ YEAR_SECONDS = 31_536_000
 SIMILAR = 75
 """How similar a typo must be to what was meant: 100 is the same."""
 
-NOTIFY_WORDS = ("now", "hourly", "daily", "off")
-NOTIFY_ALLOWED = "it is one of now, hourly, daily, off, or event types with one each, like exam_started=off, daily"
+NOTIFY_WORDS = ("calm", "digest", "everything", "now", "hourly", "daily", "off")
+NOTIFY_ALLOWED = f"it is one of {', '.join(NOTIFY_WORDS)}, or event types with one each, like exam_started=off, calm"
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+SCHOOL_DAYS_ALLOWED = "days of the week like mon-fri or sun,mon,tue"
 EVENT_TYPES = [event_type.value for event_type in ActivityType]
+ALL_TYPES = "all"
 
 # A text in `Annotated` says what is allowed, for the message about a value that is not.
 
@@ -79,9 +83,9 @@ def _check_event_types(names: frozenset[str]) -> frozenset[str]:
 
 
 def _parse_default_notify(value: str) -> dict[str, str]:
-    """Event type -> now, hourly, daily or off. A word without a type is for all types not named."""
+    """Event type -> one of NOTIFY_WORDS; under ALL_TYPES what holds for the types not named."""
     chosen: dict[str, str] = {}
-    general = "now"
+    general = "calm"
     for part in _split(value.lower()):
         event_type, has_type, when = part.rpartition("=")
         event_type, when = event_type.strip(), when.strip()
@@ -91,7 +95,30 @@ def _parse_default_notify(value: str) -> dict[str, str]:
             chosen[event_type] = when
         else:
             general = when
-    return {event_type: chosen.get(event_type, general) for event_type in EVENT_TYPES}
+    return {ALL_TYPES: general} | chosen
+
+
+def _parse_school_days(value: str) -> frozenset[str]:
+    """Three-letter days, out of single days and ranges, which may go over the weekend."""
+    found: set[str] = set()
+    for part in _split(value.lower()):
+        first, has_end, last = (one.strip()[:3] for one in part.partition("-"))
+        last = last if has_end else first
+        if first not in WEEKDAYS or last not in WEEKDAYS:
+            raise ValueError(f"{part!r} is not understood; it is {SCHOOL_DAYS_ALLOWED}")
+        begin = WEEKDAYS.index(first)
+        found.update((WEEKDAYS * 2)[begin : begin + (WEEKDAYS.index(last) - begin) % 7 + 1])
+    if not found:
+        raise ValueError(f"names no day; it is {SCHOOL_DAYS_ALLOWED}")
+    return frozenset(found)
+
+
+def _check_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (LookupError, ValueError, OSError):
+        raise ValueError(f"{name!r} is no time zone that this machine knows; it is like Europe/Berlin") from None
+    return name
 
 
 def zulip_person(text: str) -> int | str:
@@ -121,10 +148,17 @@ YesOrNo = Annotated[bool, "true or false"]
 Port = Annotated[int, Field(ge=1, le=65535), "a whole number from 1 to 65535"]
 PollSeconds = Annotated[float, Field(ge=0.2, le=YEAR_SECONDS), f"a number from 0.2 to {YEAR_SECONDS}"]
 Seconds = Annotated[float, Field(ge=0, le=YEAR_SECONDS), f"a number from 0 to {YEAR_SECONDS}"]
+GroupSeconds = Annotated[float | None, Field(ge=0, le=YEAR_SECONDS), f"a number from 0 to {YEAR_SECONDS}"]
+SchoolDayCount = Annotated[int, Field(ge=1, le=365), "a whole number from 1 to 365"]
+Hours = Annotated[float, Field(gt=0, le=8760), "a number above 0, to 8760"]
 Milliseconds = Annotated[int, Field(ge=1, le=60_000), "a whole number from 1 to 60000"]
 PostgresURL = Annotated[SecretStr, AfterValidator(_check_postgres_url)]
 StoreURL = Annotated[SecretStr, AfterValidator(_check_store_url)]
 EventTypes = Annotated[frozenset[str], BeforeValidator(_split), AfterValidator(_check_event_types)]
 ZulipPeople = Annotated[frozenset[int | str], BeforeValidator(_split), AfterValidator(_check_admins)]
 DefaultNotify = Annotated[dict[str, str], BeforeValidator(_parse_default_notify)]
+SchoolDays = Annotated[frozenset[str], BeforeValidator(_parse_school_days)]
+TimeZone = Annotated[str, AfterValidator(_check_zone)]
+Holidays = Annotated[tuple[str, ...], BeforeValidator(_split)]
+OptionalDottedPath = Annotated[str | None, AfterValidator(lambda path: path and _check_dotted_path(path))]
 DottedPath = Annotated[str, AfterValidator(_check_dotted_path)]

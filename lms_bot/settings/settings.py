@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -21,12 +20,19 @@ from lms_bot.settings.checks import (
     DefaultNotify,
     DottedPath,
     EventTypes,
+    GroupSeconds,
+    Holidays,
+    Hours,
     Milliseconds,
+    OptionalDottedPath,
     PollSeconds,
     Port,
     PostgresURL,
+    SchoolDayCount,
+    SchoolDays,
     Seconds,
     StoreURL,
+    TimeZone,
     YesOrNo,
     ZulipPeople,
     suggestion,
@@ -35,7 +41,7 @@ from lms_bot.settings.files import USER_MAP_HEADER, UserMapRow, config_section, 
 
 T = TypeVar("T")
 
-__all__ = ["Settings", "UserMapRow", "load_settings", "load_user_map", "resolve", "resolve_all"]
+__all__ = ["Settings", "UserMapRow", "load_settings", "load_user_map"]
 
 
 def _row(default: Any, meaning: str, example: str | None = None) -> Any:
@@ -68,13 +74,32 @@ class Settings(BaseSettings):
     lms_sweep_budget: Milliseconds = _row(
         200, "Milliseconds of the LMS's time that a poll may spend on the complete look for late changes."
     )
-    lms_group_seconds: Seconds = _row(
-        30, "After a message, news for the same person are gathered for so many seconds; 0: each has its own message."
+    lms_group_seconds: GroupSeconds = _row(
+        None,
+        "After a message, news for the same person are gathered for so many seconds; 0: each has its own message."
+        " Blank: 15 minutes for failed exams, and for who is told everything two polls, two minutes at least.",
+        "900",
     )
     lms_default_notify: DefaultNotify = _row(
-        "now",
-        "How mentors who chose nothing are told: `now`, `hourly`, `daily` or `off`, also by event type.",
-        "exam_started=off, content_watched=daily",
+        "calm",
+        "How mentors who chose nothing are told: `calm`, `digest` or `everything`; also `now`, `hourly`, `daily` or"
+        " `off`, and any of these by event type.",
+        "exam_started=off, everything",
+    )
+    lms_school_days: SchoolDays = _row("mon-fri", "On which days of the week there is school: `mon-fri`, `sun,mon`.")
+    lms_school_zone: TimeZone = _row("UTC", "The time zone in which school days begin and end.", "Europe/Berlin")
+    lms_holidays: Holidays = _row(
+        "",
+        "Days without school: a country or region as the `holidays` package names it (extra `[holidays]`), `.ics`"
+        " files, or both, separated by commas.",
+        "DE-BY, /etc/lms_bot/terms.ics",
+    )
+    lms_silent_days: SchoolDayCount = _row(
+        7, "A student without activity for so many school days is a concern; so is one who never began."
+    )
+    lms_open_hours: Hours = _row(24, "An exam that was started so many hours ago and has not ended is a concern.")
+    lms_escalate_days: SchoolDayCount = _row(
+        3, "An urgent concern that nobody has seen to for so many school days is told to the mentor's supervisor."
     )
     lms_fallback_recipients: ZulipPeople = _row(
         "",
@@ -99,8 +124,11 @@ class Settings(BaseSettings):
         " overrides every other way of finding a person.",
         "user_map.csv",
     )
-    lms_message_formatter: DottedPath = _row(
-        "lms_bot.MessageFormatter", "Class that words the messages; a subclass of the default."
+    lms_message_formatter: OptionalDottedPath = _row(
+        None,
+        "Class that words all messages: a subclass of `lms_bot.MessageFormatter`. Blank: that for who is told"
+        " everything, `lms_bot.BriefFormatter` for others.",
+        "lms_bot.BriefFormatter",
     )
     lms_user_mapper: DottedPath = _row(
         "lms_bot.UserMapper", "Class that finds people in Zulip; a subclass of the default."
@@ -250,34 +278,3 @@ def _unknown_names(section: Mapping[str, str], place: str) -> list[str]:
         for name in section
         if name.lower() not in known
     ]
-
-
-def resolve_all(settings: Settings, bases: Mapping[str, type]) -> list[Any]:
-    """The classes that these settings name, each its base or below it.
-
-    Raises ConfigError with a line for each that cannot be used.
-    """
-    found: list[Any] = []
-    problems: list[str] = []
-    for name, base in bases.items():
-        with collecting(problems):
-            found.append(resolve(getattr(settings, name), base, name))
-    if problems:
-        raise ConfigError(problems)
-    return found
-
-
-def resolve(dotted: str, expected_base: type[T], setting_name: str) -> type[T]:
-    """The class a dotted path names, `expected_base` or below it. ConfigError names the setting."""
-    module_name, _, class_name = dotted.rpartition(".")
-    label = f"{setting_name.upper()}: {dotted}"
-    try:
-        found = getattr(importlib.import_module(module_name), class_name, None)
-    except Exception as error:  # a foreign module may raise anything
-        raise ConfigError([f"{label}: cannot import: {error} (is it on PYTHONPATH?)"]) from error
-    if found is None:
-        raise ConfigError([f"{label}: module {module_name} has no {class_name}"])
-    if not (isinstance(found, type) and issubclass(found, expected_base)):
-        base = f"{expected_base.__module__.partition('.')[0]}.{expected_base.__qualname__}"  # as it is exported
-        raise ConfigError([f"{label}: must be a subclass of {base}"])
-    return found

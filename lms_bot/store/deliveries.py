@@ -68,6 +68,26 @@ class Deliveries:
         )
         return dict(rows(query.group_by(Delivery.event)))
 
+    def get_overtaken(self, zulip_user_id: int, deliveries: Sequence[Delivery]) -> set[int]:
+        """Of these, the ids of starts of attempts whose end this person was told of, or is about to be, already."""
+        starts = [one for one in deliveries if one.event.event_type.endswith("_started") and one.event.attempt_id]
+        if not starts:
+            return set()
+        event, told = LMSActivityEvent, Delivery
+        query = (
+            event.select(event.stream, event.attempt_id)
+            .join(told)
+            .where(
+                told.zulip_user_id == zulip_user_id,
+                told.message.is_null(False),
+                event.student_id.in_(sorted({one.event.student_id for one in starts})),
+                event.attempt_id.in_(sorted({one.event.attempt_id for one in starts})),
+                ~event.event_type.endswith("_started"),
+            )
+        )
+        ended = set(rows(query))
+        return {one.delivery_id for one in starts if (one.event.stream, one.event.attempt_id) in ended}
+
     def put_into(self, message: Message, deliveries: Sequence[Delivery], now: datetime) -> None:
         """The message carries these deliveries, all to one person."""
         ids = [one.delivery_id for one in deliveries]

@@ -36,6 +36,7 @@ class DeliveryState(_State):
     SENT = "sent"
     DEAD = "dead"  # given up; an admin may retry it
     UNWANTED = "unwanted"  # the person, or an admin, wants it not told
+    SUMMED = "summed"  # told in the sums of the digest alone
 
 
 class MessageState(_State):

@@ -76,8 +76,17 @@ class LMSActivityEvent(BaseModel):
     """True where `activity_id` is the attempt's, as earlier versions stored it, and the LMS has not said which exam
     or content that was of: its row is gone, or was not looked at yet."""
 
+    so_far: Any = None  # the `SoFar` of a result that is about to be told; no column
+
     class Meta:
         table_name = "lms_activity_events"
+
+    @property
+    def row_key(self) -> str:
+        """The key of the LMS's row within its stream: what is between these in the source key; "" where it is not."""
+        before, after = f"{self.stream}:", f":{self.event_type}"
+        key = str(self.source_key)
+        return key[len(before) : -len(after)] if key.startswith(before) and key.endswith(after) else ""
 
     @classmethod
     def get_unprocessed_for_ai(

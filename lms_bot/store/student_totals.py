@@ -13,17 +13,18 @@ from lms_bot.store.statements import Statements, to_stored
 if TYPE_CHECKING:
     import peewee
 
-ADDED = ("student_id", "last_at", "scored", "percentage_total")
+ADDED = ("student_id", "last_at", "scored", "percentage_total", "is_changed")
 ADD = """(student_id) DO UPDATE SET
     last_at = CASE WHEN excluded.last_at > kept.last_at THEN excluded.last_at ELSE kept.last_at END,
-    scored = kept.scored + excluded.scored, percentage_total = kept.percentage_total + excluded.percentage_total"""
+    scored = kept.scored + excluded.scored, percentage_total = kept.percentage_total + excluded.percentage_total,
+    is_changed = TRUE"""
 NAME = """UPDATE lms_standings SET username = coalesce(?, username), display_name = coalesce(?, display_name)
 WHERE student_id = ?"""
 SHOWN = "FROM lms_attempts AS attempt WHERE attempt.student_id = lms_standings.student_id AND attempt.is_shown"
 PERCENTAGE = "CASE WHEN attempt.is_exam THEN attempt.percentage END"
 ADD_UP_ANEW = f"""UPDATE lms_standings SET last_at = (SELECT max(attempt.last_at) {SHOWN}),
     scored = (SELECT count({PERCENTAGE}) {SHOWN}),
-    percentage_total = (SELECT coalesce(sum({PERCENTAGE}), 0) {SHOWN})
+    percentage_total = (SELECT coalesce(sum({PERCENTAGE}), 0) {SHOWN}), is_changed = TRUE
 WHERE student_id = ?"""
 LOCK = "SELECT pg_advisory_xact_lock(hashtext('lms_bot:standings'))"
 HAS_NOTHING = f"DELETE FROM lms_standings WHERE student_id = ? AND NOT EXISTS (SELECT 1 {SHOWN})"
@@ -78,7 +79,7 @@ class TotalsBook:
             else:
                 sums[before.student_id].add(before, -1)
         rows = [
-            (student_id, to_stored(one.last_at), one.scored, one.percentage_total)
+            (student_id, to_stored(one.last_at), one.scored, one.percentage_total, True)
             for student_id, one in sorted(sums.items())
         ]
         self._statements.merge("lms_standings", ADDED, rows, ADD)

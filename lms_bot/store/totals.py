@@ -77,7 +77,8 @@ class Attempt(BaseModel):
 class StudentTotals(BaseModel):
     """One student: what they are called now, when they last did something, and the exams that have a percentage.
 
-    `percentage_total` is the sum over `scored` exam attempts.
+    `percentage_total` is the sum over `scored` exam attempts. `is_changed`: an attempt has changed since concerns
+    were looked for last.
     """
 
     student_id = BigIntegerField(primary_key=True)
@@ -86,6 +87,7 @@ class StudentTotals(BaseModel):
     last_at = UTCDateTimeField()
     scored = IntegerField(default=0)
     percentage_total = DoubleField(default=0.0)
+    is_changed = BooleanField(default=False)
 
     class Meta:
         table_name = "lms_standings"

@@ -70,6 +70,7 @@ def watched_school(school: School, monkeypatch: pytest.MonkeyPatch) -> School:
     """The sample school, as the LMS of the settings."""
     monkeypatch.setenv("LMS_DB_URL", school.url)
     monkeypatch.setenv("LMS_GROUP_SECONDS", "0")
+    monkeypatch.setenv("LMS_DEFAULT_NOTIFY", "everything")
     return school
 
 

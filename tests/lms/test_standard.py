@@ -369,6 +369,7 @@ def read_all(url: str, folder: Path) -> Watching:
         people = app.reader
         people.fetch_mentors(), people.fetch_mentors_of_students([1]), people.fetch_students([1])
         people.fetch_students_of_mentors([1]), people.fetch_all_students()
+        people.fetch_enrolled()
         people.fetch_shared_student_emails(["x"]), people.fetch_students_called(["x"], ["x"])
         app.users.clear_cache()
         app.users.get_mapping_stats(), app.users.get_unmapped_mentors(), app.events.get_recipients([1])
@@ -408,8 +409,10 @@ def test_they_suffice_on_an_old_server(postgres15: EmbeddedPostgres, tmp_path: P
 GRANTED = [(table, column) for table, columns in READ_COLUMNS.items() for column in columns]
 
 
-SPARED = [(table, "xmin") for table in ("students", "exams", '"ChapterContent"', "courses", "chapters")]
-"""By these, only what was written since is looked at; where an older role lacks them, all of the table is."""
+WRITTEN = [(table, "xmin") for table in ("students", "exams", '"ChapterContent"', "courses", "chapters")]
+SPARED = [("students", "created"), *WRITTEN]
+"""By `xmin`, only what was written since is looked at; where an older role lacks it, all of the table is. Without
+`created`, a student is new from when we first see them."""
 
 
 def test_every_granted_column_is_needed(school: School, guest: str, tmp_path: Path) -> None:

@@ -28,7 +28,9 @@ class World:
         self.admin = zulip.add_person("Head", role=200)
         self.anna = zulip.add_person("Anna")
         self.app: App = build_app(
-            Settings.model_validate({"lms_bot_store": f"sqlite:///{store}", "lms_group_seconds": 0}),
+            Settings.model_validate(
+                {"lms_bot_store": f"sqlite:///{store}", "lms_group_seconds": 0, "lms_default_notify": "everything"}
+            ),
             Credentials(self.bot.delivery_email, self.bot.api_key, zulip.site),
         )
         self._count = 0

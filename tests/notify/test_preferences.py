@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from lms_bot.core.activities import ActivityType
 from lms_bot.core.clock import UTC, find_zone, to_utc
-from lms_bot.notify.preferences import FAR_FUTURE, FOR_EVER, WEEKDAYS, PreferenceBook, Preferences
+from lms_bot.notify.preference_book import PreferenceBook
+from lms_bot.notify.preferences import FAR_FUTURE, FOR_EVER, Preferences, Told
+from lms_bot.settings.checks import WEEKDAYS
 from lms_bot.store.database import Store, open_store
 from lms_bot.store.models import Preference
 
@@ -40,9 +42,21 @@ def local(text: str, zone: tzinfo = BERLIN) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=zone)
 
 
+def due_of(
+    preferences: Preferences,
+    kind: str,
+    student: int,
+    since: datetime,
+    zone: tzinfo,
+    now: datetime | None = None,
+) -> datetime | None:
+    plan = preferences.make_plan(Told(kind, student), since, zone, now)
+    return None if plan is None else plan.due_at
+
+
 def told(preferences: Preferences, since: str, kind: str = PASSED, now: str | None = None) -> str | None:
     """When it is told, by the wall clock in Berlin."""
-    due = preferences.get_due(kind, JOHN, local(since), BERLIN, local(now) if now else None)
+    due = due_of(preferences, kind, JOHN, local(since), BERLIN, local(now) if now else None)
     return due.astimezone(BERLIN).strftime("%a %Y-%m-%d %H:%M") if due else None
 
 
@@ -52,7 +66,7 @@ def told(preferences: Preferences, since: str, kind: str = PASSED, now: str | No
 def test_without_choices_everything_is_told_at_once() -> None:
     since = local("2026-03-18 12:34:56")
     for kind in ActivityType:
-        assert Preferences().get_due(kind.value, JOHN, since, BERLIN) == since
+        assert due_of(Preferences(), kind.value, JOHN, since, BERLIN) == since
 
 
 def test_what_is_off_is_not_told_and_the_admins_default_gives_way_to_a_choice() -> None:
@@ -83,7 +97,7 @@ def test_rounds(when: str, since: str, due: str) -> None:
 
 def test_a_full_hour_is_one_of_the_askers_zone() -> None:
     kolkata = ZoneInfo("Asia/Kolkata")
-    due = Preferences(notify={PASSED: "hourly"}).get_due(PASSED, JOHN, local("2026-03-18 12:10", kolkata), kolkata)
+    due = due_of(Preferences(notify={PASSED: "hourly"}), PASSED, JOHN, local("2026-03-18 12:10", kolkata), kolkata)
     assert due == local("2026-03-18 13:00", kolkata)
 
 
@@ -111,7 +125,7 @@ def test_quiet_within_a_day_and_no_time_at_all() -> None:
 def test_an_hour_that_comes_twice_is_quiet_twice() -> None:
     preferences = Preferences(quiet=("21:00", "02:30"))
     second = local("2026-10-25 02:10").replace(fold=1)
-    assert preferences.get_due(PASSED, JOHN, second, BERLIN) == to_utc(second) + timedelta(minutes=20)
+    assert due_of(preferences, PASSED, JOHN, second, BERLIN) == to_utc(second) + timedelta(minutes=20)
 
 
 @pytest.mark.parametrize(
@@ -145,11 +159,11 @@ def test_failed_exams_may_pass_in_quiet_times_but_no_mute() -> None:
 def test_mutes_are_of_one_student_or_of_all_and_end() -> None:
     since = local("2026-03-18 12:00")
     preferences = Preferences(mutes={str(JOHN): local("2026-03-18 15:00").isoformat(), "99": FOR_EVER})
-    assert preferences.get_due(PASSED, JOHN, since, BERLIN) == local("2026-03-18 15:00")
-    assert preferences.get_due(PASSED, JOHN, since + 4 * HOUR, BERLIN) == since + 4 * HOUR
-    assert preferences.get_due(PASSED, JANE, since, BERLIN) == since
+    assert due_of(preferences, PASSED, JOHN, since, BERLIN) == local("2026-03-18 15:00")
+    assert due_of(preferences, PASSED, JOHN, since + 4 * HOUR, BERLIN) == since + 4 * HOUR
+    assert due_of(preferences, PASSED, JANE, since, BERLIN) == since
     both = Preferences(mutes=preferences.mutes, muted_until=local("2026-03-18 16:00").isoformat())
-    assert both.get_due(PASSED, JOHN, since, BERLIN) == local("2026-03-18 16:00")
+    assert due_of(both, PASSED, JOHN, since, BERLIN) == local("2026-03-18 16:00")
 
 
 def test_the_end_of_a_mute_may_be_naive_or_at_the_end_of_the_calendar() -> None:
@@ -173,7 +187,7 @@ def test_a_mute_without_end_is_far_away_in_every_zone(hours: float) -> None:
             preferences = Preferences(
                 notify={PASSED: when}, muted_until=FOR_EVER, quiet=("21:00", "07:00"), workdays=workdays
             )
-            due = preferences.get_due(PASSED, JOHN, local("2026-03-18 12:00"), zone, local("2026-03-18 12:00"))
+            due = due_of(preferences, PASSED, JOHN, local("2026-03-18 12:00"), zone, local("2026-03-18 12:00"))
             assert due is not None and due >= FAR_FUTURE
 
 
@@ -222,7 +236,7 @@ CHOICES = st.builds(Preferences, quiet=QUIET, workdays=WORKDAYS)
 @settings(max_examples=400, deadline=None)
 @given(CHOICES, MOMENTS, st.sampled_from(ZONES))
 def test_it_is_told_at_the_first_moment_that_is_open(preferences: Preferences, since: datetime, zone: tzinfo) -> None:
-    due = preferences.get_due(PASSED, JOHN, since, zone)
+    due = due_of(preferences, PASSED, JOHN, since, zone)
 
     assert due is not None and due.utcoffset() == timedelta() and since <= due <= since + 9 * DAY
     assert is_open(preferences, due, zone)
@@ -239,12 +253,12 @@ def test_what_was_due_before_is_told_now_if_now_is_open(
     preferences: Preferences, since: datetime, later: int, zone: tzinfo
 ) -> None:
     now = since + later * STEP
-    due = preferences.get_due(PASSED, JOHN, since, zone, now)
+    due = due_of(preferences, PASSED, JOHN, since, zone, now)
     assert due is not None
     if due <= now:
         assert is_open(preferences, now, zone)
     else:
-        assert due == preferences.get_due(PASSED, JOHN, max(now, since), zone) or due > now
+        assert due == due_of(preferences, PASSED, JOHN, max(now, since), zone) or due > now
         assert is_open(preferences, due, zone)
 
 
@@ -252,8 +266,8 @@ def test_what_was_due_before_is_told_now_if_now_is_open(
 @given(MOMENTS, st.integers(0, 899), st.sampled_from(ZONES))
 def test_hourly_is_within_the_hour_and_daily_within_a_day(since: datetime, seconds: int, zone: tzinfo) -> None:
     since += timedelta(seconds=seconds)
-    hourly = Preferences(notify={PASSED: "hourly"}).get_due(PASSED, JOHN, since, zone)
-    daily = Preferences(notify={PASSED: "daily"}).get_due(PASSED, JOHN, since, zone)
+    hourly = due_of(Preferences(notify={PASSED: "hourly"}), PASSED, JOHN, since, zone)
+    daily = due_of(Preferences(notify={PASSED: "daily"}), PASSED, JOHN, since, zone)
 
     assert hourly is not None and since <= hourly < since + HOUR
     is_same_clock = hourly.astimezone(zone).utcoffset() == since.astimezone(zone).utcoffset()
@@ -268,7 +282,7 @@ def test_whatever_is_chosen_it_comes_within_two_weeks(
     preferences: Preferences, since: datetime, zone: tzinfo, when: str
 ) -> None:
     chosen = Preferences(notify={PASSED: when}, quiet=preferences.quiet, workdays=preferences.workdays)
-    due = chosen.get_due(PASSED, JOHN, since, zone)
+    due = due_of(chosen, PASSED, JOHN, since, zone)
     assert due is not None and since <= due <= since + 14 * DAY and is_open(chosen, due, zone)
 
 
@@ -324,10 +338,86 @@ def test_a_choice_that_cannot_be_read_is_as_if_it_were_not_made(store: Store, ke
     preferences = PreferenceBook(store, {}).get(1)
     since = local("2026-03-18 23:00")
     assert preferences.failed_pass
-    assert preferences.get_due(PASSED, JOHN, since, BERLIN) == since
+    assert due_of(preferences, PASSED, JOHN, since, BERLIN) == since
 
 
 def test_who_chose_by_the_hour_or_by_the_day_needs_a_zone() -> None:
     assert not Preferences(notify={PASSED: "off"}, muted_until=FOR_EVER).depend_on_zone
     for choices in ({"quiet": ("21:00", "07:00")}, {"workdays": ("mon",)}, {"default": {PASSED: "daily"}}):
         assert Preferences(**choices).depend_on_zone
+
+
+# ---- levels ----
+
+WATCHED, COMPLETED = "content_watched", "exam_completed"
+
+
+def paces(preferences: Preferences) -> dict[str, str | None]:
+    """How each kind of news comes; a recovery is a pass of what was failed before."""
+    news = {kind: (kind, False) for kind in (FAILED, PASSED, COMPLETED, STARTED, WATCHED)} | {
+        "recovery": (PASSED, True)
+    }
+    found = {name: preferences.get_pace(kind, JOHN, is_recovery=each) for name, (kind, each) in news.items()}
+    return {name: pace and pace.value for name, pace in found.items()}
+
+
+CALM = {
+    FAILED: "urgent", "recovery": "urgent", PASSED: "result", COMPLETED: "result",
+    STARTED: "summed", WATCHED: "summed",
+}  # fmt: skip
+DIGEST = {**CALM, PASSED: "summed", COMPLETED: "summed"}
+EVERYTHING = dict.fromkeys(CALM, "at once")
+
+
+@pytest.mark.parametrize(
+    ("preferences", "expected"),
+    [
+        (Preferences(), CALM),
+        (Preferences(level="calm"), CALM),
+        (Preferences(level="digest"), DIGEST),
+        (Preferences(level="everything"), EVERYTHING),
+        (Preferences(level="now"), EVERYTHING),
+        (Preferences(level="off"), dict.fromkeys(CALM)),
+        (Preferences(default={"all": "everything"}), EVERYTHING),
+        (Preferences(default={"all": "everything"}, level="calm"), CALM),
+        (Preferences(default={"all": "calm", STARTED: "off"}), {**CALM, STARTED: None}),
+        (Preferences(default={"all": "calm", STARTED: "off"}, level="digest"), DIGEST),
+        (Preferences(notify={WATCHED: "now"}), {**CALM, WATCHED: "at once"}),
+        (Preferences(notify={FAILED: "off", PASSED: "digest"}), {**DIGEST, FAILED: None, COMPLETED: "result"}),
+        (Preferences(notify={FAILED: "digest"}), {**CALM, FAILED: "summed"}),
+        (Preferences(notify={FAILED: "off"}, students={str(JOHN): "everything"}), EVERYTHING),
+        (Preferences(level="everything", students={str(JANE): "off"}), EVERYTHING),
+        (Preferences(level="everything", students={str(JOHN): "digest"}), DIGEST),
+    ],
+)
+def test_the_more_precise_choice_wins(preferences: Preferences, expected: dict[str, str | None]) -> None:
+    assert paces(preferences) == expected
+
+
+def test_failed_exams_are_told_in_quiet_times_unless_said_otherwise() -> None:
+    night = "2026-03-18 23:00"
+    quiet: dict[str, Any] = {"quiet": ("21:00", "07:00"), "workdays": ("mon", "tue")}
+    assert told(Preferences(**quiet), night, FAILED) == "Wed 2026-03-18 23:00"
+    assert told(Preferences(**quiet, failed_pass=False), night, FAILED) == "Mon 2026-03-23 07:00"
+    assert told(Preferences(**quiet), night, PASSED) == "Mon 2026-03-23 07:00"
+
+
+def test_what_an_admin_says_in_the_chat_goes_before_the_setting(store: Store) -> None:
+    book = PreferenceBook(store, {"all": "calm"})
+    before = book.get_version()
+    book.change_default({"all": "everything"})
+    assert book.get_version() != before
+    assert PreferenceBook(store, {"all": "digest"}).get(1).general.value == "everything"
+    book.change(1, level="digest")
+    assert {key: one.general.value for key, one in book.get_all([1, 2]).items()} == {1: "digest", 2: "everything"}
+    book.change_default(None)
+    assert book.get(2).general.value == "calm"
+
+
+@pytest.mark.parametrize(
+    "kept", [{"digest": "teatime"}, {"digest": "xxx 07:30"}, {"level": "loud"}, {"students": {"x": "off"}}]
+)
+def test_a_level_that_cannot_be_read_is_as_if_it_were_not_chosen(store: Store, kept: dict[str, Any]) -> None:
+    with store.transaction():
+        Preference.create(zulip_user_id=1, choices={**kept, "quiet": ["21:00", "07:00"]})
+    assert PreferenceBook(store, {}).get(1) == Preferences(quiet=("21:00", "07:00"))

@@ -13,8 +13,9 @@ from psycopg2.extensions import parse_dsn
 
 from lms_bot.core.activities import ActivityType
 from lms_bot.core.errors import ConfigError
+from lms_bot.settings.classes import resolve
 from lms_bot.settings.documents import EXAMPLE_FILE, TABLE, as_written, example_config, rewrite, settings_markdown
-from lms_bot.settings.settings import Settings, UserMapRow, load_settings, load_user_map, resolve
+from lms_bot.settings.settings import Settings, UserMapRow, load_settings, load_user_map
 from tests.places import REPOSITORY
 
 if sys.version_info >= (3, 11):

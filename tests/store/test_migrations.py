@@ -244,8 +244,8 @@ def test_what_was_seen_of_a_row_is_known_told_or_not(carried: Store) -> None:
 def test_students_stand_as_their_attempts_add_up(carried: Store) -> None:
     found = {row[0]: row[1:] for row in rows(StudentTotals.select())}
     assert found == {
-        1: ("ada", "Ada", THEN + 9 * HOUR, 2, 100.0),
-        2: (None, None, THEN + 7 * HOUR, 1, 5.0),  # called as in the latest events
+        1: ("ada", "Ada", THEN + 9 * HOUR, 2, 100.0, False),
+        2: (None, None, THEN + 7 * HOUR, 1, 5.0, False),  # called as in the latest events
     }
 
 

@@ -176,7 +176,7 @@ def ask(world: World, question: str, who: int) -> str:
 
 def tell_everything(world: World, words: Words) -> dict[str, str]:
     """A message of each kind, by the method that writes it."""
-    formatter = world.context.formatter
+    formatter = world.context.formatters.long
     with world.store.session():
         events = list(LMSActivityEvent.select().order_by(LMSActivityEvent.event_id))
     told = {

@@ -17,7 +17,7 @@ import click
 import pytest
 
 import lms_bot
-from lms_bot.app import SENDERS, App, build_app, set_app
+from lms_bot.app import App, build_app, set_app
 from lms_bot.cli import main, monitor_lms_activities
 from lms_bot.core import errors as exceptions
 from lms_bot.core.activities import ActivityType
@@ -25,8 +25,10 @@ from lms_bot.core.former_names import FORMER_NAMES
 from lms_bot.core.markdown import MAX_MESSAGE_LENGTH
 from lms_bot.lms.connection import OLDEST_SERVER
 from lms_bot.lms.standard import STATES
-from lms_bot.notify.preferences import DAILY_AT
+from lms_bot.notify.digest_message import ROWS
+from lms_bot.notify.preferences import DAILY_AT, DIGEST_AT
 from lms_bot.outbox.sender import MOST_TRIES, RESERVED_REQUESTS, Patience
+from lms_bot.running import SENDERS
 from lms_bot.sandbox.lms.school import School
 from lms_bot.settings.settings import Settings, load_settings
 from lms_bot.store.conversation import AuditEntry, Note, SeenEvent
@@ -39,7 +41,7 @@ from lms_bot.zulip.gateway import DEFAULT_LIMIT, Credentials
 from lms_bot.zulip.outage import BACKOFF_SECONDS
 from tests.places import REPOSITORY
 from tests.worlds.watching import Watching, run
-from tests.worlds.written_docs import FIRST_NEWS, PUBLIC_METHODS, WRITTEN, between, message_sample, read
+from tests.worlds.written_docs import FIRST_NEWS, PUBLIC_METHODS, WRITTEN, between, long_sample, read
 
 if TYPE_CHECKING:
     from lms_bot.sandbox.zulip import SandboxZulip
@@ -58,7 +60,7 @@ def test_what_is_written_from_the_code_is_up_to_date(document: str, marker: str)
 
 def test_the_sample_message_is_the_golden_one() -> None:
     golden = json.loads(read("lms_bot/fixtures/exam_passed.json"))[0]["message"]
-    assert message_sample() == f"```text\n{golden}\n```\n"
+    assert long_sample() == f"```text\n{golden}\n```\n"
 
 
 def test_every_public_name_is_documented() -> None:
@@ -236,7 +238,9 @@ def test_the_figures_that_are_told_are_those_of_the_code() -> None:
     assert f"at least every {BACKOFF_SECONDS[-1]} seconds" in readme
     assert f"{RESERVED_REQUESTS} requests a minute are left" in doc
     assert f"again after {Patience().failed:g} seconds" in doc and f"again after {Patience().lost:g} seconds" in doc
-    assert f"daily ones at {DAILY_AT:%H:%M}" in readme
+    assert f"`daily` (at {DAILY_AT:%H:%M})" in readme
+    assert f"comes at {DIGEST_AT:%H:%M} of the person's time zone" in readme
+    assert f"({ROWS} at most)" in readme
     assert f"{DEFAULT_LIMIT} requests a minute" in readme
     assert f"{MAX_MESSAGE_LENGTH:,} characters" in readme
     assert f"PostgreSQL {OLDEST_SERVER // 10_000} or newer" in readme
@@ -286,6 +290,7 @@ def app(school: School, zulip: SandboxZulip, tmp_path: Path) -> Iterator[App]:
         "lms_bot_store": f"sqlite:///{tmp_path / 'store.db'}",
         "lms_initial_lookback": str(30 * 86_400),
         "lms_group_seconds": "0",
+        "lms_default_notify": "everything",
     }
     settings = load_settings(given, environ={}, dotenv=None)
     app = build_app(settings, Credentials(bot.delivery_email, bot.api_key, zulip.site))
@@ -317,9 +322,13 @@ def test_classes_of_ones_own_are_used_as_shown(tmp_path: Path, monkeypatch: pyte
     (config,) = re.findall(r"```ini\n(\[lms_bot\].*?)```", read("doc.md"), re.DOTALL)
     (tmp_path / "lms_bot.conf").write_text(config, encoding="utf-8")
     app = build_app(load_settings(tmp_path / "lms_bot.conf", environ={}, dotenv=None, require_lms=False))
-    for name, part in (("HouseFormatter", app.formatter), ("HouseMapper", app.users), ("HouseHandler", app.events)):
+    for name, part in (
+        ("HouseFormatter", app.formatters.long),
+        ("HouseMapper", app.users),
+        ("HouseHandler", app.events),
+    ):
         assert type(part).__name__ == name and name in shown
-    assert app.formatter.format_notification_message(FIRST_NEWS).endswith("Tell them so!")
+    assert app.formatters.long.format_notification_message(FIRST_NEWS).endswith("Tell them so!")
     assert app.events.decides_one_by_one
     app.stop()
 

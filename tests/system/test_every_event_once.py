@@ -143,6 +143,7 @@ class LMSMachine(RuleBasedStateMachine):
             Settings.model_validate(
                 {
                     "lms_db_url": self.url,
+                    "lms_default_notify": "everything",
                     "lms_bot_store": self.store,
                     "lms_initial_lookback": 0,
                     "lms_sweep_budget": self.budget_ms,

@@ -91,6 +91,7 @@ def place(
     monkeypatch.setenv("LMS_DB_URL", lms.url)
     monkeypatch.setenv("LMS_BOT_STORE", store_url)
     monkeypatch.setenv("LMS_GROUP_SECONDS", "0")
+    monkeypatch.setenv("LMS_DEFAULT_NOTIFY", "everything")
     monkeypatch.setenv("ZULIP_CONFIG", str(zulip.write_zuliprc(place.bot, tmp_path / "zuliprc")))
     set_app(None)
     yield place
@@ -520,7 +521,8 @@ def test_classes_named_in_the_environment_are_used(place: Place, monkeypatch: py
     Recording.handled.clear()
     event = create(place)
     get_app().events.process_pending_events()
-    assert place.said() == place.said(place.anna) == ["🎉 JOHN_DOE\n🕒 <time:2026-01-15T12:00:00Z>"]
+    assert place.said() == place.said(place.anna)
+    assert [text.partition("\n\n---")[0] for text in place.said()] == ["🎉 JOHN_DOE\n🕒 <time:2026-01-15T12:00:00Z>"]
     assert Recording.handled == [event.event_id]
 
 

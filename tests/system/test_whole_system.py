@@ -84,9 +84,9 @@ def test_a_mentors_stats_count_her_students_only(town: Town) -> None:
 @pytest.mark.parametrize("period", ["", "today", "week", "month", "last hour", "3 days", "in the last 2 days"])
 def test_a_mentors_summary_is_of_her_students_only(town: Town, period: str) -> None:
     answer = town.ask("anna", f"summary {period}")
-    assert "| john_doe | 1 | 1 |" in answer
+    assert "| john_doe | ❌ 1 🎉 1 |" in answer
     assert "zoe" not in answer
-    assert "Zoë Müller (zoe_m)" in town.ask("carla", f"summary {period}")
+    assert "| Zoë Müller |" in town.ask("carla", f"summary {period}")
 
 
 def test_yesterday_nothing_happened(town: Town) -> None:
@@ -105,7 +105,7 @@ def test_a_mentor_reads_a_students_history(town: Town) -> None:
 def test_a_mentor_sees_her_students(town: Town) -> None:
     answer = town.ask("bob", "students")
     assert "**Your 1 student**" in answer
-    assert "| john_doe | <time:" in answer
+    assert "| ❌ john_doe | ❌ 35% History of Art | <time:" in answer
     assert "zoe" not in answer
 
 
@@ -191,7 +191,7 @@ def test_an_admin_sees_the_counts_of_all(town: Town) -> None:
 def test_an_admins_summary_is_of_everybody(town: Town, question: str) -> None:
     answer = town.ask("ada", question)
     assert "| john_doe |" in answer
-    assert "| Zoë Müller (zoe_m) |" in answer
+    assert "| Zoë Müller |" in answer
 
 
 def test_an_admin_reads_anybodys_history(town: Town) -> None:

@@ -152,7 +152,9 @@ def test_with_notify_a_mentor_gets_one_catch_up_message(lms: School, zulip: Sand
     anna = zulip.add_person("Anna", email="anna@school.example", delivery_email="anna@school.example")
     bot = zulip.add_person("LMS bot", is_bot=True)
     store_url = f"sqlite:///{tmp_path / 'store.db'}"
-    settings = Settings.model_validate({"lms_db_url": lms.url, "lms_bot_store": store_url})
+    settings = Settings.model_validate(
+        {"lms_db_url": lms.url, "lms_bot_store": store_url, "lms_default_notify": "everything"}
+    )
     app = build_app(settings, Credentials(bot.delivery_email, bot.api_key, zulip.site))
     assert isinstance(app.gateway, Gateway)
     for minute in range(300):

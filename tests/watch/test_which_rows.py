@@ -66,8 +66,13 @@ class Watch:
         self.lms = lms
         self.credentials = credentials
         self.settings: Settings = load_settings(
-            {"lms_db_url": lms.url, "lms_bot_store": f"sqlite:///{folder / 'store.db'}", "lms_group_seconds": "0"}
-            | settings,
+            {
+                "lms_db_url": lms.url,
+                "lms_bot_store": f"sqlite:///{folder / 'store.db'}",
+                "lms_group_seconds": "0",
+                "lms_default_notify": "everything",
+                **settings,
+            },
             environ={},
             dotenv=None,
         )
@@ -409,7 +414,7 @@ def test_a_row_of_nulls_becomes_an_event_without_the_word_none(lms: School, tmp_
         assert utc_now() - event.timestamp < timedelta(minutes=1)
         assert list(event.activity_metadata) == EXAM_KEYS
     for event in watch.events():
-        message = watch.app.formatter.format_notification_message(event)
+        message = watch.app.formatters.long.format_notification_message(event)
         assert "None" not in message
         assert "null" not in message
         assert f"`#{event.event_id}`" in message
@@ -428,7 +433,7 @@ def test_a_student_with_a_display_name_shows_with_it(watch: Watch) -> None:
     max_ = watch.lms.add_student("max", mentors=[watch.anna], first_name="Max", last_name="Musterfrau")
     for student in (jane, max_):
         watch.lms.start_exam(student, watch.exam)
-    messages = [watch.app.formatter.format_notification_message(event) for event in watch.poll()]
+    messages = [watch.app.formatters.long.format_notification_message(event) for event in watch.poll()]
     assert "**Jane Smith (jane_smith)** has started the exam: **Maths**" in messages[0]
     assert "(max)** has started the exam:" in messages[1]
 

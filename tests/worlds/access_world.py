@@ -98,6 +98,7 @@ def open_access_world(lms: School, zulip: SandboxZulip, folder: Path) -> AccessW
     user_map.write_text("\n".join(["lms_kind,lms_username,zulip_user", *lines, ""]), encoding="utf-8")
     section: dict[str, Any] = {
         "lms_db_url": lms.url,
+        "lms_default_notify": "everything",
         "lms_bot_store": f"sqlite:///{folder / 'store.db'}",
         "lms_initial_lookback": "31536000",
         "lms_user_map": str(user_map),

@@ -14,19 +14,27 @@ from typing import TYPE_CHECKING, Any, cast
 from lms_bot.chat import Reply, respond
 from lms_bot.chat.language.question import Context
 from lms_bot.core.activities import ActivityType
-from lms_bot.core.clock import find_zone
+from lms_bot.core.clock import UTC, find_zone
+from lms_bot.insight.school_calendar import SchoolCalendar
 from lms_bot.lms.people import Mentor, Student
+from lms_bot.notify.brief import BriefFormatter
+from lms_bot.notify.digests import DigestParts, DigestWriter
 from lms_bot.notify.events import LMSActivityEventHandler, RetryOutcome
 from lms_bot.notify.formatter import MessageFormatter
-from lms_bot.notify.preferences import PreferenceBook, Preferences
+from lms_bot.notify.formatters import Formatters
+from lms_bot.notify.preference_book import PreferenceBook
+from lms_bot.notify.preferences import Preferences
 from lms_bot.operation.health import Check
+from lms_bot.outbox.outbox import Outbox
 from lms_bot.people.access import Access
 from lms_bot.people.rosters import Roster
 from lms_bot.people.users import UnmappedMentor, UserMapper
+from lms_bot.settings.checks import WEEKDAYS
 from lms_bot.store.attempts import AttemptBook
 from lms_bot.store.conversation import AuditEntry
 from lms_bot.store.counters import Counters
 from lms_bot.store.database import Store, open_store
+from lms_bot.store.deliveries import Deliveries
 from lms_bot.store.messages import Delivery, Message
 from lms_bot.store.models import LMSActivityEvent, LMSEventLog
 from lms_bot.zulip.gateway import ZulipUser
@@ -132,6 +140,9 @@ class People:
         keys = {key for mentor in mentors for key in BELOW.get(mentor.key, ())}
         return [mentor for mentor in MENTOR_OF.values() if mentor.key in keys]
 
+    def get_mentors_in_zulip(self) -> dict[int, list[Mentor]]:
+        return {user_id: [mentor] for user_id, mentor in MENTOR_OF.items()}
+
     def get_student_for_zulip_user(self, user: ZulipUser) -> Student | None:
         return JOHN if user.user_id == PUPIL else None
 
@@ -196,7 +207,9 @@ class World:
             preferences=PreferenceBook(store, {}),
             get_zone=self._get_zone,
             on_preferences_changed=self._wake,
-            formatter=MessageFormatter(),
+            formatters=Formatters(MessageFormatter(), BriefFormatter()),
+            calendar=SchoolCalendar(frozenset(WEEKDAYS[:5]), UTC, (), store),
+            digests=self._make_digests(),
             events=cast("LMSActivityEventHandler", self.events),
             get_checks=lambda: [Check("store", True, "answers"), Check("LMS", False, "connection refused")],
             poll=self._poll,
@@ -204,6 +217,20 @@ class World:
             is_notifying=True,
             is_grouping=True,
             poll_seconds=60,
+        )
+
+    def _make_digests(self) -> DigestWriter:
+        return DigestWriter(
+            DigestParts(
+                store=self.store,
+                outbox=Outbox(self.store, Deliveries(self.store)),
+                preferences=PreferenceBook(self.store, {}),
+                users=cast("UserMapper", self.people),
+                calendar=SchoolCalendar(frozenset(WEEKDAYS[:5]), UTC, (), self.store),
+                get_zone=self._get_zone,
+                is_ready=lambda: True,
+                escalate_days=3,
+            )
         )
 
     def change(self, **parts: Any) -> None:

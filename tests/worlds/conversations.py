@@ -19,6 +19,7 @@ from typing import Any
 from lms_bot.chat.commands.notes import write_note
 from lms_bot.core.activities import ActivityType
 from lms_bot.notify.events import RetryOutcome
+from lms_bot.store.concerns import Concern, ConcernKind
 from lms_bot.store.messages import DeliveryState
 from lms_bot.store.models import KeyValue, RejectedRow
 from tests.worlds.chat_world import (
@@ -117,6 +118,19 @@ CONVERSATIONS = (
         done jane
         open
         reopen #3"""),
+    show("Who needs me", "Maria", """
+        needs
+        concerns john
+        snooze jane 5 days ill
+        needs
+        unsnooze jane
+        done john
+        digest
+        digest weekly mon 8:00
+        watch jane
+        unwatch jane
+        notify digest
+        notify calm"""),
     show("Being left in peace", "Maria", """
         mute john until monday
         quiet 21:00-07:00 except failed
@@ -142,6 +156,11 @@ CONVERSATIONS = (
     show("An admin", "Ada", """
         history zoe
         audit
+        needs all
+        notify default everything
+        notify default setting
+        holiday 2026-03-30..2026-04-10 Easter
+        holidays
         summary week all"""),
     talk("Help", "Maria", """
         help
@@ -272,6 +291,24 @@ def seed(world: World) -> None:
     world.add_delivery(failed, "mentor:7", state=DeliveryState.UNMAPPED.value, reason="no Zulip user has the address")
     world.add_error(failed, "mentor chen.wei: no Zulip user has the e-mail address")
     with world.store.transaction():
+        since = NOW - timedelta(days=9)
+        facts: dict[str, Any] = {"exams": ["Physics Midterm"] * 3, "percentages": [48, 41, 39], "of_exam": 3}
+        Concern.create(
+            student_id=JOHN.student_id,
+            kind=ConcernKind.FAILING,
+            opened_at=NOW,
+            changed_at=NOW,
+            since_at=since,
+            facts={**facts, "in_row": 3, "exam": "Physics Midterm"},
+        )
+        Concern.create(
+            student_id=JANE.student_id,
+            kind=ConcernKind.LEFT_OPEN,
+            opened_at=NOW,
+            changed_at=NOW,
+            since_at=NOW - timedelta(days=5),
+            facts={"exams": [["Chemistry Basics", since.isoformat()]], "count": 1},
+        )
         KeyValue.put("last_good_poll", (NOW - timedelta(seconds=30)).isoformat())
         RejectedRow.create(
             stream="attempts", row_key="5", problem="unknown state", reason="state is 'limbo'", rejected_at=NOW

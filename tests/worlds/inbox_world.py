@@ -55,7 +55,8 @@ class InboxWorld:
     @contextmanager
     def running(self, habits: Habits = QUICK, **settings: Any) -> Iterator[App]:
         """The bot, listening; stopped at the end of the block."""
-        given: dict[str, Any] = {"lms_bot_store": self.store_url, "lms_activity_monitor_enabled": "false", **settings}
+        given: dict[str, Any] = {"lms_bot_store": self.store_url, "lms_activity_monitor_enabled": "false"}
+        given |= {"lms_default_notify": "everything"} | settings
         if self.lms_url is not None:
             given["lms_db_url"] = self.lms_url
         credentials = Credentials(self.bot.delivery_email, self.bot.api_key, self.zulip.site)

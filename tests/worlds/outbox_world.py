@@ -14,6 +14,7 @@ from lms_bot.app import App, build_app
 from lms_bot.core.clock import utc_now
 from lms_bot.outbox.sender import Patience
 from lms_bot.settings.settings import Settings
+from lms_bot.store.concerns import PersonNews
 from lms_bot.store.messages import Delivery, DeliveryState, Message, MessageState
 from lms_bot.store.models import LMSActivityEvent, LMSEventLog
 from lms_bot.zulip.gateway import Credentials, Gateway
@@ -58,10 +59,14 @@ class OutboxWorld:
         self._numbers = count(1)
         self.app = self.open_app()
         self.notifier = get_notifier(self.app)
+        with self.app.store.transaction():
+            for person in (self.anna, self.bob):
+                PersonNews.create(zulip_user_id=person.user_id, welcomed_at=self._now)
 
     def open_app(self, store: Store | None = None) -> App:
         """The bot as after a start, on the store as it is."""
-        settings = {"lms_bot_store": self.store_url, "lms_group_seconds": 0, **self.settings}
+        settings = {"lms_bot_store": self.store_url, "lms_group_seconds": 0, "lms_default_notify": "everything"}
+        settings |= self.settings
         return build_app(
             Settings.model_validate(settings), store=store, gateway=self.new_gateway(), patience=PATIENCE
         )
@@ -88,6 +93,9 @@ class OutboxWorld:
     def restart(self) -> None:
         self.app = self.open_app()
         self.notifier = get_notifier(self.app)
+        with self.app.store.transaction():
+            for person in (self.anna, self.bob):
+                PersonNews.create(zulip_user_id=person.user_id, welcomed_at=self._now)
 
     def close(self) -> None:
         self.app.store.close_thread()

@@ -28,6 +28,7 @@ TO_END_IN_SECONDS = 15.0
 """After a signal. README promises five, which a busy machine may not keep; what must not be waited for takes more."""
 
 LOOK_SECONDS = 0.01
+WELCOME = "\n\n---\n\n👋"
 FOREIGN_SETTINGS = ("LMS_", "ZULIP_", "PG", "PYTHONPATH")
 
 
@@ -187,6 +188,7 @@ class Town:
             "lms_bot_store": self.store_url,
             "lms_activity_poll_interval": 0.2,
             "lms_group_seconds": 0,
+            "lms_default_notify": "everything",
         }
 
     def write_config(self, **settings: object) -> Path:
@@ -245,8 +247,9 @@ class Town:
     # ---- what people see ----
 
     def told(self, name: str) -> list[str]:
-        """What the bot wrote to this person alone."""
-        return [one.content for one in self.zulip.messages(sender=self.bot, to=self.people[name])]
+        """What the bot wrote to this person alone, without what it says of itself below the first."""
+        messages = self.zulip.messages(sender=self.bot, to=self.people[name])
+        return [one.content.partition(WELCOME)[0] for one in messages]
 
     def titles(self, name: str) -> list[str]:
         """The first lines of it."""

@@ -92,6 +92,7 @@ class Watching:
 
     def __init__(self, lms_url: str, store_url: str, **settings: Any) -> None:
         section = {"lms_db_url": lms_url, "lms_bot_store": store_url, "lms_initial_lookback": "0"}
+        section |= {"lms_default_notify": "everything"}
         section["lms_sweep_budget"] = "60000"  # one poll sees all, however slow the machine is just now
         section |= {name: str(value) for name, value in settings.items()}
         self.settings = load_settings(section, environ={}, dotenv=None)

@@ -6,7 +6,7 @@ import ast
 import inspect
 import re
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,12 +17,15 @@ from lms_bot.chat.commands.history import format_history
 from lms_bot.chat.commands.rendering import format_name
 from lms_bot.chat.commands.table import COMMANDS
 from lms_bot.core.activities import ActivityType
+from lms_bot.core.so_far import SoFar
 from lms_bot.insight.reports.students import EventPage
 from lms_bot.lms.standard import grant_statements
+from lms_bot.notify.brief import BriefFormatter
 from lms_bot.notify.formatter import MessageFormatter
 from lms_bot.settings.documents import settings_markdown
-from lms_bot.store import conversation, messages, models, totals
+from lms_bot.store import concerns, conversation, messages, models, totals
 from tests.places import REPOSITORY
+from tests.worlds.mentors_week import MONDAY, format_week, open_week
 
 ROLE = "lms_bot_reader"
 
@@ -39,6 +42,7 @@ PUBLIC_METHODS: dict[str, tuple[str, ...]] = {
         "format_notification_message", "format_group_messages", "format_summary_message",
         *(f"format_{event_type.value}_message" for event_type in ActivityType),
     ),
+    "BriefFormatter": (),
     "LMSActivityEvent": (
         "get_unprocessed_for_ai", "mark_processed_for_ai", "get_student_history", "get_in_range",
         "get_with_errors", "get_counts_by_type", "get_student_totals",
@@ -78,6 +82,10 @@ def _event(number: int, event_type: str, person: Person, work: Work, at: str, **
 
 PASSED = {"score": 85, "percentage": 85, "result": "pass", "time_taken": "0:45:00"}
 FIRST_NEWS = _event(12, "exam_passed", JOHN, FINAL, "14:30", **PASSED)
+FAILURE = _event(28, "exam_failed", JOHN, FINAL, "14:30", percentage=40, score=8)
+FAILURE.student_display_name = "John Doe"
+FAILURE.so_far = SoFar(tries=2, before=35.0, failures_in_row=3, failures_of_exam=2)
+DIGEST_OF = timedelta(days=3, hours=7, minutes=30)
 LATER_NEWS = (
     _event(13, "exam_failed", JANE, QUIZ, "14:31", percentage=40, score=8),
     _event(14, "content_watched", LI_NA, EQUATIONS, "14:33"),
@@ -88,12 +96,22 @@ LATER_NEWS = (
 
 
 def message_sample() -> str:
-    return _block("text", MessageFormatter().format_notification_message(FIRST_NEWS))
+    return _block("text", BriefFormatter().format_notification_message(FAILURE))
+
+
+def digest_sample() -> str:
+    with open_week() as week:
+        (text,) = [text for now, text in week.live() if now == MONDAY + DIGEST_OF]
+    return _block("text", text)
 
 
 def group_sample() -> str:
     ((content, _),) = MessageFormatter().format_group_messages(LATER_NEWS)
     return _block("text", content)
+
+
+def long_sample() -> str:
+    return _block("text", MessageFormatter().format_notification_message(FIRST_NEWS))
 
 
 def answer_sample() -> str:
@@ -137,7 +155,7 @@ def tables_table() -> str:
 
 
 def _store_models() -> list[type[Model]]:
-    modules = (models, messages, totals, conversation)
+    modules = (models, messages, totals, conversation, concerns)
     classes = dict.fromkeys(one for module in modules for one in vars(module).values() if isinstance(one, type))
     return [one for one in classes if issubclass(one, models.BaseModel) and one is not models.BaseModel]
 
@@ -200,13 +218,21 @@ def _block(language: str, text: str) -> str:
 WRITTEN: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {
         "message": message_sample,
+        "digest": digest_sample,
         "group": group_sample,
         "answer": answer_sample,
         "grants": grants_block,
         "settings": settings_markdown,
         "commands": commands_table,
     },
-    "doc.md": {"ways": ways_table, "conversations": conversations_part, "tables": tables_table, "api": api_block},
+    "doc.md": {
+        "week": format_week,
+        "long": long_sample,
+        "ways": ways_table,
+        "conversations": conversations_part,
+        "tables": tables_table,
+        "api": api_block,
+    },
     "benchmarks/README.md": {"benchmarks": benchmarks_table},
 }
 

@@ -21,9 +21,12 @@ from lms_bot.chat.language.arguments import Listing, read_listing, read_student
 from lms_bot.chat.language.command_finder import ALL
 from lms_bot.chat.language.periods import UNCLEAR_PERIOD, Period
 from lms_bot.chat.language.question import Command, Question, WrongArguments
+from lms_bot.chat.language.student_index import word_for
 from lms_bot.chat.language.words import format_refs, read_numbers, strip_fillers
-from lms_bot.core.markdown import disarm, event_ref, time_tag
+from lms_bot.core.markdown import code, disarm, event_ref, time_tag
 from lms_bot.insight import seen
+from lms_bot.insight.concerns.reads import get_open_concerns
+from lms_bot.insight.concerns.tellings import get_concerns_told_with, mark_concerns_reopened, mark_concerns_seen
 from lms_bot.people.access import Audience
 from lms_bot.store.models import LMSActivityEvent
 
@@ -42,18 +45,26 @@ def answer_done(question: Question) -> str:
         return _mark_all_open(question, question.students_in_sight, "")
     student, _ = read_student(question)
     question.audit(student.student_id)
-    return _mark_all_open(question, [student.student_id], f" of **{name_of(student)}**")
+    return _mark_all_open(question, [student.student_id], f" of **{name_of(student)}**", word_for(student))
 
 
 def _mark_named(question: Question, numbers: list[int]) -> str:
     known = seen.get_ids_in_sight(question.asker, numbers)
+    concerns = _get_concerns_told_with(question, known)
     before = seen.get_seen_by(known)
     with question.context.store.transaction():
         seen.mark_seen(known, question.zulip_user_id, zulip_message_id=question.message_id, now=question.now)
+        mark_concerns_seen(concerns, question.zulip_user_id, question.now)
     fresh = [one for one in known if one not in before]
     lines = [f"✅ Seen to: {format_refs(fresh)}."] if fresh else []
     lines += _format_seen_before(question, before)
     return "\n".join([*lines, *_format_unknown(numbers, known)])
+
+
+def _get_concerns_told_with(question: Question, event_ids: Collection[int]) -> list[int]:
+    """What the asker was told of together with these events, of students they may see."""
+    told_with = get_concerns_told_with(event_ids, question.zulip_user_id)
+    return [one.concern_id for one in told_with if question.asker.may_see(one.student_id)]
 
 
 def _format_seen_before(question: Question, seen_by: dict[int, list[int]]) -> list[str]:
@@ -71,27 +82,52 @@ def _format_person(question: Question, zulip_user_id: int) -> str:
     return disarm(user.full_name, max_length=NAME_LENGTH) if user else "somebody"
 
 
-def _mark_all_open(question: Question, student_ids: Collection[int] | None, whose: str) -> str:
+def _mark_all_open(
+    question: Question, student_ids: Collection[int] | None, whose: str, word: str = "<student>"
+) -> str:
     event_ids = seen.get_open_ids(question.zulip_user_id, student_ids)
+    # For everybody, those the asker may act on are their own students': an admin's word on all would hide them all.
+    concerned = question.asker.students.keys() if student_ids is None else student_ids
+    concerns = [one.concern_id for one in get_open_concerns(concerned) if one.seen_at is None]
     with question.context.store.transaction():
         seen.mark_seen(event_ids, question.zulip_user_id, zulip_message_id=question.message_id, now=question.now)
-    if not event_ids:
+        mark_concerns_seen(concerns, question.zulip_user_id, question.now)
+    if not event_ids and not concerns:
         return f"✅ Nothing is open{whose}."
-    return f"✅ Seen to: {count(len(event_ids), 'event')}{whose}."
+    what = [count(len(event_ids), "event")] if event_ids else []
+    what += [count(len(concerns), "concern")] if concerns else []
+    note = f" {code(f'note {word} …')} writes down what you agreed." if concerns else ""
+    return f"✅ Seen to: {' and '.join(what)}{whose}.{note}"
 
 
 def answer_reopen(question: Question) -> str:
+    """Takes back that events were seen to, with what was told with them; or of a student, all that is the matter."""
+    if not strip_fillers(question.words):
+        raise WrongArguments("Which events, or whose concerns?")
     numbers = read_numbers(question.words)
     if not numbers:
-        raise WrongArguments("Which events?")
+        return _reopen_concerns(question)
     known = seen.get_ids_in_sight(question.asker, numbers)
     closed = list(seen.get_seen_by(known))
     with question.context.store.transaction():
         seen.mark_unseen(closed)
+        mark_concerns_reopened(_get_concerns_told_with(question, known))
     still = [one for one in known if one not in closed]
     lines = [f"📂 Open again: {format_refs(closed)}."] if closed else []
     lines += [f"📂 Open already: {format_refs(still)}."] if still else []
     return "\n".join([*lines, *_format_unknown(numbers, known)])
+
+
+def _reopen_concerns(question: Question) -> str:
+    student, _ = read_student(question)
+    question.audit(student.student_id)
+    open_ones = get_open_concerns([student.student_id])
+    with question.context.store.transaction():
+        reopened = mark_concerns_reopened([one.concern_id for one in open_ones])
+    name = f"**{name_of(student)}**"
+    if not reopened:
+        return f"📂 Nobody has seen to anything that is the matter with {name} now."
+    return f"📂 Open again: {count(reopened, 'concern')} of {name}."
 
 
 def _format_unknown(numbers: Iterable[int], known: Collection[int]) -> list[str]:
@@ -123,11 +159,13 @@ def answer_open(question: Question) -> str:
         return f"✅ Nothing is open: all you were told of {period.label} is seen to."
     head = f"📂 **Open** · {period.label} · {count(found.total, 'event')}, worst first"
     more = page_note(listing.page, found.total, f"open {listing.said}".strip())
-    rows = [
-        [time_tag(one.timestamp), _name_student(one), format_act(one), format_result(one), event_ref(one.event_id)]
-        for one in found.events
-    ]
-    return format_page(head, ("When", "Student", "What", "Result", "Event"), rows, [more, HOW_TO_CLOSE])
+    rows = [[_name_student(one), _format_what(one), time_tag(one.timestamp)] for one in found.events]
+    return format_page(head, ("Student", "What", "When"), rows, [more, HOW_TO_CLOSE])
+
+
+def _format_what(event: LMSActivityEvent) -> str:
+    """`❌ did not pass: Algebra 40 (40%) `#12``"""
+    return " ".join(filter(None, (format_act(event), format_result(event), event_ref(event.event_id))))
 
 
 def _name_student(event: LMSActivityEvent) -> str:
@@ -144,7 +182,8 @@ COMMANDS = (
         "done #12 #15", answer_done, aliases=("seen",), is_about_own_students=True,
     ),
     Command(
-        "reopen", "reopen <event>…", "take back that events were seen to", Audience.KNOWN, "reopen #12",
+        "reopen", "reopen <event>…|<student>", "take back that events, or a student's concerns, were seen to",
+        Audience.KNOWN, "reopen #12",
         answer_reopen, aliases=("undone",), is_about_own_students=True,
     ),
 )  # fmt: skip

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from functools import partial
 
-from lms_bot.chat.commands.notify import format_notify, format_told
+from lms_bot.chat.commands.notify import format_told
 from lms_bot.chat.commands.quiet import format_mutes, format_times
 from lms_bot.chat.commands.rendering import MAX_LENGTH, NAME_LENGTH, count, name_of
 from lms_bot.chat.commands.status import (
+    format_digest_time,
     format_held_back,
     format_watch,
     get_mutes,
@@ -22,9 +23,12 @@ from lms_bot.chat.language.question import Command, Question
 from lms_bot.core.activities import ActivityType
 from lms_bot.core.errors import LMSBotError
 from lms_bot.core.markdown import code, disarm, fit_lines
+from lms_bot.insight.digest import Digest
 from lms_bot.insight.reports.outgoing import count_dead, count_unsent
-from lms_bot.notify.preferences import When
+from lms_bot.notify.concern_wording import format_concern
+from lms_bot.notify.digest_message import format_digest
 from lms_bot.people.access import Audience
+from lms_bot.store.concerns import Concern, ConcernKind
 from lms_bot.store.models import LMSActivityEvent
 
 logger = logging.getLogger(__name__)
@@ -33,7 +37,11 @@ NAMES_SHOWN = 5
 NO_EVENT = 0
 """The number of a sample's event: none has it."""
 
-HOW_TO_CHANGE = "Change it with `notify`, `mute`, `unmute`, `quiet` and `workdays`; `help notify` shows how."
+SAMPLE_NAME = "Sample Student"
+HOW_TO_CHANGE = (
+    "Change it with `notify`, `watch`, `unwatch`, `digest`, `mute`, `unmute`, `quiet` and `workdays`;"
+    " `help notify` shows how."
+)
 SAMPLES_HEAD = "🧪 **Samples** of how I tell you of a student. Nobody did any of this, and nothing is written down."
 BETWEEN_SAMPLES = "\n\n---\n\n"
 
@@ -47,11 +55,13 @@ _LESSON = {"course_title": "Sample Course", "chapter_name": "Sample Chapter", "c
 
 
 def answer_test(question: Question) -> str:
-    """A message of each kind, as the configured formatter writes it, of a student who does not exist."""
-    formatter = question.context.formatter
+    """A message of each kind, as the configured formatter writes it, a concern and a digest; of nobody."""
+    formatter = question.context.formatters.choose(get_preferences(question).general)
     events = list(_make_samples(question))
     samples = [_format_sample(one.event_type, partial(formatter.format_notification_message, one)) for one in events]
     samples.append(_format_sample("group", lambda: formatter.format_group_messages(events)[0][0]))
+    concern, digest = _make_digest(question)
+    samples += [format_concern(concern, SAMPLE_NAME), format_digest(digest)]
     return _join_samples(samples)
 
 
@@ -62,12 +72,22 @@ def _make_samples(question: Question) -> Iterator[LMSActivityEvent]:
             event_type=kind.value,
             student_id=NO_EVENT,
             student_username="sample_student",
-            student_display_name="Sample Student",
+            student_display_name=SAMPLE_NAME,
             activity_id=number,
             activity_title="Sample Exam" if kind.is_exam else "Sample Lesson",
             activity_metadata={**_KNOWN.get(kind, {} if kind.is_exam else _LESSON)},  # a formatter may change it
             timestamp=question.now - timedelta(hours=1),
         )
+
+
+def _make_digest(question: Question) -> tuple[Concern, Digest]:
+    """A concern, and the digest that tells of another."""
+    since, now = question.now - timedelta(days=9), question.now
+    failing = {"in_row": 3, "exams": ["Sample Exam", "Another Sample"], "percentages": [36.0, 41.0]}
+    urgent = Concern(student_id=NO_EVENT, kind=ConcernKind.FAILING.value, since_at=since, facts=failing)
+    silent = Concern(student_id=NO_EVENT, kind=ConcernKind.SILENT.value, since_at=since, facts={"school_days": 7})
+    names = {NO_EVENT: SAMPLE_NAME}
+    return urgent, Digest(now - timedelta(days=1), now, students=1, fresh=[silent], names=names)
 
 
 def _format_sample(kind: str, make: Callable[[], str]) -> str:
@@ -165,9 +185,8 @@ def _why_no_mentor(question: Question) -> str:
 
 def _explain_preferences(question: Question) -> Iterable[str]:
     preferences = get_preferences(question)
-    off = [kind.value for kind in ActivityType if preferences.get_when(kind.value) is When.OFF]
-    if off:
-        yield format_notify(off, When.OFF)
+    yield from format_told(preferences, question.asker.students)
+    yield format_digest_time(preferences)
     if is_ahead(question, preferences.muted_until):
         yield format_mutes(preferences.muted_until, {})[0]
     if mutes := get_mutes(question):
@@ -181,7 +200,8 @@ def answer_settings(question: Question) -> str:
     muted_until = preferences.muted_until if is_ahead(question, preferences.muted_until) else None
     mutes = {key: (question.asker.students.get(int(key)), until) for key, until in get_mutes(question).items()}
     times = format_times(preferences, str(question.zone), question.has_unknown_zone)
-    head = ["⚙️ **Your settings**", "", *format_told(preferences), *times]
+    told = [*format_told(preferences, question.asker.students), format_digest_time(preferences)]
+    head = ["⚙️ **Your settings**", "", *told, *times]
     held = format_held_back(get_own_held_back(question))
     return fit_lines(head, format_mutes(muted_until, mutes), [held, HOW_TO_CHANGE], limit=MAX_LENGTH)
 

@@ -1,51 +1,50 @@
-"""`students`, `summary`, `stats`: many students at once, of the asker's own or of all."""
+"""`students`, `summary`: many students at once, of the asker's own or of all."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import astuple
-from datetime import timedelta
+from datetime import datetime, timedelta, tzinfo
 
+from lms_bot.chat.commands.needs import format_needs_in_short
 from lms_bot.chat.commands.rendering import (
     NO_ACTIVITY,
     NO_STUDENTS,
     PAGE_ROWS,
     check_page,
     count,
+    format_date,
     format_mark,
     format_page,
     format_title,
-    get_names,
+    get_short_names,
     list_counts,
-    name_of,
     page_note,
 )
 from lms_bot.chat.language.arguments import get_everybody, read_listing, read_page
 from lms_bot.chat.language.periods import UNCLEAR_PERIOD, get_period_before
 from lms_bot.chat.language.question import Command, Question, WrongArguments
-from lms_bot.core.errors import LMSBotError
-from lms_bot.core.markdown import disarm, table_head, table_row, time_tag
+from lms_bot.core.markdown import time_tag
 from lms_bot.core.normalize import normalize
+from lms_bot.insight.digest import get_needs
 from lms_bot.insight.reports.counting import (
     StudentSummary,
     SummaryPage,
     Totals,
-    get_counts_by_type,
     get_summary,
-    get_week_counts,
 )
 from lms_bot.insight.reports.students import Attention, Flag, get_attention
 from lms_bot.lms.people import Student
-from lms_bot.notify.formatter import EMOJI, LABELS, UNKNOWN_TYPE_EMOJI
 from lms_bot.people.access import Audience
 
 WEEK = timedelta(days=7)
 CONTENT = "content"
 RESULT_WORDS = ("failed", "left open", "passed", "completed", CONTENT)
-SUMMARY_HEADERS = (
-    "Student", "❌ Failed", "📝 Left open", "🎉 Passed", "✅ Completed", "📚 Contents", "Last",
-)  # fmt: skip
+SUMMARY_HEADERS = ("Student", "❌ 📝 🎉 ✅ 📚", "Last")
+SUMMARY_MARKS = ("❌", "📝", "🎉", "✅", "📚")
+"""Failed, left open, passed, completed, contents: as few columns as a phone shows."""
+
 FLAGS = {Flag.FAILED: "❌", Flag.LEFT_OPEN: "📝", Flag.SILENT: "💤"}
 FLAG_WORDS = {Flag.FAILED: "failed their last exam", Flag.LEFT_OPEN: "left an exam open", Flag.SILENT: "silent"}
 
@@ -72,7 +71,7 @@ def _summarise(question: Question, student_ids: Collection[int] | None) -> str:
     check_page(listing.page, found.students)
     before = get_period_before(period, question.now, question.zone)
     earlier = get_summary(before.start, before.end, student_ids, limit=0).totals
-    names = get_names(question, [row.student_id for row in found.rows])
+    names = get_short_names(question, [row.student_id for row in found.rows])
     students = None if student_ids is None else len(student_ids)
     note = page_note(listing.page, found.students, f"{question.command} {listing.said}".strip())
     return format_summary(found, names, period.label, (before.label, earlier), students, note)
@@ -123,7 +122,8 @@ def _change(difference: int) -> str:
 
 def _summary_row(name: str, one: StudentSummary) -> list[object]:
     numbers = (one.failed, one.left_open, one.passed, one.completed, one.contents)
-    return [name, *(number or None for number in numbers), time_tag(one.last_at)]
+    marks = " ".join(f"{mark} {number}" for mark, number in zip(SUMMARY_MARKS, numbers, strict=True) if number)
+    return [name, marks, time_tag(one.last_at)]
 
 
 def answer_students(question: Question) -> str:
@@ -153,11 +153,16 @@ def _list_students(question: Question, whose: str, everybody: Mapping[int, Stude
     attention = get_attention(students.keys(), question.now)
     in_order = sorted(attention.values(), key=lambda one: (*_by_urgency(one), _by_name(students[one.student_id])))
     shown = in_order[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
-    names = {one.student_id: name_of(students[one.student_id]) for one in shown}
+    names = get_short_names(question, [one.student_id for one in shown], students)
     flags = Counter(flag for one in in_order for flag in one.flags)
     left_out = f"{count(inactive, 'inactive student')} left out." if inactive else ""
     note = " ".join(filter(None, (left_out, page_note(page, len(students), question.command))))
-    return format_students(f"{whose} {count(len(students), 'student')}", names, shown, flags, note)
+    when = question.zone, question.now
+    text = format_students(f"{whose} {count(len(students), 'student')}", names, shown, flags, note, when)
+    if page > 1:
+        return text
+    needs = format_needs_in_short(question, students, get_needs(students.keys(), question.now))
+    return "\n".join([*needs, "", text]) if needs else text
 
 
 def _by_urgency(one: Attention) -> tuple[int, int]:
@@ -169,78 +174,31 @@ def _by_name(student: Student) -> tuple[str, int]:
 
 
 def format_students(
-    whose: str, names: Mapping[int, str], page: Sequence[Attention], flags: Mapping[Flag, int], note: str
+    whose: str,
+    names: Mapping[int, str],
+    page: Sequence[Attention],
+    flags: Mapping[Flag, int],
+    note: str,
+    when: tuple[tzinfo, datetime],
 ) -> str:
-    """A row for each student of this page; `flags` says how many of all there are raised. `names` are disarmed."""
+    """A row for each student of this page; `flags` says how many of all there are raised. `names` are disarmed.
+
+    `when` is where and at what time it is asked.
+    """
     flagged = list_counts({FLAG_WORDS[flag]: flags.get(flag, 0) for flag in Flag})
     legend = " · ".join(f"{FLAGS[flag]} {flag.value}" for flag in Flag if flags.get(flag))
-    rows = [_student_row(names[one.student_id], one) for one in page]
+    rows = [_student_row(names[one.student_id], one, when) for one in page]
     first_line = f"👥 **{whose}** · {flagged or 'nobody needs attention'}"
-    return format_page(first_line, ("", "Student", "Last activity", "Last result"), rows, [legend, note])
+    return format_page(first_line, ("Student", "Last result", "Last activity"), rows, [legend, note])
 
 
-def _student_row(name: str, one: Attention) -> list[object]:
-    flags = " ".join(FLAGS[flag] for flag in one.flags)
-    seen = time_tag(one.last_at) if one.last_at else "none known"
+def _student_row(name: str, one: Attention, when: tuple[tzinfo, datetime]) -> list[object]:
+    who = " ".join([*(FLAGS[flag] for flag in one.flags), name])
+    seen = format_date(one.last_at, *when) if one.last_at else "none known"
     if (last := one.last_result) is None:
-        return [flags, name, seen, ""]
+        return [who, "", seen]
     mark, title = format_mark(last.outcome, last.percentage), format_title(last.title, last.activity_id)
-    return [flags, name, seen, f"{mark} {title}"]
-
-
-def answer_stats(question: Question) -> str:
-    students = question.own_students
-    if not students:
-        return NO_STUDENTS
-    return _format_stats(question, f"Your {count(len(students), 'student')}", students.keys())
-
-
-def answer_stats_all(question: Question) -> str:
-    parts = [
-        format_numbers("📊 **All events**", question.context.events.get_event_stats()),
-        _format_stats(question, "By type", None),
-        _format_mapping(question),
-    ]
-    return "\n\n".join(parts)
-
-
-def _format_mapping(question: Question) -> str:
-    try:
-        return format_numbers("**People**", question.context.users.get_mapping_stats())
-    except LMSBotError as error:
-        return f"**People**: not known now, {disarm(error)}."
-
-
-def _format_stats(question: Question, whose: str, student_ids: Collection[int] | None) -> str:
-    """Events by type, of some students or of all, in total and in the last two weeks."""
-    now = question.now
-    total = get_counts_by_type(student_ids)
-    week, before = get_week_counts(student_ids, [(now - WEEK, None), (now - 2 * WEEK, now - WEEK)])
-    events = count(sum(total.values()), "event")
-    if not total:
-        return f"📊 **{whose}**\n\n{NO_ACTIVITY}"
-    first_line = f"📊 **{whose}** · {events}, {sum(week.values()):,} in the last 7 days"
-    return format_counts(first_line, {"In total": total, "Last 7 days": week, "The 7 before": before})
-
-
-def format_numbers(title: str, numbers: Mapping[str, object]) -> str:
-    """A two-column table of named numbers; `total_events` reads "Total events"."""
-    rows = [
-        table_row([disarm(name.replace("_", " ").capitalize()), disarm(value)]) for name, value in numbers.items()
-    ]
-    return "\n".join([title, "", *table_head(["What", "How many"]), *rows])
-
-
-def format_counts(title: str, columns: Mapping[str, Mapping[str, int]]) -> str:
-    """A table of events by type: a column for each heading, a row for each type that occurs, the totals."""
-    kinds = [*LABELS, *sorted({kind for counts in columns.values() for kind in counts if kind not in LABELS})]
-    rows: list[list[object]] = [
-        [f"{EMOJI.get(kind, UNKNOWN_TYPE_EMOJI)} {LABELS.get(kind) or disarm(kind)}", *map("{:,}".format, cells)]
-        for kind in kinds
-        if any(cells := [counts.get(kind, 0) for counts in columns.values()])
-    ]
-    rows.append(["**All**", *(f"{sum(counts.values()):,}" for counts in columns.values())])
-    return "\n".join([title, "", *table_head(["Events", *columns]), *map(table_row, rows)])
+    return [who, f"{mark} {title}", seen]
 
 
 COMMANDS = (
@@ -256,19 +214,7 @@ COMMANDS = (
 )  # fmt: skip
 
 
-STATS_COMMANDS = (
-    Command(
-        "stats", "stats", "how many events of your students there are, of each type", Audience.MENTORS, "stats",
-        answer_stats, aliases=("statistics",), is_about_own_students=True,
-    ),
-)  # fmt: skip
-
-
 ADMIN_COMMANDS = (
-    Command(
-        "stats all", "stats all", "how many events there are, told and not, and how many people I know",
-        Audience.ADMINS, "stats all", answer_stats_all, aliases=("statistics all",),
-    ),
     Command(
         "students all", "students all [page N]", "all students, who needs attention first", Audience.ADMINS,
         "students all", answer_students_all,

@@ -18,8 +18,9 @@ from lms_bot.chat.language.words import strip_fillers
 from lms_bot.core.activities import ActivityType
 from lms_bot.core.markdown import code, disarm, time_tag
 from lms_bot.lms.people import Student
-from lms_bot.notify.preferences import FOR_EVER, WEEKDAYS, Preferences, get_end_of_mute
+from lms_bot.notify.preferences import FOR_EVER, Preferences, get_end_of_mute
 from lms_bot.people.access import Audience
+from lms_bot.settings.checks import WEEKDAYS
 
 EVERYTHING = frozenset(("all", "everything", "everybody", "everyone"))
 OFF = frozenset(("off", "none", "no", "never", "nothing", "false"))
@@ -80,8 +81,8 @@ def _format_quiet(preferences: Preferences, zone_name: str) -> str:
 
 def _format_exception(preferences: Preferences) -> str:
     if preferences.failed_pass:
-        return f"Failed exams are told even at such times; {code('quiet except nothing')} ends that."
-    return f"With {code('quiet except failed')}, failed exams are told all the same."
+        return f"Failed exams are told even then; {code('quiet except nothing')} holds them back, too."
+    return f"Failed exams are held back, too; {code('quiet except failed')} has them told all the same."
 
 
 def _format_workdays(preferences: Preferences, zone_name: str) -> str:
@@ -114,7 +115,8 @@ def answer_mute(question: Question) -> str:
         if until is None:
             raise WrongArguments("I could not read until when.")
         preferences = change(question, muted_until=until)
-        also = " Failed exams are no exception to that." if preferences.failed_pass else ""
+        has_times = bool(preferences.quiet or preferences.workdays)
+        also = " Failed exams are no exception to that." if preferences.failed_pass and has_times else ""
         return _format_muted(question, "", until, "unmute all", also)
     return _mute_students(question, words)
 

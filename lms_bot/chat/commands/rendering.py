@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any
 
 from lms_bot.chat.language.question import Question, WrongArguments
@@ -12,6 +12,8 @@ from lms_bot.core.markdown import MAX_MESSAGE_LENGTH, code, disarm, fit_lines, t
 from lms_bot.core.results import Attempt, percent
 from lms_bot.insight.reports.students import get_stored_students, get_students_with_events
 from lms_bot.lms.people import Student
+from lms_bot.notify.concern_wording import format_day
+from lms_bot.notify.digest_message import name_students
 from lms_bot.notify.formatter import EMOJI, UNKNOWN_TYPE_EMOJI
 from lms_bot.notify.wording import percentage_of, value_of
 
@@ -103,6 +105,12 @@ def format_try(attempt: Attempt) -> str:
     return format_mark(attempt.outcome, attempt.percentage)
 
 
+def format_date(moment: datetime, zone: tzinfo, now: datetime) -> str:
+    """`Fri 27 Nov`, with the year where it is another than now: narrower than a `<time:>`, which names the minute."""
+    day = moment.astimezone(zone)
+    return format_day(day) if day.year == now.astimezone(zone).year else f"{format_day(day)} {day.year}"
+
+
 def count(number: int, thing: str) -> str:
     """`1 event`, `2 events`, `4,000 events`"""
     return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
@@ -154,6 +162,23 @@ def get_names(question: Question, student_ids: Collection[int]) -> dict[int, str
             found = get_students(missing)
             names |= {one.student_id: format_name(one.student_id, one.username, one.display_name) for one in found}
     return names
+
+
+def get_short_names(
+    question: Question, student_ids: Collection[int], students: Mapping[int, Student] | None = None
+) -> dict[int, str]:
+    """What these students are called, disarmed; with the username only where two of them are called alike.
+
+    `students` are known ones, by id; by default the asker's own. Others are as they were read last.
+    """
+    known = question.asker.students if students is None else students
+    people: list[tuple[int, str | None, str | None]] = [
+        (one, known[one].username, known[one].display_name) for one in student_ids if one in known
+    ]
+    for get_students in (get_stored_students, get_students_with_events):
+        if missing := set(student_ids).difference(one for one, _, _ in people):
+            people += [(one.student_id, one.username, one.display_name) for one in get_students(missing)]
+    return {one: f"Student {one}" for one in student_ids} | dict(name_students(people))
 
 
 def count_pages(rows_total: int) -> int:

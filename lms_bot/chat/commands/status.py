@@ -6,12 +6,16 @@ from datetime import timedelta
 from typing import Any
 
 from lms_bot.chat.commands.rendering import count
+from lms_bot.chat.language.dates import DAY_NAMES
 from lms_bot.chat.language.question import Command, Question
-from lms_bot.core.markdown import time_tag
+from lms_bot.core.markdown import code, time_tag
 from lms_bot.insight.reports.outgoing import count_unsent, get_moment, get_unwritten
+from lms_bot.notify.digest_times import read_digest
 from lms_bot.notify.held_back import HeldBack, get_held_back
 from lms_bot.notify.preferences import FAR_FUTURE, Preferences, get_end_of_mute
+from lms_bot.notify.welcome import MEANINGS
 from lms_bot.people.access import Audience
+from lms_bot.settings.checks import WEEKDAYS
 from lms_bot.watch.monitor import LAST_GOOD_POLL
 
 LATE = timedelta(minutes=2)
@@ -26,6 +30,9 @@ def answer_status(question: Question) -> str:
         lines.append(f"👥 You have {count(len(asker.students), 'student')}.")
     elif asker.is_mentor:
         lines.append("👥 Who your students are cannot be known now.")
+    if asker.is_mentor:
+        preferences = get_preferences(question)
+        lines += [format_own_level(preferences), format_digest_time(preferences)]
     lines.append(_format_way(question))
     return "\n".join(lines)
 
@@ -37,6 +44,21 @@ def _format_way(question: Question) -> str:
     if not on_its_way:
         return f"📬 You have been told all{' the rest' if held else ''}.{held}"
     return f"📬 {count(on_its_way, 'event')} on the way to you.{held}"
+
+
+def format_own_level(preferences: Preferences) -> str:
+    """What holds for all that nothing more precise is chosen for, and whether that was chosen."""
+    chosen = "" if preferences.level else ", as for all who chose nothing"
+    return f"🔔 **You get** {code(preferences.general.value)}{chosen}: {MEANINGS[preferences.general]}"
+
+
+def format_digest_time(preferences: Preferences) -> str:
+    wanted = read_digest(preferences.digest)
+    if wanted is None:
+        return "🔕 **Digest:** none"
+    day, at = wanted
+    when = f"every {DAY_NAMES[WEEKDAYS.index(day)].capitalize()}" if day else "each school day"
+    return f"☀️ **Digest:** {when} at {at:%H:%M}"
 
 
 def format_watch(question: Question) -> str:

@@ -7,14 +7,18 @@ from itertools import chain
 from lms_bot.chat.commands import (
     admin,
     charts,
+    digest,
     export,
     followup,
     history,
+    holiday,
+    needs,
     notes,
     notify,
     oneself,
     overview,
     quiet,
+    stats,
     status,
     students,
     titles,
@@ -51,17 +55,26 @@ HELP_ROW = Command(
 
 SECTIONS: dict[str, tuple[Command, ...]] = {
     "Look": (
+        *needs.COMMANDS,
         *overview.COMMANDS,
         *history.COMMANDS,
         *students.COMMANDS,
         *titles.COMMANDS,
         *charts.COMMANDS,
-        *overview.STATS_COMMANDS,
+        *stats.COMMANDS,
         *export.COMMANDS,
     ),
     "Write down": (*notes.COMMANDS, *followup.COMMANDS),
-    "News": (*status.COMMANDS, *notify.COMMANDS, *quiet.COMMANDS, *oneself.COMMANDS),
-    "Admin": (*overview.ADMIN_COMMANDS, *undelivered.COMMANDS, *admin.COMMANDS),
+    "News": (*status.COMMANDS, *notify.COMMANDS, *digest.COMMANDS, *quiet.COMMANDS, *oneself.COMMANDS),
+    "Admin": (
+        *needs.ADMIN_COMMANDS,
+        *stats.ADMIN_COMMANDS,
+        *overview.ADMIN_COMMANDS,
+        *notify.ADMIN_COMMANDS,
+        *holiday.COMMANDS,
+        *undelivered.COMMANDS,
+        *admin.COMMANDS,
+    ),
     "Help": (HELP_ROW,),
 }
 """The rows of all groups, as `help` shows them."""

@@ -7,7 +7,7 @@ from datetime import date, datetime, time, timedelta, tzinfo
 
 from lms_bot.chat.language.dates import DAY_NAMES
 from lms_bot.core.clock import to_utc
-from lms_bot.notify.preferences import WEEKDAYS
+from lms_bot.settings.checks import WEEKDAYS
 
 MOST_DAYS = 3660
 

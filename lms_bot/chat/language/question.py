@@ -13,10 +13,12 @@ from lms_bot.chat.language.student_index import PLAIN_USERNAME, StudentIndexes
 from lms_bot.chat.language.words import get_said, strip_fillers
 from lms_bot.core.clock import UTC, find_zone
 from lms_bot.core.markdown import code
+from lms_bot.insight.school_calendar import SchoolCalendar
 from lms_bot.lms.people import Student
+from lms_bot.notify.digests import DigestWriter
 from lms_bot.notify.events import LMSActivityEventHandler
-from lms_bot.notify.formatter import MessageFormatter
-from lms_bot.notify.preferences import PreferenceBook
+from lms_bot.notify.formatters import Formatters
+from lms_bot.notify.preference_book import PreferenceBook
 from lms_bot.outbox.draft import File
 from lms_bot.people.access import Access, Asker, Audience, write_audit_entry
 from lms_bot.people.users import UserMapper
@@ -65,7 +67,9 @@ class Context:
     preferences: PreferenceBook
     get_zone: Callable[[int], tzinfo | None]
     on_preferences_changed: Callable[[], None]
-    formatter: MessageFormatter
+    formatters: Formatters
+    calendar: SchoolCalendar
+    digests: DigestWriter
     events: LMSActivityEventHandler
     get_checks: Callable[[], Sequence[Check]]
     poll: Callable[[], int]

@@ -46,7 +46,7 @@ def seen_by(world: World, event_id: int) -> list[int]:
 
 def opens(world: World, said: str = "open", who: int = MARIA) -> list[int]:
     """The numbers of the events listed, in their order."""
-    rows = [line for line in world.ask(said, who).text.splitlines() if line.startswith("| <time:")]
+    rows = [line for line in world.ask(said, who).text.splitlines() if line.endswith("Z> |")]
     return [int(row.split("`#")[1].split("`")[0]) for row in rows]
 
 
@@ -63,7 +63,7 @@ def test_open_lists_what_one_was_told_and_nobody_has_seen_to(world: World) -> No
 
     assert reply.is_private and opens(world) == [shown]
     assert "📂 **Open** · the last 30 days · 1 event, worst first" in reply.text
-    row = f"| John Doe (john_doe) | ❌ did not pass: Mathematics Final Exam | 85 (85%) | `#{shown}` |"
+    row = f"| John Doe (john_doe) | ❌ did not pass: Mathematics Final Exam 85 (85%) `#{shown}` |"
     assert row in reply.text
     assert "`done #12`" in reply.text
 
@@ -151,7 +151,7 @@ def test_reopen_takes_it_back_whoever_said_it(world: World) -> None:
     assert world.ask(f"reopen #{event}").text == f"📂 Open again: `#{event}`."
     assert world.ask(f"reopen #{event}").text == f"📂 Open already: `#{event}`."
     assert opens(world) == [event] and seen_by(world, event) == []
-    assert "Which events?" in world.ask("reopen john").text
+    assert world.ask("reopen").text.startswith("Which events, or whose concerns?")
 
 
 def test_thousands_of_events_can_be_done_at_once(small_world: World) -> None:

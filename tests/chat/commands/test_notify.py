@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from lms_bot.core.activities import ActivityType
-from tests.worlds.chat_world import World, chosen
-
-ALL_TYPES = {kind.value for kind in ActivityType}
+from lms_bot.notify.preferences import When
+from lms_bot.notify.welcome import MEANINGS
+from tests.worlds.chat_world import ADMIN, ARJUN, MARIA, World, chosen
 
 
 @pytest.mark.parametrize(
@@ -28,8 +27,6 @@ ALL_TYPES = {kind.value for kind in ActivityType}
         ("watched", {"content_watched"}),
         ("exams", {"exam_started", "exam_completed", "exam_passed", "exam_failed"}),
         ("contents", {"content_started", "content_completed", "content_watched"}),
-        ("all", ALL_TYPES),
-        ("everything", ALL_TYPES),
         ("me of all exams", {"exam_started", "exam_completed", "exam_passed", "exam_failed"}),
         ("me when an exam is failed", {"exam_failed"}),
     ],
@@ -62,5 +59,51 @@ def test_notify_says_what_it_means_and_keeps_the_other_choices(berlin_world: Wor
         "content_watched": "daily",
         "exam_failed": "hourly",
     }
-    assert berlin_world.ask("notify all now").text == "🔔 Told at once: everything."
-    assert chosen(berlin_world).notify == dict.fromkeys(ALL_TYPES, "now")
+    assert berlin_world.ask("notify all now").text == (
+        "🔔 `now`: each thing your students do comes as it happens, gathered. `notify calm` changes that."
+    )
+    assert (chosen(berlin_world).level, chosen(berlin_world).notify) == ("now", {})
+
+
+@pytest.mark.parametrize(
+    ("said", "level"),
+    [
+        ("calm", "calm"), ("all calm", "calm"), ("me calmly please", "calm"), ("digest", "digest"),
+        ("everything", "everything"), ("all everything", "everything"), ("everything off", "off"), ("never", "off"),
+    ],
+)  # fmt: skip
+def test_a_level_is_for_everything(berlin_world: World, said: str, level: str) -> None:
+    berlin_world.ask("notify failed off")
+    text = berlin_world.ask(f"notify {said}").text
+    assert (chosen(berlin_world).level, chosen(berlin_world).notify) == (level, {})
+    assert MEANINGS[When(level)] in text
+
+
+def test_of_one_student_everything_may_be_told(berlin_world: World) -> None:
+    assert berlin_world.ask("watch jane").text == (
+        "👁️ Of **Jane Smith (jane_smith)** you are told everything, as it comes. `unwatch jane_smith` takes that back."
+    )
+    assert berlin_world.ask("notify john doe digest").text.startswith("👁️ Of **John Doe (john_doe)** failed exams")
+    assert chosen(berlin_world).students == {"12": "everything", "11": "digest"}
+    assert "as of all others again" in berlin_world.ask("unwatch jane").text
+    assert "as of all others again" in berlin_world.ask("notify john normal").text
+    assert "already" in berlin_world.ask("unwatch john").text
+    assert chosen(berlin_world).students == {}
+
+
+@pytest.mark.parametrize("said", ["watch zoe", "notify zoe everything", "notify nobody off", "notify zebras daily"])
+def test_nobody_can_watch_the_students_of_others(berlin_world: World, said: str) -> None:
+    text = berlin_world.ask(said).text
+    assert chosen(berlin_world).students == {} and "Zoë" not in text and "zoe_m" not in text
+
+
+def test_an_admin_says_what_holds_for_who_chose_nothing(berlin_world: World) -> None:
+    berlin_world.ask("notify digest")
+    text = berlin_world.ask("notify default everything", ADMIN).text
+    assert text.startswith("🛠️ Who chose nothing gets `everything` from now on")
+    general = berlin_world.context.preferences.get
+    assert (general(MARIA).general, general(ARJUN).general) == (When.DIGEST, When.EVERYTHING)
+    berlin_world.ask("notify default setting", ADMIN)
+    assert general(ARJUN).general is When.CALM
+    assert "for admins only" in berlin_world.ask("notify default everything").text
+    assert general(ARJUN).general is When.CALM

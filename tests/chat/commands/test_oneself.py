@@ -11,6 +11,7 @@ from lms_bot.chat.respond import REFUSAL
 from lms_bot.core.activities import ActivityType
 from lms_bot.core.errors import LMSUnavailable
 from lms_bot.notify.formatter import MessageFormatter
+from lms_bot.notify.formatters import Formatters
 from lms_bot.people.users import UnmappedMentor
 from lms_bot.store.messages import Delivery, DeliveryState, Message
 from lms_bot.store.models import KeyValue, LMSActivityEvent
@@ -57,6 +58,9 @@ def test_a_mentor_reads_who_they_are_here_and_that_nothing_keeps_news_from_them(
         "**What reaches you**",
         "",
         "- 👁️ I am watching the LMS, last <time:2026-03-18T12:00:00Z>.",
+        "- 🔔 **You get** `calm`, as for all who chose nothing: failed exams and recoveries come at once,"
+        " other results once an hour at most",
+        "- ☀️ **Digest:** each school day at 07:30",
         "- 📥 Nothing is held back.",
     ]
 
@@ -110,7 +114,7 @@ def test_it_says_what_the_person_chose_that_keeps_news_away(world: World) -> Non
     text = world.ask("whoami").text
 
     assert "🔕 **Muted:** everything until" in text and "🔕 **Muted:** 1 student." in text
-    assert "Not told at all, now or later: 👀 Contents viewed" in text
+    assert "**Not told:** 👀 Contents viewed" in text
     assert "**Quiet:** 21:00 to 07:00" in text and "**Work days:** Mon" in text
     assert "1 event held back" in text
 
@@ -142,15 +146,24 @@ def test_it_answers_while_the_lms_is_away(world: World) -> None:
 
 
 def test_the_samples_are_every_kind_of_message_and_one_of_many(world: World) -> None:
+    world.ask("notify everything")
     reply = world.ask("test")
 
     head, *samples = reply.text.split("\n\n---\n\n")
     assert reply.is_private and "**Samples**" in head and len(reply.text) < 10_000
-    assert len(samples) == len(ActivityType) + 1
+    assert len(samples) == len(ActivityType) + 3
     titles = [sample.splitlines()[0] for sample in samples]
     assert len(set(titles)) == len(titles)
     assert all("Sample Student" in sample for sample in samples)
-    assert "| " in samples[-1] and "`#1`" not in reply.text
+    assert "| " in samples[-3] and "`#1`" not in reply.text
+    assert samples[-2].startswith("⚡ **Sample Student** failed 3 exams in a row")
+    assert samples[-1].startswith("☀️ **Digest** · 1 student needs you\n💤 **Sample Student** did nothing")
+
+
+def test_the_samples_are_as_the_level_of_the_asker_has_them(world: World) -> None:
+    brief = world.ask("test").text
+    world.ask("notify everything")
+    assert len(world.ask("test").text) > len(brief)
 
 
 def test_samples_leave_nothing_in_the_store(world: World) -> None:
@@ -167,7 +180,7 @@ def test_samples_are_written_by_the_configured_formatter_and_show_where_it_fails
         def format_exam_failed_message(self, event: Any, emoji: str, student_name: str) -> str:
             raise KeyError(student_name)
 
-    world.change(formatter=Own())
+    world.change(formatters=Formatters(Own(), Own()))
 
     text = world.ask("test").text
 
@@ -180,5 +193,5 @@ def test_samples_of_any_length_fit_a_message(world: World) -> None:
         def format_notification_message(self, event: Any) -> str:
             return "x" * 4000
 
-    world.change(formatter=Long())
-    assert world.ask("test").text.endswith("… and 6 more, too long for one message.")
+    world.change(formatters=Formatters(Long(), Long()))
+    assert world.ask("test").text.endswith("… and 8 more, too long for one message.")

@@ -9,7 +9,22 @@ import pytest
 
 from lms_bot.core.activities import ActivityType
 from lms_bot.core.errors import LMSUnavailable
-from tests.worlds.chat_world import ADMIN, BOTH, JANE, JOHN, JOSE, MARIA, ZOE, World, add_exam, lines_of, make_user
+from lms_bot.store.concerns import ConcernKind
+from tests.worlds.chat_world import (
+    ADMIN,
+    BOTH,
+    JANE,
+    JOHN,
+    JOSE,
+    MARIA,
+    ZOE,
+    World,
+    add_exam,
+    lines_of,
+    make_student,
+    make_user,
+)
+from tests.worlds.concerns import open_concern
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 AN_HOUR_AGO = "<time:2026-03-18T11:00:00Z>"
@@ -28,10 +43,10 @@ def test_summary_is_by_student_worst_first_with_totals_and_what_changed(world: W
     assert world.ask("summary today").text == (
         "📊 **Summary** · today · 2 of 3 students: 1 failed (▼ 1), 1 left open (▲ 1), 1 passed (▲ 1)\n"
         "\n"
-        "| Student | ❌ Failed | 📝 Left open | 🎉 Passed | Last |\n"
-        "|---|---|---|---|---|\n"
-        f"| Jane Smith (jane_smith) | 1 | 1 |  | {AN_HOUR_AGO} |\n"
-        f"| John Doe (john_doe) |  |  | 1 | {AN_HOUR_AGO} |\n"
+        "| Student | ❌ 📝 🎉 ✅ 📚 | Last |\n"
+        "|---|---|---|\n"
+        f"| Jane Smith | ❌ 1 📝 1 | {AN_HOUR_AGO} |\n"
+        f"| John Doe | 🎉 1 | {AN_HOUR_AGO} |\n"
         "\n"
         "1 student without activity. ▲ ▼ against yesterday by this time."
     )
@@ -64,15 +79,40 @@ def test_students_have_a_row_each_who_needs_attention_first(world: World) -> Non
     assert world.ask("students").text == (
         "👥 **Your 4 students** · 1 failed their last exam, 1 left an exam open, 1 silent\n"
         "\n"
-        "|  | Student | Last activity | Last result |\n"
-        "|---|---|---|---|\n"
-        f"| ❌ 📝 | Jane Smith (jane_smith) | {AN_HOUR_AGO} | ❌ 20% Algebra |\n"
-        "| 💤 | José García (jgarcia) | <time:2026-03-10T12:00:00Z> | 🎉 80% Algebra |\n"
-        "|  | John Doe (john_doe) | <time:2026-03-18T10:00:00Z> | 🎉 80% Algebra |\n"
-        f"|  | Zoë Müller (zoe_m) | {AN_HOUR_AGO} | 🎉 80% Algebra |\n"
+        "| Student | Last result | Last activity |\n"
+        "|---|---|---|\n"
+        "| ❌ 📝 Jane Smith | ❌ 20% Algebra | Wed 18 Mar |\n"
+        "| 💤 José García | 🎉 80% Algebra | Tue 10 Mar |\n"
+        "| John Doe | 🎉 80% Algebra | Wed 18 Mar |\n"
+        "| Zoë Müller | 🎉 80% Algebra | Wed 18 Mar |\n"
         "\n"
         "❌ failed their last exam · 📝 left an exam open for more than a day · 💤 did nothing for more than 7 days"
     )
+
+
+def test_the_day_of_the_last_activity_is_the_askers_and_names_another_year(small_world: World) -> None:
+    """At noon UTC it is 01:00 of the next day in Auckland."""
+    small_world.people.zulip_users[MARIA] = make_user(MARIA, "Maria", timezone="Pacific/Auckland")
+    add_exam(small_world, JOHN, "Algebra", 80)
+    add_exam(small_world, JANE, "Algebra", 80, ago=100 * DAY)
+
+    text = small_world.ask("students").text
+
+    assert "| 🎉 80% Algebra | Thu 19 Mar |" in text and "| 🎉 80% Algebra | Tue 9 Dec 2025 |" in text
+
+
+def test_students_begins_with_who_needs_the_mentor_most(small_world: World) -> None:
+    pupils = tuple(make_student(100 + number, f"pupil{number}", "Pupil", f"No {number}") for number in range(7))
+    small_world.people.students_of[1] = pupils
+    for pupil in pupils:
+        open_concern(small_world, pupil, ConcernKind.LEFT_OPEN)
+    open_concern(small_world, pupils[6], ConcernKind.FAILING, facts={"in_row": 3})
+
+    lines = lines_of(small_world, "students")
+
+    assert lines[0] == "⚡ **Pupil No 6** failed 3 exams in a row · since Tue 10 Mar"
+    assert lines[4].startswith("📝 **Pupil No 3** started")
+    assert lines[5:8] == ["… and 3 more: `needs`", "", lines[7]] and lines[7].startswith("👥 **Your 7 students**")
 
 
 def test_students_of_whom_nothing_is_known_are_silent(small_world: World) -> None:
@@ -80,9 +120,9 @@ def test_students_of_whom_nothing_is_known_are_silent(small_world: World) -> Non
     assert lines_of(small_world, "students")[:5] == [
         "👥 **Your 1 student** · 1 silent",
         "",
-        "|  | Student | Last activity |",
-        "|---|---|---|",
-        "| 💤 | Jane Smith (jane_smith) | none known |",
+        "| Student | Last activity |",
+        "|---|---|",
+        "| 💤 Jane Smith | none known |",
     ]
 
 
@@ -93,7 +133,7 @@ def test_inactive_students_are_left_out_and_can_be_asked_about(small_world: Worl
 
     lines = lines_of(small_world, "students")
     assert lines[0].startswith("👥 **Your 2 students** ·") and "1 silent" in lines[0]
-    assert not any("john_doe" in line for line in lines)
+    assert not any("John Doe" in line for line in lines)
     assert lines[-1].endswith("1 inactive student left out.")
     assert "1 of 2 students" in lines_of(small_world, "summary")[0]
     assert "John Doe" in lines_of(small_world, "student john")[0]

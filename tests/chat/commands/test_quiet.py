@@ -21,7 +21,7 @@ def test_quiet_times(berlin_world: World, said: str) -> None:
     assert chosen(berlin_world) == Preferences(default=chosen(berlin_world).default, quiet=("21:00", "07:00"))
     assert text == (
         "🌙 Quiet from 21:00 to 07:00 (Europe/Berlin): what happens then is held back and told afterwards."
-        " With `quiet except failed`, failed exams are told all the same."
+        " Failed exams are told even then; `quiet except nothing` holds them back, too."
     )
 
 
@@ -50,7 +50,7 @@ def test_what_is_not_said_of_quiet_times_stays_as_it_is(berlin_world: World) -> 
     berlin_world.ask("quiet 21:00-07:00 except failed")
     text = berlin_world.ask("quiet 22:00-06:00").text
     assert chosen(berlin_world).quiet == ("22:00", "06:00") and chosen(berlin_world).failed_pass
-    assert text.endswith("Failed exams are told even at such times; `quiet except nothing` ends that.")
+    assert text.endswith("Failed exams are told even then; `quiet except nothing` holds them back, too.")
     berlin_world.ask("quiet except nothing")
     assert chosen(berlin_world).quiet == ("22:00", "06:00")
     assert berlin_world.ask("quiet off").text == "🔔 You have no quiet times."
@@ -79,7 +79,7 @@ def test_work_days(berlin_world: World, said: str, days: tuple[str, ...] | None)
 def test_work_days_say_what_they_mean(berlin_world: World) -> None:
     assert berlin_world.ask("workdays sun,mon").text == (
         "📅 You are told on Monday, Sunday (Europe/Berlin): what happens on other days is held back and told"
-        " afterwards. With `quiet except failed`, failed exams are told all the same."
+        " afterwards. Failed exams are told even then; `quiet except nothing` holds them back, too."
     )
     assert "On days off, what happens is held back." in berlin_world.ask("quiet off").text
     assert berlin_world.ask("workdays off").text == "🔔 You are told on every day of the week."
@@ -125,7 +125,7 @@ def test_muting_says_until_when_and_how_to_end_it(berlin_world: World) -> None:
     assert "until you write `unmute all`." in berlin_world.ask("mute all").text
     assert "until you write `unmute john_doe`." in berlin_world.ask("mute john").text
     assert "no exception" not in berlin_world.ask("mute all").text
-    berlin_world.ask("quiet except failed")
+    berlin_world.ask("quiet 21-7 except failed")
     assert "Failed exams are no exception to that." in berlin_world.ask("mute all").text
 
 

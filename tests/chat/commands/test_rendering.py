@@ -7,10 +7,11 @@ from types import SimpleNamespace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lms_bot.chat.commands import history, overview, students, titles, undelivered
+from lms_bot.chat.commands import history, overview, stats, students, titles, undelivered
 from lms_bot.chat.commands.notes import write_note
 from lms_bot.chat.commands.rendering import format_name, format_stale_note
 from lms_bot.chat.language.student_index import word_for
+from lms_bot.core.clock import UTC
 from lms_bot.core.markdown import MAX_MESSAGE_LENGTH
 from lms_bot.core.results import add_up
 from lms_bot.insight.reports.counting import StudentSummary, SummaryPage, Totals
@@ -64,7 +65,7 @@ def answers_with(text: str, rows: int = 1) -> list[str]:
         students.format_card(card),
         students.format_comparison(card, card),
         overview.format_summary(summary, names, "today", ("before", totals), rows + 1, note),
-        overview.format_students("Yours", names, attention, dict.fromkeys(Flag, 1), note),
+        overview.format_students("Yours", names, attention, dict.fromkeys(Flag, 1), note, (UTC, NOW)),
         titles.format_takers(found, takers, takers, names, 9, note),
         titles.format_choice(text, [found] * rows, 10),
         titles.format_nothing_found("exam", [found] * min(rows, 10), of_everybody=True),
@@ -74,8 +75,8 @@ def answers_with(text: str, rows: int = 1) -> list[str]:
             [titles.format_found_student(name, "7"), *[titles.format_found_title(found)] * (rows - 1)],
             note,
         ),
-        overview.format_counts("Title", {"In total": {text: 1}}),
-        overview.format_numbers("Title", {text[:100]: text[:100]}),
+        stats.format_counts("Title", {"In total": {text: 1}}),
+        stats.format_numbers("Title", {text[:100]: text[:100]}),
     ]
 
 
@@ -120,8 +121,8 @@ def test_an_answer_reads_the_names_of_no_more_students_than_it_shows(small_world
     add_exam(small_world, JOHN, "Algebra", 80)
     with small_world.store.transaction():
         StudentTotals.update(display_name="Johnny").execute()
-    assert "| John Doe (john_doe) |" in small_world.ask("summary").text
-    assert "| Johnny (john_doe) |" in small_world.ask("summary", ADMIN).text
+    assert "| John Doe |" in small_world.ask("summary").text
+    assert "| Johnny |" in small_world.ask("summary", ADMIN).text
 
 
 def test_every_command_that_a_page_names_shows_the_page_it_names(small_world: World) -> None:

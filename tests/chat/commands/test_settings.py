@@ -24,13 +24,16 @@ def test_settings_of_somebody_who_chose_nothing(world: World) -> None:
     assert world.ask("settings").text.splitlines() == [
         "⚙️ **Your settings**",
         "",
-        "🔔 **Told at once:** everything",
+        "🔔 **You get** `calm`, as for all who chose nothing: failed exams and recoveries come at once,"
+        " other results once an hour at most",
+        "☀️ **Digest:** each school day at 07:30",
         "🌙 **Quiet:** none",
         "📅 **Work days:** every day",
         "🕒 **Time zone:** UTC, since your Zulip profile names no zone that I know",
         "🔕 **Muted:** nobody",
         "📥 Nothing is held back.",
-        "Change it with `notify`, `mute`, `unmute`, `quiet` and `workdays`; `help notify` shows how.",
+        "Change it with `notify`, `watch`, `unwatch`, `digest`, `mute`, `unmute`, `quiet` and `workdays`;"
+        " `help notify` shows how.",
     ]
 
 
@@ -52,9 +55,11 @@ def test_settings_show_all_that_was_chosen_and_what_is_held_back(berlin_world: W
     owe(berlin_world, ZOE, who=ARJUN)
 
     assert berlin_world.ask("settings").text.splitlines()[2:-1] == [
-        "🔔 **Told at once:** ✅ Exams completed, 🎉 Exams passed, ❌ Exams failed",
-        "🔔 **Told every day at 18:00:** 📖 Contents started, 📚 Contents completed, 👀 Contents viewed",
+        "🔔 **You get** `calm`, as for all who chose nothing: failed exams and recoveries come at once,"
+        " other results once an hour at most",
         "🔕 **Not told:** 📝 Exams started",
+        "🔔 **Told every day at 18:00:** 📖 Contents started, 📚 Contents completed, 👀 Contents viewed",
+        "☀️ **Digest:** each school day at 07:30",
         "🌙 **Quiet:** 12:00 to 15:00",
         "📅 **Work days:** Monday, Tuesday, Wednesday, Thursday, Friday",
         "❌ **Failed exams at such times:** told",
@@ -64,6 +69,31 @@ def test_settings_show_all_that_was_chosen_and_what_is_held_back(berlin_world: W
         "📥 5 events held back: 2 until <time:2026-03-18T14:00:00Z>, 1 until <time:2026-03-18T17:00:00Z>,"
         " 1 until <time:2026-03-19T23:00:00Z>, 1 until you unmute.",
     ]
+
+
+def test_settings_name_whom_one_is_told_otherwise_of(berlin_world: World) -> None:
+    for said in ("watch john", "notify jane off", "notify garcia digest", "digest weekly mon 8:00"):
+        berlin_world.ask(said)
+
+    assert berlin_world.ask("settings").text.splitlines()[3:7] == [
+        "👁️ **Watched:** John Doe (john_doe)",
+        "🔕 **Told nothing of:** Jane Smith (jane_smith)",
+        "👁️ **Told in the digest of:** José García (jgarcia)",
+        "☀️ **Digest:** every Monday at 08:00",
+    ]
+    berlin_world.people.students_of[1] = (JANE,)
+    for said in ("settings", "whoami"):
+        text = berlin_world.ask(said).text
+        assert "👁️ **Told otherwise of** 2 students not known to be yours now" in text and "John" not in text
+
+
+def test_of_many_watched_students_five_are_named(berlin_world: World) -> None:
+    pupils = tuple(make_student(100 + number, f"pupil{number}") for number in range(9))
+    berlin_world.people.students_of[1] = pupils
+    for pupil in pupils:
+        berlin_world.ask(f"watch {pupil.username}")
+    text = berlin_world.ask("settings").text
+    assert "👁️ **Watched:** pupil0, pupil1, pupil2, pupil3, pupil4 and 4 more" in text
 
 
 def test_a_thousand_mutes_still_fit(berlin_world: World) -> None:

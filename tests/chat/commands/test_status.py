@@ -59,9 +59,21 @@ def test_status_tells_of_the_watch_the_students_and_what_is_on_its_way(world: Wo
     assert world.ask("status").text.splitlines() == [
         "👁️ I am watching the LMS, last <time:2026-03-18T11:59:30Z>.",
         "👥 You have 3 students.",
+        "🔔 **You get** `calm`, as for all who chose nothing: failed exams and recoveries come at once,"
+        " other results once an hour at most",
+        "☀️ **Digest:** each school day at 07:30",
         "📬 1 event on the way to you.",
     ]
     assert world.ask("status", BOTH).text.endswith("📬 You have been told all.")
+    assert "You get" not in world.ask("status", ADMIN).text
+
+
+def test_status_names_what_the_asker_chose(berlin_world: World) -> None:
+    berlin_world.ask("notify everything")
+    berlin_world.ask("digest off")
+    lines = berlin_world.ask("status").text.splitlines()
+    assert "🔔 **You get** `everything`: each thing your students do comes as it happens, gathered" in lines
+    assert "🔕 **Digest:** none" in lines
 
 
 def test_status_warns_when_the_last_look_into_the_lms_is_long_ago(berlin_world: World) -> None:
@@ -74,12 +86,14 @@ def test_status_warns_when_the_last_look_into_the_lms_is_long_ago(berlin_world: 
 @pytest.mark.parametrize(
     ("said", "sentence"),
     [
-        ("notify", "When shall I tell you"),
-        ("notify all", "When shall I tell you"),
-        ("notify off", "When shall I tell you"),
-        ("notify all weekly", "When shall I tell you"),
-        ("notify exams watched now", "Which events?"),
-        ("notify @**John** now", "Which events?"),
+        ("notify", "How shall I tell you"),
+        ("notify all", "How shall I tell you"),
+        ("notify all weekly", "How shall I tell you"),
+        ("notify exams watched now", "Which events, or which student"),
+        ("digest teatime", "When shall the digest come"),
+        ("digest mon tue", "When shall the digest come"),
+        ("snooze john", "Until when?"),
+        ("snooze john yesterday", "I know who you mean, but not until when."),
         ("mute", "Whom, or `all`?"),
         ("mute all sometime", "I could not read until when."),
         ("mute all 3", "I could not read until when."),
