@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from functools import partial
 
-from benchmarks import answers, conversation, delivery, idle_poll, ingest, memory, sweep
+from benchmarks import answers, calm, concerns, conversation, delivery, idle_poll, ingest, memory, sweep
 from benchmarks.measuring import doing
 from benchmarks.world import StoreKind, open_world
 
@@ -17,6 +17,8 @@ BENCHMARKS = {
     "delivery": delivery.run,
     "conversation": conversation.run,
     "answers": answers.run,
+    "concerns": concerns.run,
+    "calm": calm.run,
 }
 STORES: dict[str, list[StoreKind]] = {
     "sqlite": ["sqlite"],
@@ -31,11 +33,13 @@ def main() -> None:
     parser.add_argument("--smoke", action="store_true", help="tiny sizes, to see that they run")
     parser.add_argument("--store", choices=list(STORES), default="both", help="which kind of store")
     parser.add_argument("--events", type=int, default=answers.EVENTS, help="how many `answers` has stored")
+    parser.add_argument("--mentors", type=int, default=calm.MENTORS, help="how many `calm` has, of 40 students each")
     asked = parser.parse_args()
     unknown = [name for name in asked.names if name not in BENCHMARKS]
     if unknown:
         parser.error(f"no benchmark is called {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
     benchmarks = BENCHMARKS | {"answers": partial(answers.run, events=asked.events)}
+    benchmarks |= {"calm": partial(calm.run, mentors=asked.mentors)}
     with open_world() as world:
         for name in asked.names or benchmarks:
             doing(f"{name} begins")

@@ -31,8 +31,8 @@ TARGET_MILLISECONDS = 150
 ADMIN = "mentor200@school.example"  # who is no mentor in this LMS
 
 CHANGING = frozenset({
-    "note", "unnote", "done", "reopen", "notify", "mute", "unmute", "quiet", "workdays", "test", "retry", "discard",
-    "poll now",
+    "note", "unnote", "done", "reopen", "notify", "notify default", "watch", "unwatch", "mute", "unmute", "quiet",
+    "workdays", "snooze", "unsnooze", "holiday", "test", "retry", "discard", "poll now",
 })  # fmt: skip
 """The commands left out: they change something, or wait for what is not ours."""
 

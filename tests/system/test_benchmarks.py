@@ -12,7 +12,7 @@ import pytest
 from lms_bot.chat.commands.table import COMMANDS
 from tests.places import REPOSITORY
 
-NAMES = ["ingest", "idle_poll", "sweep", "memory", "answers"]
+NAMES = ["ingest", "idle_poll", "sweep", "memory", "answers", "concerns"]
 
 
 def run_benchmarks(*arguments: str) -> subprocess.CompletedProcess[str]:
