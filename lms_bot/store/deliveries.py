@@ -11,11 +11,9 @@ from peewee import fn
 from lms_bot.core.activities import JUDGED
 from lms_bot.store.counter_changes import ALL_TIME
 from lms_bot.store.database import Store, rows
-from lms_bot.store.messages import HAS_FAILED, Correction, Delivery, DeliveryState, Message
+from lms_bot.store.messages import HAS_FAILED, IS_UNWRITTEN, Correction, Delivery, DeliveryState, Message
 from lms_bot.store.models import LMSActivityEvent, LMSEventLog
 from lms_bot.store.totals import StudentCount
-
-_UNWRITTEN = (Delivery.state == DeliveryState.PENDING) & Delivery.message.is_null()
 
 EVENTS_AT_ONCE = 500
 
@@ -30,7 +28,7 @@ class Deliveries:
         """Who is owed something that is in no message yet: (how many, the latest delivery's id) by Zulip user id."""
         query = Delivery.select(
             Delivery.zulip_user_id, fn.COUNT(Delivery.delivery_id), fn.MAX(Delivery.delivery_id)
-        ).where(_UNWRITTEN)
+        ).where(IS_UNWRITTEN)
         return {person: (count, last) for person, count, last in rows(query.group_by(Delivery.zulip_user_id))}
 
     def get_unwritten(self, zulip_user_id: int, limit: int, now: datetime) -> list[Delivery]:
@@ -41,7 +39,7 @@ class Deliveries:
         query = (
             Delivery.select(Delivery, LMSActivityEvent)
             .join(LMSActivityEvent)
-            .where(_UNWRITTEN, Delivery.zulip_user_id == zulip_user_id)
+            .where(IS_UNWRITTEN, Delivery.zulip_user_id == zulip_user_id)
             .order_by(Delivery.delivery_id)
             .limit(limit)
         )

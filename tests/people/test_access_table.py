@@ -79,6 +79,7 @@ ABOUT_ONE = {
     "note": ["note {student} works hard"],
     "notes": ["notes {student}"],
     "done": ["done {student}"],
+    "reopen": ["reopen {student}"],
     "mute": ["mute {student} 1 day"],
     "unmute": ["unmute {student}"],
     "watch": ["watch {student}"],
@@ -257,7 +258,7 @@ def test_not_theirs_and_nobody_read_the_same_and_cost_the_same(
     world: AccessWorld, statements: list[str], who: str, command: str, question: str
 ) -> None:
     anothers = WHOSE[who]["another's"]
-    ids = () if command == "done" else (str(world.student_ids["cedar_c"]), "0")  # a number is an event there
+    ids = () if command in ABOUT_EVENTS else (str(world.student_ids["cedar_c"]), "0")  # a number is an event there
     replies, costs = [], []
     for student in (NOBODY, anothers, NOBODY, *ids):
         world.forget_choices()

@@ -61,7 +61,8 @@ class OutboxWorld:
         self.notifier = get_notifier(self.app)
         with self.app.store.transaction():
             for person in (self.anna, self.bob):
-                PersonNews.create(zulip_user_id=person.user_id, welcomed_at=self._now)
+                welcomed = PersonNews.insert(zulip_user_id=person.user_id, welcomed_at=self._now)
+                welcomed.on_conflict_ignore().execute()
 
     def open_app(self, store: Store | None = None) -> App:
         """The bot as after a start, on the store as it is."""
@@ -95,7 +96,8 @@ class OutboxWorld:
         self.notifier = get_notifier(self.app)
         with self.app.store.transaction():
             for person in (self.anna, self.bob):
-                PersonNews.create(zulip_user_id=person.user_id, welcomed_at=self._now)
+                welcomed = PersonNews.insert(zulip_user_id=person.user_id, welcomed_at=self._now)
+                welcomed.on_conflict_ignore().execute()
 
     def close(self) -> None:
         self.app.store.close_thread()

@@ -12,14 +12,13 @@ from peewee import Expression, fn
 from lms_bot.core.clock import to_utc
 from lms_bot.insight.reports.students import in_chunks
 from lms_bot.store.database import rows
-from lms_bot.store.messages import HAS_FAILED, IS_UNSENT, Delivery, DeliveryState, Message
+from lms_bot.store.messages import HAS_FAILED, IS_UNSENT, IS_UNWRITTEN, Delivery, DeliveryState, Message
 from lms_bot.store.models import KeyValue, LMSActivityEvent, LMSEventLog, RejectedRow
 
 GROUPS_SHOWN = 50
 IDS_SHOWN = 10
 
 UNMAPPED = DeliveryState.UNMAPPED.value
-_IS_UNWRITTEN = (Delivery.state == DeliveryState.PENDING.value) & Delivery.message.is_null()
 
 
 @dataclass(frozen=True)
@@ -109,10 +108,15 @@ def get_waiting() -> list[Waiting]:
 
 
 def get_unwritten(zulip_user_id: int | None = None) -> list[Unwritten]:
-    """Deliveries in no message yet, to one person if given, oldest first: held back, or to be written next."""
+    """Deliveries in no message yet, of each person, or of one, oldest first: held back, or to be written next."""
     event = LMSActivityEvent
     columns = (Delivery.recipient, Delivery.zulip_user_id, event.event_type, event.student_id, Delivery.created_at)
-    query = Delivery.select(*columns).join(event).where(_IS_UNWRITTEN).order_by(Delivery.delivery_id)
+    query = (
+        Delivery.select(*columns)
+        .join(event)
+        .where(IS_UNWRITTEN)
+        .order_by(Delivery.zulip_user_id, Delivery.delivery_id)
+    )
     if zulip_user_id is not None:
         query = query.where(Delivery.zulip_user_id == zulip_user_id)
     return [Unwritten(*row) for row in rows(query)]
