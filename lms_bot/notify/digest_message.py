@@ -21,13 +21,18 @@ NAME_LENGTH = 40
 
 def format_digest(digest: Digest) -> str:
     """At most MAX_DIGEST_LENGTH characters; "" where there is nothing to say."""
+    return fit_digest(digest)[0]
+
+
+def fit_digest(digest: Digest) -> tuple[str, int]:
+    """The text, and how many rows of concerns, and of escalated ones, it has at most."""
     if digest.is_empty:
-        return ""
+        return "", 0
     for rows, names in ((ROWS, NAMES), (ROWS, 3), (10, 3), (5, 2), (3, 1)):  # long names and titles: fewer of them
         text = _format(digest, rows, names)
         if len(text) <= MAX_DIGEST_LENGTH:
-            return text
-    return text[: MAX_DIGEST_LENGTH - 1] + "…"
+            break
+    return (text if len(text) <= MAX_DIGEST_LENGTH else text[: MAX_DIGEST_LENGTH - 1] + "…"), rows
 
 
 def _format(digest: Digest, rows: int, names: int) -> str:
@@ -43,7 +48,7 @@ def _format(digest: Digest, rows: int, names: int) -> str:
     return "\n\n".join(parts)
 
 
-def get_shown(digest: Digest, rows: int = ROWS) -> list[Concern]:
+def get_shown(digest: Digest, rows: int) -> list[Concern]:
     """The concerns that are rows: what is new before what was so when the bot came."""
     return [*digest.fresh, *digest.old][:rows]
 

@@ -14,7 +14,7 @@ from lms_bot.insight.concerns.tellings import get_first_told, get_told_numbers, 
 from lms_bot.insight.digest import Digest, gather_digest, get_needs
 from lms_bot.insight.school_calendar import SchoolCalendar
 from lms_bot.lms.people import Student
-from lms_bot.notify.digest_message import format_digest, get_shown, name_students
+from lms_bot.notify.digest_message import fit_digest, get_shown, name_students
 from lms_bot.notify.digest_times import find_due_digest, find_start
 from lms_bot.notify.person_news import change_person, lock_person
 from lms_bot.notify.preference_book import PreferenceBook
@@ -97,14 +97,14 @@ class DigestWriter:
         except LMSBotError as error:
             logger.info("a digest has to wait: %s", error)
             return False
-        text = format_digest(digest)
+        text, rows = fit_digest(digest)
         with self._store.transaction():
             known = lock_person(self._store, person)
             if known.digest_at is not None and known.digest_at >= due_at:
                 return False  # another process has written it
             is_still_quiet = bool(digest.silent_everywhere and known.quiet_told_at)
             if is_still_quiet:
-                text = format_digest(replace(digest, silent_everywhere=0))
+                text, rows = fit_digest(replace(digest, silent_everywhere=0))
             quiet_told_at = (known.quiet_told_at or now) if digest.silent_everywhere else None
             change_person(known, digest_at=due_at, quiet_told_at=quiet_told_at)
             if not text:
@@ -114,10 +114,9 @@ class DigestWriter:
                 change_person(known, welcomed_at=now)
             message = self.parts.outbox.write(Draft(person, text, Lane.ROUTINE), now)
             # What was so when the bot came is told at once, be it as a number; what is new is told by name.
-            mark_told(
-                person, [*digest.old, *(one for one in get_shown(digest) if one not in digest.old)], message, now
-            )
-            mark_told(person, digest.escalated, message, now, to_supervisor=True)
+            shown = [one for one in get_shown(digest, rows) if one not in digest.old]
+            mark_told(person, [*digest.old, *shown], message, now)
+            mark_told(person, digest.escalated[:rows], message, now, to_supervisor=True)
             return True
 
     def _gather(

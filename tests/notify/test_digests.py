@@ -250,3 +250,16 @@ def test_hostile_names_and_titles_stay_short_and_inert(small_office: Office) -> 
     small_office.open(JOHN, ConcernKind.LEFT_OPEN, {"exams": [[title, "2026-03-16T10:00:00+00:00"]] * 3, "count": 9})
     text = small_office.write()[MARIA]
     assert len(text) <= MAX_DIGEST_LENGTH and "@**" not in text and "](" not in text
+
+
+def test_what_long_titles_leave_no_room_for_is_told_by_the_next(small_office: Office) -> None:
+    pupils = tuple(make_student(100 + number, f"pupil{number}", "P" * 40, f"{number} " * 9) for number in range(15))
+    small_office.world.people.students_of[1] = pupils
+    facts = {"exams": [["x" * 60, "2026-03-16T10:00:00+00:00"]] * 3, "count": 3}
+    for one in pupils:
+        small_office.open(one, ConcernKind.LEFT_OPEN, facts)
+    shown = small_office.write()[MARIA].count("📝")
+    assert 0 < shown < len(pupils) and len(small_office.told(MARIA)) == shown
+    for day in range(1, 3):
+        small_office.write(MORNING + day * DAY)
+    assert len(small_office.told(MARIA)) > shown
