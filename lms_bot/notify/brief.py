@@ -22,10 +22,7 @@ from lms_bot.notify.brief_wording import (
 )
 from lms_bot.notify.formatter import MessageFormatter
 from lms_bot.notify.wording import (
-    EMOJI,
-    UNKNOWN_TYPE_EMOJI,
     correction_of,
-    emoji_of,
     kind_of,
     label_of,
     title_of,
@@ -91,17 +88,7 @@ class BriefFormatter(MessageFormatter):
         all_events = list(events)
         if len(all_events) == 1:
             return [(self.format_notification_message(all_events[0]), [all_events[0].event_id])]
-        return format_brief_pages(all_events, self.format_student_name, self._format_named)
-
-    def _format_named(self, event: Any, student_name: str) -> str:
-        """As `format_notification_message`, with that name of the student."""
-        event_type = type_of(event)
-        if correction_of(event) is not None:
-            return self.format_correction_message(event, emoji_of(event_type), student_name)
-        if event_type not in EMOJI:
-            return self.format_other_message(event, UNKNOWN_TYPE_EMOJI, student_name)
-        message: str = getattr(self, f"format_{event_type}_message")(event, EMOJI[event_type], student_name)
-        return message
+        return format_brief_pages(all_events, self.format_student_name, self._word)
 
 
 def _line(event: Any, emoji: str, student_name: str, did: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from lms_bot.core.markdown import disarm
 from lms_bot.notify.brief_wording import FAILED, NAME_LENGTH, PASSED, TITLE_LENGTH, brief_name, full_name, result_of
 from lms_bot.notify.group_message import MOST_CORRECTIONS
+from lms_bot.notify.group_rows import step_of
 from lms_bot.notify.wording import EMOJI, correction_of, count_of, emoji_of, kind_of, title_of, type_of
 
 MAX_LENGTH = 9_500
@@ -100,11 +101,11 @@ def _drop_overtaken(events: Sequence[Any]) -> tuple[list[Any], list[Any]]:
     furthest: dict[Any, int] = {}
     for event in events:
         key = _attempt_of(event)
-        furthest[key] = max(furthest.get(key, 0), _step(event))
+        furthest[key] = max(furthest.get(key, 0), step_of(event))
     told: list[Any] = []
     overtaken: list[Any] = []
     for event in events:
-        (told if _step(event) == furthest[_attempt_of(event)] else overtaken).append(event)
+        (told if step_of(event) == furthest[_attempt_of(event)] else overtaken).append(event)
     return told, overtaken
 
 
@@ -112,11 +113,6 @@ def _attempt_of(event: Any) -> Any:
     attempt = getattr(event, "attempt_id", None)
     known = event.activity_id if attempt is None else attempt  # events of earlier versions have it there
     return (event.student_id, kind_of(event), known) if known else ("event", event.event_id)
-
-
-def _step(event: Any) -> int:
-    kind = type_of(event).rpartition("_")[2]
-    return {"started": 0, "watched": 1, "completed": 2}.get(kind, 3)
 
 
 def _worst(failures: Iterable[Any]) -> list[Any]:

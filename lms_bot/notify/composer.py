@@ -169,7 +169,7 @@ class Composer:
             if self._is_unlooked(deliveries, now):
                 self._seen.pop(person, None)
                 return 0
-            owing = Owing(person, deliveries, self._get_concerns(person, may_hear, now))
+            owing = Owing(person, deliveries, self._get_concerns(person, preferences, may_hear, now))
             waiting = self._plan(owing, preferences, zone or UTC, now)
             recent = get_recent(known, is_one_on_its_way=self._outbox.has_unsent_news(person))
             choice = choose(waiting, Recent() if person in self._hurried else recent, self.parts.gathering, now)
@@ -196,11 +196,13 @@ class Composer:
         }
         return bool(fresh) and self.parts.concerns.has_unlooked(fresh)
 
-    def _get_concerns(self, person: int, may_hear: set[int] | None, now: datetime) -> list[Concern]:
+    def _get_concerns(
+        self, person: int, preferences: Preferences, may_hear: set[int] | None, now: datetime
+    ) -> list[Concern]:
         owed = tellings.get_owed(person, now)
         if may_hear is None:
             return []
-        if self.parts.preferences.get(person).general is When.OFF:
+        if preferences.general is When.OFF:
             may_hear = set()
         tellings.forget_owed(person, [one for one in owed if one.student_id not in may_hear])
         return [one for one in owed if one.student_id in may_hear]

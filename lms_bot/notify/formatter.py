@@ -59,14 +59,14 @@ class MessageFormatter:
 
     def format_notification_message(self, event: Any) -> str:
         """The message about one event. A type nobody knows gets a plain one; it never raises for that."""
+        return self._word(event, self.format_student_name(event))
+
+    def _word(self, event: Any, student_name: str) -> str:
+        """The same with that name of the student, disarmed."""
         event_type = type_of(event)
-        student_name = self.format_student_name(event)
-        if correction_of(event) is not None:
-            return self.format_correction_message(event, emoji_of(event_type), student_name)
-        if event_type not in EMOJI:
-            return self.format_other_message(event, UNKNOWN_TYPE_EMOJI, student_name)
-        message: str = getattr(self, f"format_{event_type}_message")(event, EMOJI[event_type], student_name)
-        return message
+        kind = event_type if event_type in EMOJI else "other"
+        kind = kind if correction_of(event) is None else "correction"
+        return str(getattr(self, f"format_{kind}_message")(event, emoji_of(event_type), student_name))
 
     # One method per event type. `student_name` is disarmed and complete; texts of the event are not.
 
