@@ -9,9 +9,19 @@ from typing import Any
 
 from lms_bot.core.markdown import disarm
 from lms_bot.notify.brief_wording import FAILED, NAME_LENGTH, PASSED, TITLE_LENGTH, brief_name, full_name, result_of
-from lms_bot.notify.group_message import MOST_CORRECTIONS
 from lms_bot.notify.group_rows import step_of
-from lms_bot.notify.wording import EMOJI, correction_of, count_of, emoji_of, kind_of, title_of, type_of
+from lms_bot.notify.wording import (
+    EMOJI,
+    MOST_CORRECTIONS,
+    correction_of,
+    count_of,
+    emoji_of,
+    format_corrections,
+    kind_of,
+    tell_apart,
+    title_of,
+    type_of,
+)
 
 MAX_LENGTH = 9_500
 """What is added above or below has room in the message."""
@@ -56,6 +66,7 @@ def format_brief_pages(
         return _Block(format_named(event, names[event.student_id]), (event.event_id,))
 
     told, overtaken = _drop_overtaken(events)
+    told, made_good = _split_made_good(told)
     groups: dict[str, list[Any]] = {}
     for event in told:
         groups.setdefault(_group_of(event), []).append(event)
@@ -66,12 +77,14 @@ def format_brief_pages(
         *map(line, alone),
         *_by_exam(together, "failed", names, is_all=True),
         *_corrections(groups.pop("corrected", []), line),
+        *(line(one) for one in made_good if _is_one_of_several(one)),
         *map(line, groups.pop("recovered", [])),
         *_by_exam(groups.pop(PASSED, []), "passed", names),
         *_by_exam(groups.pop(COMPLETED, []), "completed", names),
         *_lessons([one for kind in _LESSONS for one in groups.pop(kind, [])], names),
         *(line(one) for those in groups.values() for one in those),
     ]
+    overtaken += [one for one in made_good if not _is_one_of_several(one)]
     return _fill_pages(blocks, [one.event_id for one in overtaken])
 
 
@@ -87,13 +100,12 @@ def _name_students(events: Iterable[Any], name_of: Callable[[Any], str]) -> dict
     """By student; with the username where two are called alike, as long as it is their name that `name_of` gives."""
     known = {event.student_id: event for event in events}
     names = {student: disarm(name_of(one), max_length=NAME_LENGTH) for student, one in known.items()}
-    called = Counter(name.casefold() for name in names.values())
-    return {
-        student: full_name(known[student])
-        if called[name.casefold()] > 1 and name == brief_name(known[student])
-        else name
-        for student, name in names.items()
-    }
+    return tell_apart(
+        {
+            student: (name, full_name(known[student]) if name == brief_name(known[student]) else name)
+            for student, name in names.items()
+        }
+    )
 
 
 def _drop_overtaken(events: Sequence[Any]) -> tuple[list[Any], list[Any]]:
@@ -107,6 +119,20 @@ def _drop_overtaken(events: Sequence[Any]) -> tuple[list[Any], list[Any]]:
     for event in events:
         (told if step_of(event) == furthest[_attempt_of(event)] else overtaken).append(event)
     return told, overtaken
+
+
+def _split_made_good(events: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    """Apart from the others, the failures of which a recovery tells: that is good news, and the failure no more."""
+    recovered = {
+        (one.student_id, one.activity_id): one.event_id
+        for one in events
+        if _group_of(one) == "recovered" and one.activity_id is not None
+    }
+
+    def is_made_good(one: Any) -> bool:
+        return _group_of(one) == FAILED and one.event_id < recovered.get((one.student_id, one.activity_id), 0)
+
+    return [one for one in events if not is_made_good(one)], [one for one in events if is_made_good(one)]
 
 
 def _attempt_of(event: Any) -> Any:
@@ -136,16 +162,10 @@ def _is_one_of_several(event: Any) -> bool:
 
 
 def _corrections(corrected: Sequence[Any], line: Callable[[Any], _Block]) -> list[_Block]:
-    """A line each, or one for many: a regrade of a whole exam is one thing."""
+    """A line each, or one for many."""
     if len(corrected) <= MOST_CORRECTIONS:
         return [line(one) for one in corrected]
-    counts = Counter(type_of(event) for event in corrected)
-    what = ", ".join(
-        f"{EMOJI[kind]} {counts[kind]} now {kind.rpartition('_')[2]}" for kind in (FAILED, PASSED) if counts[kind]
-    )
-    whom = count_of(len({event.student_id for event in corrected}), "student", "students")
-    text = f"✏️ **{len(corrected)} results of {whom} were corrected**: {what}"
-    return [_Block(text, tuple(one.event_id for one in corrected))]
+    return [_Block(format_corrections(corrected), tuple(one.event_id for one in corrected))]
 
 
 def _by_exam(results: Sequence[Any], word: str, names: dict[Any, str], *, is_all: bool = False) -> list[_Block]:

@@ -116,8 +116,7 @@ def _rushing(facts: Facts) -> str:
 
 
 def _never_started(facts: Facts) -> str:
-    days = count_of(int(facts.get("school_days") or 0), "school day", "school days")
-    return f"has not begun, {days} after {_day(facts.get('since'))}"
+    return f"has not begun for {count_of(int(facts.get('school_days') or 0), 'school day', 'school days')}"
 
 
 def _day(value: Any) -> str:

@@ -8,7 +8,7 @@ from lms_bot.core.markdown import code, disarm
 from lms_bot.insight.digest import Digest, Ended
 from lms_bot.notify.brief_wording import in_percent
 from lms_bot.notify.concern_wording import format_concern, format_day, format_end
-from lms_bot.notify.wording import count_of
+from lms_bot.notify.wording import count_of, tell_apart
 from lms_bot.store.concerns import Concern
 
 MAX_DIGEST_LENGTH = 2400
@@ -24,15 +24,15 @@ def format_digest(digest: Digest) -> str:
     return fit_digest(digest)[0]
 
 
-def fit_digest(digest: Digest) -> tuple[str, int]:
-    """The text, and how many rows of concerns, and of escalated ones, it has at most."""
+def fit_digest(digest: Digest, room: int = MAX_DIGEST_LENGTH) -> tuple[str, int]:
+    """The text, in `room` characters, and how many rows of concerns, and of escalated ones, it has at most."""
     if digest.is_empty:
         return "", 0
     for rows, names in ((ROWS, NAMES), (ROWS, 3), (10, 3), (5, 2), (3, 1)):  # long names and titles: fewer of them
         text = _format(digest, rows, names)
-        if len(text) <= MAX_DIGEST_LENGTH:
+        if len(text) <= room:
             break
-    return (text if len(text) <= MAX_DIGEST_LENGTH else text[: MAX_DIGEST_LENGTH - 1] + "…"), rows
+    return (text if len(text) <= room else text[: room - 1] + "…"), rows
 
 
 def _format(digest: Digest, rows: int, names: int) -> str:
@@ -143,15 +143,9 @@ def _result(digest: Digest, one: Ended) -> str:
 
 def name_students(students: Iterable[tuple[int, str | None, str | None]]) -> Mapping[int, str]:
     """(id, username, display name) -> names by id, disarmed; with the username only where two are called alike."""
-    known = list(students)
-    called: dict[str, int] = {}
-    for _, username, display_name in known:
-        name = (display_name or username or "").casefold()
-        called[name] = called.get(name, 0) + 1
-    found: dict[int, str] = {}
-    for student_id, username, display_name in known:
-        name = disarm(display_name, max_length=NAME_LENGTH) or disarm(username, max_length=NAME_LENGTH)
-        is_double = called[(display_name or username or "").casefold()] > 1
-        login = f" ({disarm(username, max_length=NAME_LENGTH)})" if is_double and display_name and username else ""
-        found[student_id] = f"{name}{login}" or f"Student {student_id}"
-    return found
+    names: dict[int, tuple[str, str]] = {}
+    for student_id, username, display_name in students:
+        login = disarm(username, max_length=NAME_LENGTH)
+        name = disarm(display_name, max_length=NAME_LENGTH) or login or f"Student {student_id}"
+        names[student_id] = (name, f"{name} ({login})" if login and login != name else name)
+    return tell_apart(names)

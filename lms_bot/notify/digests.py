@@ -14,23 +14,21 @@ from lms_bot.insight.concerns.tellings import get_first_told, get_told_numbers, 
 from lms_bot.insight.digest import Digest, gather_digest, get_needs
 from lms_bot.insight.school_calendar import SchoolCalendar
 from lms_bot.lms.people import Student
-from lms_bot.notify.digest_message import fit_digest, get_shown, name_students
+from lms_bot.notify.digest_message import MAX_DIGEST_LENGTH, fit_digest, get_shown, name_students
 from lms_bot.notify.digest_times import find_due_digest, find_start
 from lms_bot.notify.person_news import change_person, lock_person
 from lms_bot.notify.preference_book import PreferenceBook
 from lms_bot.notify.preferences import Preferences
-from lms_bot.notify.welcome import format_welcome
+from lms_bot.notify.welcome import BELOW, format_welcome
 from lms_bot.outbox.draft import Draft
 from lms_bot.outbox.outbox import Outbox
 from lms_bot.people.rosters import Roster
 from lms_bot.people.users import UserMapper
-from lms_bot.store.concerns import Concern, ConcernKind, PersonNews
+from lms_bot.store.concerns import URGENT_KINDS, Concern, PersonNews
 from lms_bot.store.database import Store
 from lms_bot.store.messages import NEWS, Lane
 
 logger = logging.getLogger(__name__)
-
-BELOW = "\n\n---\n\n"
 
 
 @dataclass(frozen=True)
@@ -97,21 +95,20 @@ class DigestWriter:
         except LMSBotError as error:
             logger.info("a digest has to wait: %s", error)
             return False
-        text, rows = fit_digest(digest)
         with self._store.transaction():
             known = lock_person(self._store, person)
             if known.digest_at is not None and known.digest_at >= due_at:
                 return False  # another process has written it
-            is_still_quiet = bool(digest.silent_everywhere and known.quiet_told_at)
-            if is_still_quiet:
-                text, rows = fit_digest(replace(digest, silent_everywhere=0))
             quiet_told_at = (known.quiet_told_at or now) if digest.silent_everywhere else None
+            if known.quiet_told_at:  # that it is quiet everywhere is told once
+                digest = replace(digest, silent_everywhere=0)
+            welcome = "" if known.welcomed_at else BELOW + format_welcome(preferences)
+            text, rows = fit_digest(digest, MAX_DIGEST_LENGTH - len(welcome))
             change_person(known, digest_at=due_at, quiet_told_at=quiet_told_at)
             if not text:
                 return False
-            if known.welcomed_at is None:
-                text += BELOW + format_welcome(preferences)
-                change_person(known, welcomed_at=now)
+            text += welcome
+            change_person(known, welcomed_at=known.welcomed_at or now)
             message = self.parts.outbox.write(Draft(person, text, Lane.ROUTINE), now)
             # What was so when the bot came is told at once, be it as a number; what is new is told by name.
             shown = [one for one in get_shown(digest, rows) if one not in digest.old]
@@ -131,7 +128,7 @@ class DigestWriter:
     def _find_escalated(self, person: int, roster: Roster, now: datetime) -> Sequence[Concern]:
         """Urgent concerns of students of mentors below, told long ago and seen to by nobody; each once."""
         open_ones = get_open_concerns(roster.below) if roster.below else []
-        urgent = [one for one in open_ones if ConcernKind(one.kind).is_urgent and one.seen_at is None]
+        urgent = [one for one in open_ones if one.kind in URGENT_KINDS and one.seen_at is None]
         told_at = get_first_told([one.concern_id for one in urgent])
         before = get_told_numbers(person, urgent, to_supervisor=True)
         calendar = self.parts.calendar

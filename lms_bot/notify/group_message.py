@@ -18,17 +18,15 @@ from lms_bot.core.markdown import MAX_MESSAGE_LENGTH, event_ref, spoiler, table_
 from lms_bot.core.results import percent
 from lms_bot.notify.group_rows import Row, get_furthest, get_rows, step_of
 from lms_bot.notify.wording import (
+    MOST_CORRECTIONS,
     correction_of,
-    count_of,
     emoji_of,
+    format_corrections,
     kind_of,
     percentage_of,
     type_of,
     value_of,
 )
-
-MOST_CORRECTIONS = 5
-"""More results than these corrected at once are told as one line: a regrade of a whole exam is one thing."""
 
 READABLE_ROWS = 60
 """With more rows than this, totals come first and the rows go into a spoiler."""
@@ -95,12 +93,7 @@ def _add_corrections(
     corrected: Sequence[Any], others: Sequence[Any], name_of: Callable[[Any], str]
 ) -> list[tuple[str, list[int]]]:
     """The messages of all others, the first of which says in one line how many results were corrected."""
-    counts = Counter(type_of(event) for event in corrected)
-    what = ", ".join(
-        f"{emoji_of(kind)} {counts[kind]} now {_NEWS[kind]}" for kind in (_FAILED, _PASSED) if counts[kind]
-    )
-    whom = count_of(len({event.student_id for event in corrected}), "student", "students")
-    line = f"✏️ **{len(corrected)} results of {whom} were corrected**: {what}"
+    line = format_corrections(corrected)
     event_ids = [event.event_id for event in corrected]
     pages = format_pages(others, name_of) if others else []
     if not pages or len(line) + 2 + len(pages[0][0]) > MAX_MESSAGE_LENGTH:

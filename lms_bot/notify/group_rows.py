@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -10,7 +9,7 @@ from typing import Any
 
 from lms_bot.core.activities import ActivityType
 from lms_bot.core.markdown import disarm
-from lms_bot.notify.wording import correction_of, kind_of, metadata_of, title_of, type_of
+from lms_bot.notify.wording import correction_of, kind_of, metadata_of, tell_apart, title_of, type_of
 from lms_bot.store.results import read_result
 
 _FAILED, _PASSED = ActivityType.EXAM_FAILED.value, ActivityType.EXAM_PASSED.value
@@ -65,15 +64,12 @@ def _name_students(events: Iterable[Any], name_of: Callable[[Any], str]) -> dict
     known: dict[Any, Any] = {}
     for event in events:
         known.setdefault(event.student_id, event)
-    called = {student: disarm(getattr(one, "student_display_name", None)) for student, one in known.items()}
-    counts = Counter(name.casefold() for name in called.values())
-    found: dict[Any, str] = {}
+    names: dict[Any, tuple[str, str]] = {}
     for student, one in known.items():
-        full, name = name_of(one), called[student]
-        login = disarm(one.student_username)
-        is_ours = bool(name) and full == f"{name} ({login})"  # a subclass may call them otherwise
-        found[student] = _shortened(name if is_ours and counts[name.casefold()] == 1 else full, _NAME_LENGTH)
-    return found
+        full, name = name_of(one), disarm(getattr(one, "student_display_name", None))
+        is_ours = bool(name) and full == f"{name} ({disarm(one.student_username)})"  # a subclass may say otherwise
+        names[student] = (name if is_ours else full, full)
+    return {student: _shortened(name, _NAME_LENGTH) for student, name in tell_apart(names).items()}
 
 
 def _attempts(events: Iterable[Any]) -> list[list[Any]]:

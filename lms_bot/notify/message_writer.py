@@ -17,7 +17,7 @@ from lms_bot.notify.formatters import Formatters
 from lms_bot.notify.grouping import Choice
 from lms_bot.notify.person_news import change_person
 from lms_bot.notify.preferences import Pace, Preferences
-from lms_bot.notify.welcome import format_welcome
+from lms_bot.notify.welcome import BELOW, format_welcome
 from lms_bot.outbox.draft import Draft
 from lms_bot.outbox.outbox import Outbox
 from lms_bot.store.concerns import Concern, PersonNews
@@ -26,7 +26,6 @@ from lms_bot.store.messages import Delivery, DeliveryState, Lane, Message
 
 logger = logging.getLogger(__name__)
 
-BELOW = "\n\n---\n\n"
 MOST_CONCERNS = 30
 """In one message; the next carries more."""
 
@@ -118,7 +117,7 @@ class MessageWriter:
 
 def _add_concerns(pages: list[_Page], concerns: Sequence[Concern], *, says_rows: bool) -> None:
     """Each on the page that tells of a failure of the student, where that says as much; else as a line of its own."""
-    lines: list[tuple[str, Concern]] = []
+    alone: list[_Page] = []
     students = {one.student_id: one for one in get_stored_students({one.student_id for one in concerns})}
     for concern in concerns:
         page = next((one for one in pages if says_rows and _says(one, concern)), None)
@@ -127,16 +126,17 @@ def _add_concerns(pages: list[_Page], concerns: Sequence[Concern], *, says_rows:
             continue
         known = students.get(concern.student_id, StoredStudent(concern.student_id, None, None))
         name = short_name(known.student_id, known.username, known.display_name)
-        lines.append((format_concern(concern, name), concern))
-    if not lines:
-        return
-    text = "\n".join(line for line, _ in lines)
-    those = [concern for _, concern in lines]
-    if pages and len(pages[0].content) + len(text) + 2 <= MAX_MESSAGE_LENGTH:
-        pages[0].content = f"{text}\n\n{pages[0].content}"
-        pages[0].concerns += those
-    else:
-        pages.insert(0, _Page(text[:MAX_MESSAGE_LENGTH], [], those))
+        line = format_concern(concern, name)[:MAX_MESSAGE_LENGTH]
+        if not alone or len(alone[-1].content) + 1 + len(line) > MAX_MESSAGE_LENGTH:
+            alone.append(_Page(line, [], [concern]))
+        else:
+            alone[-1].content += f"\n{line}"
+            alone[-1].concerns.append(concern)
+    if alone and pages and len(alone[-1].content) + len(BELOW) + len(pages[0].content) <= MAX_MESSAGE_LENGTH:
+        last = alone.pop()
+        pages[0].content = f"{last.content}\n\n{pages[0].content}"
+        pages[0].concerns += last.concerns
+    pages[:0] = alone
 
 
 def _says(page: _Page, concern: Concern) -> bool:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from lms_bot.core.markdown import code
 from lms_bot.notify.preferences import OFF, Preferences, When
 
+BELOW = "\n\n---\n\n"
+"""Between a message and what is said below it."""
+
 MEANINGS = {
     When.CALM: "failed exams and recoveries come at once, other results once an hour at most",
     When.DIGEST: "failed exams and recoveries come at once, all else in one message a day",

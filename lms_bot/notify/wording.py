@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 from lms_bot.core.activities import ActivityType
 from lms_bot.core.markdown import disarm
@@ -27,6 +29,10 @@ LABELS: dict[str, str] = {
     ActivityType.CONTENT_WATCHED.value: "Contents viewed",
 }
 UNKNOWN_TYPE_EMOJI = "🔔"
+MOST_CORRECTIONS = 5
+"""More results than these corrected at once are told as one line."""
+
+K = TypeVar("K")
 
 _TITLE_LENGTH = 500
 _VALUE_LENGTH = 200
@@ -67,6 +73,21 @@ def correction_of(event: Any) -> Any:
 def format_result(event_type: str, percentage: float | None) -> str:
     """`passed 75%`, or `passed` where there is no percentage."""
     return f"{event_type.rpartition('_')[2]} {percent(percentage)}".rstrip()
+
+
+def tell_apart(names: Mapping[K, tuple[str, str]]) -> dict[K, str]:
+    """Of the short and the full name of each, the full one only where two are called alike."""
+    called = Counter(short.casefold() for short, _ in names.values())
+    return {key: full if called[short.casefold()] > 1 else short for key, (short, full) in names.items()}
+
+
+def format_corrections(corrected: Sequence[Any]) -> str:
+    """Many results that were corrected in one line: a regrade of a whole exam is one thing."""
+    counts = Counter(type_of(event) for event in corrected)
+    kinds = (ActivityType.EXAM_FAILED.value, ActivityType.EXAM_PASSED.value)
+    what = ", ".join(f"{EMOJI[kind]} {counts[kind]} now {kind.rpartition('_')[2]}" for kind in kinds if counts[kind])
+    whom = count_of(len({event.student_id for event in corrected}), "student", "students")
+    return f"✏️ **{len(corrected)} results of {whom} were corrected**: {what}"
 
 
 def kind_of(event: Any) -> str:

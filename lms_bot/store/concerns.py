@@ -41,6 +41,9 @@ class ConcernKind(str, Enum):
         return self is ConcernKind.FAILING
 
 
+URGENT_KINDS = frozenset(kind.value for kind in ConcernKind if kind.is_urgent)
+
+
 class Concern(BaseModel):
     """A pattern in one student's record. There is one open row of a kind for a student; a later one is a new row.
 

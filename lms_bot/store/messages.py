@@ -164,6 +164,8 @@ _UNSENT_STATES = (MessageState.READY, MessageState.SENDING, MessageState.UNKNOWN
 IS_UNSENT = _is_one_of(Message.state, *_UNSENT_STATES)
 UNSENT_SQL = "state IN ('" + "', '".join(one.value for one in _UNSENT_STATES) + "')"
 """The same for plain statements."""
+IS_DEAD = Message.state == SQL(f"'{MessageState.DEAD.value}'")
+"""Given up; word for word, too."""
 IS_UNWRITTEN = (Delivery.state == SQL(f"'{DeliveryState.PENDING.value}'")) & Delivery.message.is_null()
 """Owed, and in no message yet; likewise word for word."""
 HAS_FAILED = _is_one_of(Delivery.state, DeliveryState.DEAD, DeliveryState.UNMAPPED)

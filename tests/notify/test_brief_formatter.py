@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lms_bot import BriefFormatter
 from lms_bot.core.activities import ActivityType
 from lms_bot.core.so_far import SoFar
-from lms_bot.notify.group_message import MOST_CORRECTIONS
+from lms_bot.notify.wording import MOST_CORRECTIONS
 from tests.worlds.zulip_rules import constructs, hostile_texts, marks
 
 ALL_TYPES = [event_type.value for event_type in ActivityType]
@@ -217,6 +217,25 @@ def test_a_start_with_more_after_it_is_never_the_news() -> None:
             "❌ **John Doe** failed **Algebra** · 40 % · `#3`",
             "🎉 **Algebra**: Jane Smith 40 %",
         ]
+
+
+def test_a_failure_that_was_made_good_meanwhile_is_no_bad_news() -> None:
+    recovered = SoFar(2, 40.0, 0, 0, is_recovery=True)
+    events = [
+        make_event(1, student_id=1, so_far=SoFar(1, None, 1, 1)),
+        make_event(2, "exam_passed", student_id=1, activity_metadata={"percentage": 85}, so_far=recovered),
+        make_event(3, student_id=2),
+    ]
+    assert lines_of(events) == [
+        "❌ **Jane Smith** failed **Algebra** · 40 % · `#3`",
+        "🎉 **John Doe** passed **Algebra** · 85 % · recovered (40 % before it)",
+    ]
+    events[0].so_far = SoFar(3, 30.0, 3, 3)
+    assert lines_of(events) == [
+        "❌ **Jane Smith** failed **Algebra** · 40 % · `#3`",
+        "❌ **John Doe** failed **Algebra** · 40 % · 3rd failure in a row (30 % before) · `#1`",
+        "🎉 **John Doe** passed **Algebra** · 85 % · recovered (40 % before it)",
+    ]
 
 
 def test_an_exam_and_a_content_of_one_number_are_two() -> None:

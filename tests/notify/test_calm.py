@@ -224,6 +224,20 @@ def test_a_concern_that_no_failure_tells_comes_by_itself(small_desk: Desk) -> No
     assert desk.live(NOON + 4 * HOUR, 60) == []
 
 
+def test_however_long_the_concerns_are_each_that_is_told_is_read(small_desk: Desk) -> None:
+    desk = small_desk
+    title = "[x](" * 60  # grows when it is disarmed
+    facts = {"in_row": 3, "of_exam": 0, "exam": None, "exams": [title] * 3, "percentages": [1, 2, 3]}
+    with desk.store.transaction():
+        for student in range(100, 160):
+            desk.mentors.of_student[student] = [ANNA]
+            at = {"opened_at": NOON, "since_at": NOON, "changed_at": NOON}
+            Concern.create(student_id=student, kind="failing", facts=facts, is_owed=True, **at)
+    told = [text for minute in range(40) for text in desk.tell(NOON + minute * MINUTE)]
+    assert all(len(text) <= 10_000 for text in told)
+    assert sum(text.count("⚡") for text in told) == len(desk.told_concerns()) == 60
+
+
 def test_who_may_not_see_the_student_any_more_hears_of_no_concern(small_desk: Desk) -> None:
     desk = small_desk
     desk.app.preferences.change(ANNA, notify={FAILED.value: "off"}, quiet=("11:00", "14:00"), failed_pass=False)

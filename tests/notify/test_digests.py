@@ -243,6 +243,21 @@ def test_the_first_digest_explains_itself(tmp_path_factory: pytest.TempPathFacto
     store.close_thread()
 
 
+def test_the_first_digest_is_no_longer_than_any_other(tmp_path_factory: pytest.TempPathFactory) -> None:
+    store = open_store(f"sqlite:///{tmp_path_factory.mktemp('office') / 'store.db'}")
+    office = Office(World(store), welcomed=False)
+    pupils = tuple(
+        make_student(100 + number, f"pupil{number}", "Pupil", f"Number {number} " * 4) for number in range(30)
+    )
+    office.world.people.students_of[1] = pupils
+    for one in pupils:
+        office.open(one, ConcernKind.LEFT_OPEN)
+    text = office.write()[MARIA]
+    assert "You get `calm`" in text and len(text) <= MAX_DIGEST_LENGTH
+    assert 0 < text.count("📝") == len(office.told(MARIA))
+    store.close_thread()
+
+
 def test_hostile_names_and_titles_stay_short_and_inert(small_office: Office) -> None:
     title = "@**all** [x](https://evil.example) | `" * 12
     for number in range(30):

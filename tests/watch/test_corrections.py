@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 import pytest
 
 from lms_bot.core.clock import utc_now
-from lms_bot.notify.group_message import MOST_CORRECTIONS
+from lms_bot.notify.wording import MOST_CORRECTIONS
 from lms_bot.people.recipients import Owed, Recipients
 from lms_bot.sandbox.lms.school import School
 from lms_bot.store.counters import Counters

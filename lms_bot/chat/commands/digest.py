@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 
 from lms_bot.chat.commands.rendering import NO_STUDENTS
@@ -20,6 +21,7 @@ _OFF = frozenset(("off", "never", "none", "no", "stop", "not at all"))
 _ON = frozenset(("on", "yes", "daily", "every day", "each day", "every morning"))
 _NOW = frozenset(("", "now", "today", "show"))
 _BETWEEN = frozenset(("weekly", "every", "week", "once", "a", "on", "at", "daily"))
+_HALF_OF_DAY = re.compile(r"(?<=[0-9]) (?=[ap]\.?m\b)")  # 6 pm
 DAYS_AHEAD = 40
 
 
@@ -50,7 +52,7 @@ def _read(said: str) -> str | None:
     if said in _ON:
         return None
     is_weekly = said.startswith(("weekly", "every week", "once a week"))
-    words = [word for word in said.split() if word not in _BETWEEN]
+    words = [word for word in _HALF_OF_DAY.sub("", said).split() if word not in _BETWEEN]
     days = [found for word in words if (found := parse_days(word)) is not None]
     clocks = [clock for word in words if (clock := parse_clock(word)) is not None]
     if len(days) > 1 or len(clocks) > 1 or len(days) + len(clocks) != len(words) or not words:

@@ -70,7 +70,8 @@ def _list_needs(question: Question, whose: str, students: Mapping[int, Student])
     names = get_short_names(question, {one.student_id for one in needs.concerns}, students)
     who = len({one.student_id for one in needs.concerns})
     said = f"{count(who, 'student')} of {whose} {len(active):,} {'needs' if who == 1 else 'need'} you"
-    head = f"☀️ **{said if who else f'Nobody of {whose} {len(active):,} students needs you now'}**"
+    nobody = f"Nobody of {whose} {count(len(active), 'student')} needs you now"
+    head = f"☀️ **{said if who else nobody}**"
     rows = [_needs_row(question, names[one.student_id], one) for one in shown]
     notes = [*_say_rest(question, needs, students), page_note(page, rows_total, question.command)]
     if not rows:

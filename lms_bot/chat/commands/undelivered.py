@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from lms_bot.chat.commands.rendering import MAX_LENGTH, NAME_LENGTH, count
 from lms_bot.chat.language.question import Command, Question, WrongArguments
@@ -12,9 +12,11 @@ from lms_bot.chat.language.words import format_refs, read_numbers, strip_fillers
 from lms_bot.core.errors import LMSBotError
 from lms_bot.core.markdown import code, disarm, event_ref, fit_lines, table_head, table_row, time_tag
 from lms_bot.insight.reports.outgoing import (
+    DeadNotice,
     ErrorGroup,
     RejectedGroup,
     Waiting,
+    get_dead_notices,
     get_error_groups,
     get_rejected_groups,
     get_stored_ids,
@@ -28,6 +30,8 @@ from lms_bot.people.access import Audience
 from lms_bot.store.messages import DeliveryState
 
 REASON_LENGTH = 300
+NOTICE_DAYS = 7
+"""Digests that did not arrive are shown for so long: what they told was told again since."""
 HELD = "held"
 
 _STATES = {
@@ -40,15 +44,18 @@ _STATES = {
 }
 
 
-def answer_errors(_: Question) -> str:
-    return format_errors(get_error_groups(), get_rejected_groups())
+def answer_errors(question: Question) -> str:
+    notices = get_dead_notices(question.now - timedelta(days=NOTICE_DAYS))
+    return format_errors(get_error_groups(), get_rejected_groups(), notices)
 
 
-def format_errors(errors: Sequence[ErrorGroup], rejected: Sequence[RejectedGroup]) -> str:
-    """What could not be told, and what could not be read. The second table is the one that gives way."""
-    if not errors and not rejected:
+def format_errors(
+    errors: Sequence[ErrorGroup], rejected: Sequence[RejectedGroup], notices: Sequence[DeadNotice] = ()
+) -> str:
+    """What could not be told, and what could not be read. The last table is the one that gives way."""
+    if not errors and not rejected and not notices:
         return "✅ No errors."
-    parts = []
+    parts = [_format_notices(notices)] if notices else []
     if errors:
         head = [f"❌ **Not told** · {count(sum(one.count for one in errors), 'event')}", ""]
         head += table_head(["Reason", "Count", "Last", "Events"])
@@ -61,6 +68,13 @@ def format_errors(errors: Sequence[ErrorGroup], rejected: Sequence[RejectedGroup
         room = MAX_LENGTH - sum(len(part) + 2 for part in parts)
         parts.append(fit_lines(head, [_rejected_row(one) for one in rejected], limit=room))
     return "\n\n".join(parts)
+
+
+def _format_notices(notices: Sequence[DeadNotice]) -> str:
+    reason = disarm(notices[0].reason, max_length=REASON_LENGTH)
+    what = count(sum(one.count for one in notices), "message")
+    last = time_tag(max(one.last_at for one in notices))
+    return f"☀️ **Digests or concerns not delivered** · {what}, the last {last}: {reason}. The next digest tells what they told."
 
 
 def _error_row(group: ErrorGroup) -> str:

@@ -15,6 +15,7 @@ from lms_bot.store.statements import Statements
 if TYPE_CHECKING:
     import peewee
 
+_KNOWN = frozenset(kind.value for kind in ConcernKind)
 Open = Mapping[ConcernKind, Concern]
 """A student's open concerns."""
 
@@ -101,6 +102,8 @@ class ConcernBook:
         sql = f"SELECT * FROM lms_concerns WHERE cleared_at IS NULL AND {condition}"
         found: dict[int, dict[ConcernKind, Concern]] = defaultdict(dict)
         for one in self._statements.read(Concern, sql, list(parameters)):
+            if one.kind not in _KNOWN:
+                continue  # a later version's: it is left as it is
             found[one.student_id][ConcernKind(one.kind)] = one
         return dict(found)
 

@@ -114,6 +114,8 @@ def find_failing(results: Sequence[Try], get_title: Title) -> Finding | None:
     counted = [each for each in (row, worst) if len(each) >= FAILURES]
     if not counted:
         return None
+    # With a pass of another exam in between, one exam failed thrice is bad; a row of three after that is worse.
+    severity = max((len(row) // FAILURES).bit_length(), (len(worst) // FAILURES).bit_length() - 1)
     named = row[: -MOST_NAMED - 1 : -1]
     is_one_exam = len(worst) >= FAILURES
     facts = {
@@ -123,8 +125,7 @@ def find_failing(results: Sequence[Try], get_title: Title) -> Finding | None:
         "exam": get_title(worst[-1].coursework_id) if is_one_exam else None,
         "of_exam": len(worst) if is_one_exam else 0,
     }
-    doublings = (max(map(len, counted)) // FAILURES).bit_length() - 1
-    return Finding(ConcernKind.FAILING, min(each[0].last_at for each in counted), facts, doublings)
+    return Finding(ConcernKind.FAILING, min(each[0].last_at for each in counted), facts, severity)
 
 
 def find_falling(results: Sequence[Try]) -> Finding | None:

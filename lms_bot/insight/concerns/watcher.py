@@ -14,7 +14,7 @@ from lms_bot.insight.concerns.looks import Looker
 from lms_bot.insight.concerns.rules import Calendar, Thresholds, find_silent_since
 from lms_bot.store.database import Store
 from lms_bot.store.models import Cursor, KeyValue
-from lms_bot.store.statements import Statements, from_stored
+from lms_bot.store.statements import Statements, from_stored, to_stored
 from lms_bot.store.student_totals import LOCK
 
 logger = logging.getLogger(__name__)
@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 CHANGED_AT_ONCE = 100  # who records waits meanwhile
 LMS_AWAY = timedelta(minutes=1)
 ENROLLED_SERVES = timedelta(minutes=10)
+LEFT_OPEN_EVERY = timedelta(minutes=5)
+LEFT_OPEN_REACH = timedelta(days=1)  # what was left open longer ago is found by the daily pass
 DUTY = "concerns"
 
 LOOKED, BEGAN, DAY = "concerns_looked", "concerns_began", "concerns_day"
@@ -29,6 +31,11 @@ LOOKED, BEGAN, DAY = "concerns_looked", "concerns_began", "concerns_day"
 
 BATCH_SQL = "SELECT student_id, last_at FROM lms_standings WHERE {condition} ORDER BY student_id LIMIT {limit}"
 TAKE_SQL = "UPDATE lms_standings SET is_changed = FALSE WHERE is_changed AND {condition}"
+LEFT_OPEN_SQL = """
+SELECT DISTINCT student_id FROM lms_attempts
+WHERE is_shown AND outcome = 'started' AND is_exam AND started_at > ? AND started_at <= ? AND student_id IS NOT NULL
+"""
+CHANGED_SQL = "UPDATE lms_standings SET is_changed = TRUE WHERE {condition}"
 
 
 class Enrolment(Protocol):
@@ -64,11 +71,13 @@ class ConcernWatch:
         self._over: dict[str, Any] | None = None  # the day's pass that is known to be over
         self._enrolled: tuple[datetime, Enrolled] | None = None
         self._ask_lms_at: datetime | None = None
+        self._left_open_upto: datetime | None = None
 
     def step(self, now: datetime) -> bool:
         """Takes one batch of students. Whether there may be more to do. Raises StoreUnavailable."""
         if not self._has_looked and not self._is_first_look_over():
             return self._is_lms_read() and self._look_first(now)
+        self._note_left_open(now)
         return self._look_at_changed(now) or self._look_daily(now)
 
     def look_at_changed(self, now: datetime) -> bool:
@@ -138,6 +147,24 @@ class ConcernWatch:
         among, ids = self._statements.among("student_id", list(batch))
         self._statements.execute(TAKE_SQL.format(condition=among), ids)
         return batch
+
+    def _note_left_open(self, now: datetime) -> None:
+        """Whose exams have been open for too long since we looked last are looked at as if something had changed."""
+        upto = now - timedelta(hours=self.thresholds.open_hours)
+        after = self._left_open_upto or upto - LEFT_OPEN_REACH
+        if upto - after < LEFT_OPEN_EVERY or not self.is_ready():
+            return
+        with self._store.session():
+            limits = (to_stored(after), to_stored(upto))
+            students = [one for (one,) in self._statements.execute(LEFT_OPEN_SQL, limits)]
+        if students:
+            condition, parameters = self._statements.among("student_id", students)
+            with self._store.transaction():
+                self._store.lock(DUTY)
+                if self._store.is_postgresql:
+                    self._statements.execute(LOCK)
+                self._statements.execute(CHANGED_SQL.format(condition=condition), parameters)
+        self._left_open_upto = upto
 
     # -- what did not happen -------------------------------------------------------------------------------------
 

@@ -7,12 +7,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from peewee import Expression, fn
+from peewee import SQL, Expression, fn
 
 from lms_bot.core.clock import to_utc
 from lms_bot.insight.reports.students import in_chunks
+from lms_bot.store.concerns import ConcernTelling
 from lms_bot.store.database import rows
-from lms_bot.store.messages import HAS_FAILED, IS_UNSENT, IS_UNWRITTEN, Delivery, DeliveryState, Message
+from lms_bot.store.messages import (
+    HAS_FAILED,
+    IS_DEAD,
+    IS_UNSENT,
+    IS_UNWRITTEN,
+    Delivery,
+    DeliveryState,
+    Message,
+)
 from lms_bot.store.models import KeyValue, LMSActivityEvent, LMSEventLog, RejectedRow
 
 GROUPS_SHOWN = 50
@@ -40,6 +49,15 @@ class RejectedGroup:
     count: int
     row_keys: list[str]
     reason: str
+    last_at: datetime
+
+
+@dataclass(frozen=True)
+class DeadNotice:
+    """Messages that told of concerns alone, as digests do, and were given up for one reason: they are told again."""
+
+    reason: str
+    count: int
     last_at: datetime
 
 
@@ -77,6 +95,17 @@ def get_error_groups() -> list[ErrorGroup]:
         ids = rows(newest.order_by(log.event.desc()).limit(IDS_SHOWN))
         groups.append(ErrorGroup(reason, count, [event_id for (event_id,) in ids], last_at))
     return groups
+
+
+def get_dead_notices(since: datetime) -> list[DeadNotice]:
+    """Why messages of concerns, without events, that were written since then were given up."""
+    message = Message
+    carries = Delivery.select(SQL("1")).where(Delivery.message == message.message_id)
+    tells = ConcernTelling.select(SQL("1")).where(ConcernTelling.message == message.message_id)
+    query = message.select(message.reason, fn.COUNT(message.message_id), fn.MAX(message.created_at))
+    query = query.where(IS_DEAD, message.created_at >= since, fn.EXISTS(tells), ~fn.EXISTS(carries))
+    found = [DeadNotice(reason or "unknown", *numbers) for reason, *numbers in rows(query.group_by(message.reason))]
+    return sorted(found, key=lambda one: -one.count)
 
 
 def get_rejected_groups() -> list[RejectedGroup]:

@@ -22,6 +22,7 @@ from lms_bot.store.database import UTCDateTimeField
 STATEMENTS = (
     "ALTER TABLE lms_standings ADD COLUMN is_changed BOOLEAN NOT NULL DEFAULT FALSE",
     "CREATE INDEX lms_standings_changed ON lms_standings (student_id) WHERE is_changed",
+    "CREATE INDEX lms_messages_dead ON lms_messages (created_at) WHERE state = 'dead'",
     "CREATE INDEX lms_attempts_exams ON lms_attempts (student_id, last_at) WHERE is_shown AND is_exam",
     "CREATE UNIQUE INDEX lms_concerns_open ON lms_concerns (student_id, kind) WHERE cleared_at IS NULL",
     "CREATE INDEX lms_concerns_student ON lms_concerns (student_id, concern_id)",

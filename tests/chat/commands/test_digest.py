@@ -53,6 +53,8 @@ def test_where_there_is_nothing_to_say(small_world: World) -> None:
     [
         ("18:00", "18:00", "each school day, never in holidays", "2026-03-18T18:00:00Z"),
         ("at 6pm", "18:00", "each school day, never in holidays", "2026-03-18T18:00:00Z"),
+        ("at 6 p.m.", "18:00", "each school day, never in holidays", "2026-03-18T18:00:00Z"),
+        ("weekly tue 6 pm", "tue 18:00", "once a week, in holidays too", "2026-03-24T18:00:00Z"),
         ("daily 7:15", "07:15", "each school day, never in holidays", "2026-03-19T07:15:00Z"),
         ("12:00", "12:00", "each school day, never in holidays", "2026-03-19T12:00:00Z"),
         ("weekly mon", "mon 07:30", "once a week, in holidays too", "2026-03-23T07:30:00Z"),

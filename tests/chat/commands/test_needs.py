@@ -100,7 +100,7 @@ def test_of_whom_nothing_is_expected_nothing_is_said(small_world: World) -> None
     inactive = make_student(JOHN.student_id, "john_doe", "John", "Doe")
     object.__setattr__(inactive, "is_active", False)
     small_world.people.students_of[1] = (inactive, JANE)
-    assert small_world.ask("needs").text == "☀️ **Nobody of your 1 students needs you now**"
+    assert small_world.ask("needs").text == "☀️ **Nobody of your 1 student needs you now**"
 
 
 def test_where_most_are_silent_it_is_one_line(small_world: World) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from lms_bot.core.activities import ActivityType
 from lms_bot.core.markdown import time_tag
+from lms_bot.store.concerns import Concern, ConcernTelling
 from lms_bot.store.messages import DeliveryState, MessageState
 from lms_bot.store.models import RejectedRow
 from tests.worlds.chat_world import (
@@ -15,6 +18,7 @@ from tests.worlds.chat_world import (
     JOHN,
     JOSE,
     MARIA,
+    NOW,
     ZOE,
     World,
     owe,
@@ -37,6 +41,28 @@ def test_errors_are_grouped_and_name_their_events(world: World) -> None:
     assert "… and 2 more" in text
     assert "@**" not in text and "](http" not in text
     assert "| attempts | unknown state | 1 |" in text and "`5`" in text
+
+
+def test_a_digest_that_was_given_up_is_shown_for_a_week(world: World) -> None:
+    given_up = {"state": MessageState.DEAD.value, "reason": "Zulip: no such user"}
+    told = world.add_message(**given_up)
+    world.add_delivery(world.add_event(JOHN), f"zulip:{MARIA}", message=told)
+    with world.store.transaction():
+        at = {"opened_at": NOW, "since_at": NOW, "changed_at": NOW}
+        concern = Concern.create(student_id=JOHN.student_id, kind="silent", facts={}, **at)
+
+    def tell(number: int, days_ago: int) -> str:
+        message = world.add_message(**given_up, created_at=NOW - timedelta(days=days_ago))
+        with world.store.transaction():
+            ConcernTelling.create(
+                concern=concern, number=number, zulip_user_id=MARIA, message=message, created_at=NOW
+            )
+        return world.ask("errors", ADMIN).text
+
+    assert tell(0, 8) == "✅ No errors."
+    text = tell(1, 6)
+    assert text.startswith("☀️ **Digests or concerns not delivered** · 1 message, the last <time:")
+    assert "no such user" in text
 
 
 def test_no_errors_is_good_news(berlin_world: World) -> None:

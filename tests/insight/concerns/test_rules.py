@@ -55,13 +55,13 @@ def in_a_row(outcomes: str, of: Sequence[int] | None = None) -> list[Try]:
     ("outcomes", "severity"),
     [
         ("FF", None),
-        ("FFF", 0),
-        ("PFFF", 0),
+        ("FFF", 1),
+        ("PFFF", 1),
         ("FFFP", None),
         ("FFPF", None),
-        ("F" * 5, 0),
-        ("F" * 6, 1),
-        ("F" * 12, 2),
+        ("F" * 5, 1),
+        ("F" * 6, 2),
+        ("F" * 12, 3),
     ],
 )
 def test_three_failures_in_a_row_are_a_concern_and_twice_as_many_are_worse(
@@ -69,6 +69,13 @@ def test_three_failures_in_a_row_are_a_concern_and_twice_as_many_are_worse(
 ) -> None:
     found = failing(*in_a_row(outcomes))
     assert (found and found.severity) == severity
+
+
+def test_a_row_of_three_is_worse_than_one_exam_failed_thrice_with_passes_between() -> None:
+    outcomes, exams = "FPFPFPFF", [1, 2, 1, 2, 1, 2, 3, 4]
+    assert [failing(*in_a_row(outcomes[:end], exams[:end])) is None for end in (4, 5, 6)] == [True, False, False]
+    found = [failing(*in_a_row(f"{outcomes}F"[:end], [*exams, 5][:end])) for end in (5, 8, 9)]
+    assert [one and one.severity for one in found] == [0, 0, 1]
 
 
 def test_what_is_not_judged_neither_counts_nor_ends_a_row() -> None:
@@ -138,7 +145,8 @@ def test_failing_is_what_counting_says(record: list[tuple[str, int, int, int | N
     if found is not None:
         assert found.facts["in_row"] == in_row
         assert found.facts["of_exam"] == (of_exam if of_exam >= 3 else 0)
-        assert found.severity == floor(log2(max(in_row, of_exam) / 3))
+        row, exam = (floor(log2(max(many, 1) / 3)) + 1 if many >= 3 else 0 for many in (in_row, of_exam))
+        assert found.severity == max(row, exam - 1)
 
 
 @given(RECORDS, st.randoms(use_true_random=False))

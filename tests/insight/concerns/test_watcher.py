@@ -333,6 +333,22 @@ def test_who_never_starts_is_seen_and_cleared_by_anything(school: School) -> Non
         assert [one.student_id for one in Newcomer.select()] == [BEN]
 
 
+def test_an_exam_that_is_left_open_is_seen_within_minutes_and_not_again_and_again(school: School) -> None:
+    school.begin()
+    school.record("exam_started", MONDAY + 10 * HOUR, of=7)
+    school.record("exam_started", MONDAY + 11 * HOUR, of=8, student=BEN)
+    school.look(MONDAY + 23 * HOUR)
+    school.look(MONDAY + DAY + HOUR)  # the pass of Tuesday
+    school.look(MONDAY + DAY + 10 * HOUR - MINUTE)
+    assert school.kinds() == []
+    school.look(MONDAY + DAY + 10 * HOUR + 6 * MINUTE)
+    assert school.kinds() == [(ADA, "left_open")]
+    school.restart()
+    school.look(MONDAY + DAY + 11 * HOUR + 6 * MINUTE)
+    assert school.kinds() == [(ADA, "left_open"), (BEN, "left_open")]
+    assert [one.number for one in school.concerns()] == [0, 0]
+
+
 def test_an_exam_that_is_left_open_is_seen_the_next_day_and_ends(school: School) -> None:
     school.begin()
     row = school.record("exam_started", MONDAY, of=7)
