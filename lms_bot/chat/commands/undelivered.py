@@ -74,7 +74,8 @@ def _format_notices(notices: Sequence[DeadNotice]) -> str:
     reason = disarm(notices[0].reason, max_length=REASON_LENGTH)
     what = count(sum(one.count for one in notices), "message")
     last = time_tag(max(one.last_at for one in notices))
-    return f"☀️ **Digests or concerns not delivered** · {what}, the last {last}: {reason}. The next digest tells what they told."
+    head = f"☀️ **Digests or concerns not delivered** · {what}, the last {last}: {reason}"
+    return f"{head}. The next digest tells what they told."
 
 
 def _error_row(group: ErrorGroup) -> str:
