@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from time import perf_counter
 from typing import Any
@@ -30,9 +30,16 @@ def at_most(claim: str, figure: float, limit: float) -> Target:
     return Target(f"{claim}: at most {limit:g}", rounded(figure), figure <= limit)
 
 
+UNITS = (
+    "_per_second", "_seconds", "_milliseconds", "_minutes", "_megabytes", "_bytes", "_per_million_rows", "_ratio",
+    "_share", "_to_empty", "_429", "messages", "_words", "_exams", "_students", "_concerns", "_rows",
+    "polls_to_complete",
+)  # fmt: skip
+
+
 @dataclass
 class Report:
-    """One benchmark's outcome. The keys of `figures` end in their unit, or in `_ratio`."""
+    """One benchmark's outcome. The keys of `figures` end in one of UNITS."""
 
     benchmark: str
     sizes: dict[str, Any]
@@ -40,8 +47,20 @@ class Report:
     targets: list[Target] = field(default_factory=list)
 
     def to_json(self) -> str:
-        """One line."""
+        """One line. Raises ValueError where a figure names no unit, or the benchmark claims nothing."""
+        nameless = [key for key in _get_keys(self.figures) if not key.endswith(UNITS)]
+        if nameless or not self.targets:
+            raise ValueError(f"{self.benchmark}: without a unit: {nameless}; targets: {len(self.targets)}")
         return json.dumps(asdict(self), ensure_ascii=False)
+
+
+def _get_keys(found: dict[str, Any]) -> Iterator[str]:
+    """Those of the measured figures, whatever they are grouped under."""
+    for key, value in found.items():
+        if isinstance(value, dict) and value and not key.endswith(UNITS):
+            yield from _get_keys(value)
+        else:
+            yield key
 
 
 def doing(what: str) -> None:

@@ -118,7 +118,7 @@ class EmbeddedPostgres(AbstractContextManager["EmbeddedPostgres"]):
 
     def create_database(self, name: str, template: str = "template1") -> str:
         """Create a database, a copy of `template` (nobody may be connected to that), and return its URL."""
-        self._execute("CREATE DATABASE {} TEMPLATE {}", name, template)
+        self._execute("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy", name, template)  # twice as quick if small
         return self.url(name)
 
     def drop_database(self, name: str) -> None:
