@@ -77,14 +77,13 @@ def format_brief_pages(
         *map(line, alone),
         *_by_exam(together, "failed", names, is_all=True),
         *_corrections(groups.pop("corrected", []), line),
-        *(line(one) for one in made_good if _is_one_of_several(one)),
+        *map(line, made_good),
         *map(line, groups.pop("recovered", [])),
         *_by_exam(groups.pop(PASSED, []), "passed", names),
         *_by_exam(groups.pop(COMPLETED, []), "completed", names),
         *_lessons([one for kind in _LESSONS for one in groups.pop(kind, [])], names),
         *(line(one) for those in groups.values() for one in those),
     ]
-    overtaken += [one for one in made_good if not _is_one_of_several(one)]
     return _fill_pages(blocks, [one.event_id for one in overtaken])
 
 
@@ -122,7 +121,7 @@ def _drop_overtaken(events: Sequence[Any]) -> tuple[list[Any], list[Any]]:
 
 
 def _split_made_good(events: Sequence[Any]) -> tuple[list[Any], list[Any]]:
-    """Apart from the others, the failures of which a recovery tells: that is good news, and the failure no more."""
+    """Apart from the others, the failures that a recovery made good: they are not what calls for a mentor first."""
     recovered = {
         (one.student_id, one.activity_id): one.event_id
         for one in events
