@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from lms_bot.insight.concerns.rules import Finding
+from lms_bot.insight.concerns.rules import Finding, is_worse
 from lms_bot.store.concerns import Concern, ConcernKind
 from lms_bot.store.statements import Statements
 
@@ -81,13 +81,13 @@ class ConcernBook:
         ).execute()
 
     def _update(self, concern: Concern, finding: Finding, now: datetime, is_old: bool) -> None:
-        """The severity that is kept is the greatest so far: what goes and comes again is not told again."""
+        """The severity that is kept is the greatest so far: what is less bad for a while is not told again."""
         severity = concern.facts.get("severity", 0)
         changes: dict[str, Any] = {
             "facts": finding.facts | {"severity": max(severity, finding.severity)},
             "since_at": finding.since_at,
         }
-        if finding.severity > severity:
+        if is_worse(finding, concern.facts):
             changes |= {"number": concern.number + 1, "changed_at": now, "seen_at": None, "seen_by": None}
             if finding.kind.is_urgent and not is_old:
                 changes["is_owed"] = True

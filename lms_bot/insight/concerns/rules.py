@@ -114,8 +114,6 @@ def find_failing(results: Sequence[Try], get_title: Title) -> Finding | None:
     counted = [each for each in (row, worst) if len(each) >= FAILURES]
     if not counted:
         return None
-    # With a pass of another exam in between, one exam failed thrice is bad; a row of three after that is worse.
-    severity = max((len(row) // FAILURES).bit_length(), (len(worst) // FAILURES).bit_length() - 1)
     named = row[: -MOST_NAMED - 1 : -1]
     is_one_exam = len(worst) >= FAILURES
     facts = {
@@ -125,7 +123,14 @@ def find_failing(results: Sequence[Try], get_title: Title) -> Finding | None:
         "exam": get_title(worst[-1].coursework_id) if is_one_exam else None,
         "of_exam": len(worst) if is_one_exam else 0,
     }
-    return Finding(ConcernKind.FAILING, min(each[0].last_at for each in counted), facts, severity)
+    doublings = (max(map(len, counted)) // FAILURES).bit_length() - 1
+    return Finding(ConcernKind.FAILING, min(each[0].last_at for each in counted), facts, doublings)
+
+
+def is_worse(finding: Finding, before: Mapping[str, Any]) -> bool:
+    """Whether it is worse than what was found before, or a new row of failures where one exam alone was failing."""
+    is_new_row = int(finding.facts.get("in_row", 0)) >= FAILURES > int(before.get("in_row", FAILURES))
+    return is_new_row or finding.severity > int(before.get("severity", 0))
 
 
 def find_falling(results: Sequence[Try]) -> Finding | None:

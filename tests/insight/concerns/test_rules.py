@@ -26,6 +26,7 @@ from lms_bot.insight.concerns.rules import (
     find_silent_since,
     get_last_day,
     get_results,
+    is_worse,
 )
 from tests.insight.concerns.records import DAY, HOUR, MINUTE, MONDAY, WeekdayCalendar, content, exam, name_title
 
@@ -55,13 +56,13 @@ def in_a_row(outcomes: str, of: Sequence[int] | None = None) -> list[Try]:
     ("outcomes", "severity"),
     [
         ("FF", None),
-        ("FFF", 1),
-        ("PFFF", 1),
+        ("FFF", 0),
+        ("PFFF", 0),
         ("FFFP", None),
         ("FFPF", None),
-        ("F" * 5, 1),
-        ("F" * 6, 2),
-        ("F" * 12, 3),
+        ("F" * 5, 0),
+        ("F" * 6, 1),
+        ("F" * 12, 2),
     ],
 )
 def test_three_failures_in_a_row_are_a_concern_and_twice_as_many_are_worse(
@@ -72,10 +73,11 @@ def test_three_failures_in_a_row_are_a_concern_and_twice_as_many_are_worse(
 
 
 def test_a_row_of_three_is_worse_than_one_exam_failed_thrice_with_passes_between() -> None:
-    outcomes, exams = "FPFPFPFF", [1, 2, 1, 2, 1, 2, 3, 4]
-    assert [failing(*in_a_row(outcomes[:end], exams[:end])) is None for end in (4, 5, 6)] == [True, False, False]
-    found = [failing(*in_a_row(f"{outcomes}F"[:end], [*exams, 5][:end])) for end in (5, 8, 9)]
-    assert [one and one.severity for one in found] == [0, 0, 1]
+    outcomes, exams = "FPFPFPFFFPFFF", [1, 2, 1, 2, 1, 2, *range(3, 10)]
+    found = [failing(*in_a_row(outcomes[:end], exams[:end])) for end in range(len(outcomes) + 1)]
+    assert [one is None for one in found] == [*[True] * 5, *[False] * 9]
+    worse = [end for end in range(6, 14) if is_worse(found[end], found[end - 1].facts)]  # type: ignore[arg-type,union-attr]
+    assert worse == [9, 13]
 
 
 def test_what_is_not_judged_neither_counts_nor_ends_a_row() -> None:
@@ -145,8 +147,7 @@ def test_failing_is_what_counting_says(record: list[tuple[str, int, int, int | N
     if found is not None:
         assert found.facts["in_row"] == in_row
         assert found.facts["of_exam"] == (of_exam if of_exam >= 3 else 0)
-        row, exam = (floor(log2(max(many, 1) / 3)) + 1 if many >= 3 else 0 for many in (in_row, of_exam))
-        assert found.severity == max(row, exam - 1)
+        assert found.severity == floor(log2(max(in_row, of_exam) / 3))
 
 
 @given(RECORDS, st.randoms(use_true_random=False))
