@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from functools import partial
 
 from lms_bot.chat.commands.rendering import (
@@ -23,11 +23,11 @@ from lms_bot.chat.language.periods import UNCLEAR_TIME, Period
 from lms_bot.chat.language.question import Command, Question, WithFiles, WrongArguments
 from lms_bot.chat.language.student_index import word_for
 from lms_bot.chat.language.words import strip_fillers
-from lms_bot.core.markdown import code, table_head, table_row, time_tag
+from lms_bot.core.markdown import code, spoiler, table_head, table_row, time_tag
 from lms_bot.core.results import Attempt
 from lms_bot.insight import charts
 from lms_bot.insight.reports.counting import get_week_counts
-from lms_bot.insight.reports.students import StoredStudent, get_attempts, get_stored_students
+from lms_bot.insight.reports.students import StoredStudent, StudentAttempt, get_attempts, get_stored_students
 from lms_bot.insight.reports.titles import FoundTitle, Taker, get_labels_among, get_takers
 from lms_bot.lms.people import Student
 from lms_bot.outbox.draft import File
@@ -37,6 +37,7 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_WEEKS = 12
 PICTURE = "chart.png"
+FIGURES = "The figures"
 
 HOW_TO_GET_PICTURES = '🖼️ There is no picture: who runs me can add pictures with `pip install "lms-bot[charts]"`.'
 NOT_DRAWN = "🖼️ The picture could not be drawn; these are its figures."
@@ -54,17 +55,15 @@ def answer_chart(question: Question) -> str | WithFiles:
     question.audit(student.student_id)
     period = said or _get_last_weeks(question)
     head = f"📈 **{name_of(student)}** · {period.label}"
-    seen_until = max(period.start + timedelta(hours=1), min(period.end, question.now))
-    unit, intervals = get_calendar_units(period.start, seen_until, question.zone)
-    spans = _count(intervals, period, [student.student_id])
     attempts = get_attempts(student.student_id, period.start, period.end, is_exam=True)
     ended = [one for one in attempts if one.outcome != "started"]
+    unit, spans = _get_spans(question, student.student_id, period, ended, is_chosen=said is not None)
     if not ended and not any(span.counts for span in spans):
         return f"{head}\n\n{NO_ACTIVITY}"
     what = f"Exam results, and activity by {unit}: {period.label}"
-    results = [charts.Result(one.last_at, one.percentage, one.outcome) for one in ended if one.percentage is not None]
+    labels = get_labels_among(ended, question.students_in_sight)
+    results = _get_results(question, ended, labels)
     picture = _draw(lambda: charts.draw_student(_names_of(student), what, results, spans, question.zone))
-    labels = get_labels_among(ended[:RESULTS_SHOWN], question.students_in_sight)
     tables = _format_results(ended, student, labels), _format_spans(unit, spans, question.zone)
     return _put_together(head, picture, tables)
 
@@ -73,6 +72,51 @@ def _get_last_weeks(question: Question) -> Period:
     start, _ = get_week(question.now - timedelta(weeks=DEFAULT_WEEKS - 1), question.zone)
     _, end = get_week(question.now, question.zone)
     return Period(start, end, f"the last {DEFAULT_WEEKS} weeks")
+
+
+def _get_spans(
+    question: Question, student_id: int, period: Period, ended: Sequence[Attempt], *, is_chosen: bool
+) -> tuple[str, list[charts.Span]]:
+    """What there is in each day, week, month or year, from the first in which there is anything; and which it is.
+
+    Of a period that nobody chose it is what suits the time since then.
+    """
+    seen_until = max(period.start + timedelta(hours=1), min(period.end, question.now))
+
+    def count_from(start: datetime) -> tuple[str, list[charts.Span]]:
+        unit, intervals = get_calendar_units(start, seen_until, question.zone)
+        spans = _count(intervals, period, [student_id])
+        is_any = (span.counts or any(span.start <= one.last_at < span.end for one in ended) for span in spans)
+        first = next((at for at, is_one in enumerate(is_any) if is_one), 0)
+        return unit, spans[first:]
+
+    unit, spans = count_from(period.start)
+    return (unit, spans) if is_chosen else count_from(max(period.start, spans[0].start))
+
+
+def _get_results(
+    question: Question, ended: Sequence[StudentAttempt], labels: Mapping[int, str]
+) -> list[charts.Result]:
+    """Those that have a percentage, with what their exams are called."""
+    scored = [(one, one.percentage) for one in ended if one.percentage is not None]
+    pass_marks = question.context.get_pass_marks({one.coursework_id for one, _ in scored if one.coursework_id})
+    return [
+        charts.Result(
+            one.last_at,
+            percentage,
+            one.outcome,
+            one.coursework_id,
+            _titles_of(one.title, labels.get(one.coursework_id or 0, ""), one.activity_id),
+            pass_marks.get(one.coursework_id or 0),
+        )
+        for one, percentage in scored
+    ]
+
+
+def _titles_of(title: str | None, label: str, activity_id: int) -> list[str]:
+    """What an exam may be called in a picture, the best first."""
+    called = [f"{title} · {label}" if label else title] if title else []
+    return [*called, f"Exam {activity_id}" if activity_id else "Exam"]
 
 
 def _count(intervals: Sequence[Interval], period: Period, student_ids: Collection[int] | None) -> list[charts.Span]:
@@ -89,7 +133,8 @@ def _show_exam(question: Question, found: FoundTitle, scope: Scope, page: int) -
         return answer
     called = _get_called(question, takers) if len(takers) <= charts.MOST_BARS else {}
     scores = [charts.Scores(called.get(one.student_id, ()), one.best, one.last, _get_outcome(one)) for one in takers]
-    picture = _draw(lambda: charts.draw_exam((found.called, "Exam"), scores))
+    pass_mark = question.context.get_pass_marks({found.coursework_id}).get(found.coursework_id)
+    picture = _draw(lambda: charts.draw_exam((found.called, "Exam"), scores, pass_mark))
     head, _, table = answer.partition("\n\n")
     return _put_together(head, picture, [table])
 
@@ -145,8 +190,10 @@ def _draw(draw: Callable[[], bytes]) -> bytes | str:
 
 
 def _put_together(head: str, picture: bytes | str | None, tables: Sequence[str]) -> str | WithFiles:
+    """The figures as tables are folded up where there is a picture of them."""
     if isinstance(picture, bytes):
-        text = "\n\n".join(filter(None, [head, f"[{PICTURE}](attachment:0)", *tables]))
+        figures = spoiler(FIGURES, "\n\n".join(filter(None, tables)))
+        text = "\n\n".join([head, f"[{PICTURE}](attachment:0)", figures])
         return WithFiles(text, (File(PICTURE, picture),))
     return "\n\n".join(filter(None, [head, picture or "", *tables]))
 

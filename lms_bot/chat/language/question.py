@@ -57,7 +57,8 @@ class Context:
     """The parts of the bot that commands use, and what they need to know of its settings.
 
     `get_zone` is a person's time zone, None where that cannot be known now; `poll` looks into the LMS and returns
-    how many events are new; `on_preferences_changed` is told that something else may be due now.
+    how many events are new; `on_preferences_changed` is told that something else may be due now. `get_pass_marks`
+    says with which percentage exams are passed, by coursework id, where that is known.
     """
 
     store: Store
@@ -78,6 +79,7 @@ class Context:
     is_grouping: bool
     poll_seconds: float
     student_indexes: StudentIndexes = field(default_factory=StudentIndexes)
+    get_pass_marks: Callable[[Collection[int]], Mapping[int, float]] = lambda _: {}
 
 
 @dataclass(frozen=True)

@@ -37,9 +37,30 @@ def scored(percentage: float) -> dict[str, Any]:
 
 
 def has_picture(reply: Reply) -> bool:
-    is_named = "\n\n[chart.png](attachment:0)" in reply.text
+    is_named = "\n\n[chart.png](attachment:0)\n\n```spoiler The figures\n" in reply.text
     assert is_named == bool(reply.files)
     return is_named and reply.files[0].name == "chart.png" and reply.files[0].content.startswith(PNG)
+
+
+def get_figures(reply: Reply) -> list[str]:
+    """The tables that are folded up under the picture."""
+    _, _, folded = reply.text.partition("```spoiler The figures\n")
+    assert folded.endswith("\n```") and folded.count("```") == 1
+    return folded.removesuffix("\n```").split("\n\n")
+
+
+def draw_results(world: World, said: str, monkeypatch: pytest.MonkeyPatch) -> list[charts.Result]:
+    """The results in the picture that is the answer, the oldest first."""
+    drawn: list[charts.Result] = []
+    draw = charts.draw_student
+
+    def note(names: Any, what: str, results: list[charts.Result], *rest: Any) -> bytes:
+        drawn.extend(results)
+        return draw(names, what, results, *rest)
+
+    monkeypatch.setattr(charts, "draw_student", note)
+    assert has_picture(world.ask(said))
+    return sorted(drawn, key=lambda one: one.at)
 
 
 def get_audited(world: World) -> list[tuple[int, int | None, str]]:
@@ -58,22 +79,77 @@ def test_a_students_chart_comes_with_its_figures_under_it(world: World) -> None:
     reply = world.ask("chart john_doe")
 
     assert reply.is_private and has_picture(reply)
-    assert reply.text.startswith(
-        "📈 **John Doe (john_doe)** · the last 12 weeks\n\n[chart.png](attachment:0)\n\n| When"
-    )
-    results, activity = reply.text.split("\n\n")[2:]
+    assert reply.text.startswith("📈 **John Doe (john_doe)** · the last 12 weeks\n\n[chart.png](attachment:0)\n\n")
+    results, activity = get_figures(reply)
     assert results.splitlines()[2:] == [
         "| <time:2026-03-18T11:00:00Z> | Mathematics Final Exam | 🎉 85% |",
         "| <time:2026-03-10T12:00:00Z> | Mathematics Final Exam | ❌ 40% |",
     ]
-    assert activity.splitlines()[:5] == [
-        "| Week from | ❌ Failed | 🎉 Passed | 📝 Started | 📚 Contents |",
+    assert activity.splitlines() == [
+        "| Day | ❌ Failed | 🎉 Passed | 📝 Started | 📚 Contents |",
         "|---|---|---|---|---|",
-        "| 16 March 2026 |  | 1 | 1 | 1 |",
-        "| 9 March 2026 | 1 |  |  |  |",
-        "| 2 March 2026 |  |  |  |  |",
+        "| 18 March 2026 |  | 1 | 1 | 1 |",
+        *(f"| {day} March 2026 |  |  |  |  |" for day in range(17, 10, -1)),
+        "| 10 March 2026 | 1 |  |  |  |",
     ]
-    assert len(activity.splitlines()) == 2 + 12
+
+
+@pytest.mark.parametrize(
+    ("ago", "unit", "first"),
+    [
+        (3 * DAY, "Day", "15 March 2026"),
+        (30 * DAY, "Week from", "16 February 2026"),
+        (77 * DAY, "Week from", "29 December 2025"),
+    ],
+)
+def test_a_chart_begins_with_the_first_event_and_counts_by_what_suits_the_time_since(
+    small_world: World, ago: timedelta, unit: str, first: str
+) -> None:
+    small_world.add_event(JOHN, WATCHED, ago=HOUR)
+    small_world.add_event(JOHN, WATCHED, ago=ago)
+    small_world.add_event(JOHN, WATCHED, ago=20 * WEEK)
+
+    (activity,) = get_figures(small_world.ask("chart john_doe"))
+
+    lines = activity.splitlines()
+    assert lines[0] == f"| {unit} | 📚 Contents |" and lines[-1] == f"| {first} | 1 |"
+
+
+def test_a_chart_of_a_chosen_time_begins_with_the_first_event_too(small_world: World) -> None:
+    small_world.add_event(JOHN, WATCHED, ago=HOUR)
+    small_world.add_event(JOHN, WATCHED, ago=9 * DAY)
+
+    (activity,) = get_figures(small_world.ask("chart john_doe 6 weeks"))
+
+    assert activity.splitlines()[2:] == ["| 16 March 2026 | 1 |", "| 9 March 2026 | 1 |"]
+
+
+@needs_matplotlib
+def test_each_result_is_drawn_with_what_its_exam_is_called_and_what_it_takes_to_pass(
+    small_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for at, (exam, course) in enumerate([(1, "Algebra"), (2, "Physics"), (1, "Algebra")]):
+        metadata = {"percentage": 50 + at, "course_title": course}
+        small_world.add_event(
+            JOHN, PASSED, ago=(9 - at) * DAY, activity_id=exam, activity_title="Midterm", activity_metadata=metadata
+        )
+    small_world.add_event(JOHN, PASSED, activity_id=0, activity_title=None, **scored(60))
+    asked: list[set[int]] = []
+
+    def get_pass_marks(coursework_ids: Any) -> dict[int, float]:
+        asked.append(set(coursework_ids))
+        return {min(coursework_ids): 40.0}
+
+    small_world.change(get_pass_marks=get_pass_marks)
+    results = draw_results(small_world, "chart john_doe", monkeypatch)
+
+    first, second, third, unknown = results
+    assert [one.percentage for one in results] == [50, 51, 52, 60]
+    assert first.exam == third.exam != second.exam and unknown.exam is None
+    assert first.titles == ["Midterm · Algebra", "Exam 1"] and second.titles == ["Midterm · Physics", "Exam 2"]
+    assert unknown.titles == ["Exam"]
+    assert asked == [{first.exam, second.exam}]
+    assert [one.pass_mark for one in results] == [40.0, None, 40.0, None]
 
 
 def test_a_chart_of_some_time_counts_days_weeks_or_months_of_the_asker(small_world: World) -> None:
@@ -99,7 +175,7 @@ def test_without_the_extra_the_figures_are_shown_and_how_to_get_the_picture(
     for said in ("chart john_doe", "chart exam mathematics final exam", "chart week"):
         reply = small_world.ask(said)
         assert not reply.files and f"`{HOW}`" in reply.text and "attachment" not in reply.text
-        assert "|---|" in reply.text
+        assert "|---|" in reply.text and "spoiler" not in reply.text  # the figures are all there is
 
 
 @needs_matplotlib
@@ -140,8 +216,7 @@ def test_the_chart_of_an_exam_shows_what_the_own_students_made_of_it(small_world
 
     assert has_picture(reply)
     assert "John Doe" in reply.text and "Jane Smith" in reply.text and "Zoë" not in reply.text
-    table = reply.text.split("(attachment:0)\n\n")[1]
-    assert table == small_world.ask("exam algebra").text.split("\n\n", 1)[1]
+    assert "\n\n".join(get_figures(reply)) == small_world.ask("exam algebra").text.split("\n\n", 1)[1]
     assert small_world.ask("chart exam geometry").text == small_world.ask("exam geometry").text
     assert "Which exam?" in small_world.ask("chart exam").text
 
@@ -157,7 +232,8 @@ def test_the_chart_of_the_week_has_its_days_and_all_of_them(small_world: World) 
     reply = small_world.ask("chart week")
 
     assert has_picture(reply) and reply.text.startswith("📈 **Your 3 students** · this week")
-    assert reply.text.split("\n\n")[2].splitlines() == [
+    (table,) = get_figures(reply)
+    assert table.splitlines() == [
         "| Day | ❌ Failed | 📚 Contents |",
         "|---|---|---|",
         "| Mon | 1 |  |",
