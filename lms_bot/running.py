@@ -15,6 +15,7 @@ from lms_bot.chat.language.choices import CHOICE_LASTS
 from lms_bot.chat.language.question import Context
 from lms_bot.core.clock import utc_now
 from lms_bot.core.errors import LMSBotError
+from lms_bot.insight import charts
 from lms_bot.insight.concerns.watcher import ConcernWatch
 from lms_bot.insight.school_calendar import SchoolCalendar
 from lms_bot.lms.people import PeopleReader
@@ -52,6 +53,7 @@ MEND_SECONDS, ALERT_SECONDS, TIDY_SECONDS, DIGEST_SECONDS, CONCERN_SECONDS = 60.
 ANSWERS_KEPT = timedelta(days=30)
 SENDERS = 3  # of answers, and as many of news, so that neither wait for the other when Zulip is slow
 STOP_SECONDS = 4.0
+LOAD_CHARTS_SECONDS = 10.0  # after the start, when what was waiting has most likely been answered
 GIVE_BACK_SECONDS = 0.4
 
 
@@ -111,6 +113,7 @@ class App:
             self.inbox.start()
             for job in self.inbox.get_jobs():
                 jobs.repeat(*job)
+            jobs.once(LOAD_CHARTS_SECONDS, self.is_idle, charts.load, "chart loader")
 
     def _say_what_comes(self) -> None:
         with suppress(LMSBotError):
@@ -140,6 +143,10 @@ class App:
         while self.concerns.step(utc_now()):
             pass
         self.composer.wake()
+
+    def is_idle(self) -> bool:
+        """Whether this process answers people, and none of them waits."""
+        return self.inbox is not None and self.inbox.is_up_to_date and self.inbox.drain(0)
 
     def tidy(self) -> None:
         """Forgets what nobody needs any more."""

@@ -53,6 +53,19 @@ class BackgroundJobs:
         self._start(run, name)
         self._bells.append(bell)
 
+    def once(self, after_seconds: float, is_due: Callable[[], bool], job: Callable[[], object], name: str) -> None:
+        """Runs `job` a single time: after so many seconds, and then as soon as `is_due` says so."""
+
+        def run() -> None:
+            wait = after_seconds
+            while not self._stop.wait(wait):
+                if _guarded(is_due, name)():
+                    _guarded(job, name)()
+                    return
+                wait = LONGEST_NAP_SECONDS
+
+        self._start(run, name)
+
     def stop(self, timeout_seconds: float) -> bool:
         """Ends the threads after what they have in hand. True if all ended in time."""
         self._stop.set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -14,9 +15,11 @@ from typing import TYPE_CHECKING
 import pytest
 from peewee import SqliteDatabase
 
+from lms_bot import running
 from lms_bot.chat.inbox import POINTER
 from lms_bot.chat.inbox.answerer import AWAY, TOO_MUCH
 from lms_bot.core.clock import utc_now
+from lms_bot.insight import charts
 from lms_bot.sandbox.zulip import Fault, SandboxZulip
 from lms_bot.store.conversation import SeenEvent
 from lms_bot.store.database import Store, open_store
@@ -511,3 +514,20 @@ def seen(world: InboxWorld) -> list[int]:
     """The messages whose event somebody has seen to."""
     query = "SELECT activity_id FROM lms_seen_events JOIN lms_activity_events USING (event_id) ORDER BY 1"
     return [message_id for (message_id,) in world.store.rows(query)]
+
+
+# ---- beside ----
+
+
+def test_what_charts_are_drawn_with_is_loaded_once_nobody_waits(
+    world: InboxWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = threading.Event()
+    monkeypatch.setattr(running, "LOAD_CHARTS_SECONDS", 0.05)
+    monkeypatch.setattr(charts, "load", loaded.set)
+
+    world.write(world.ada)
+    with world.running(replace(QUICK, answerers=0)) as app:  # so that she waits
+        assert not app.is_idle() and not loaded.wait(1.5)
+    with world.running() as app:
+        assert loaded.wait(10.0) and app.is_idle()
