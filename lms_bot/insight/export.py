@@ -6,9 +6,9 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import IO, Any
 
 from peewee import Expression, fn
@@ -108,23 +108,40 @@ def _iso(value: object) -> str:
 
 
 _CSV_COLUMNS = (
-    "event_id", "event_type", "timestamp", "created_at", "student_id", "student_username", "student_display_name",
-    "activity_id", "activity_title",
+    "created_at", "student_id", "student_username", "student_display_name", "activity_id", "activity_title",
 )  # fmt: skip
 _CSV_METADATA = ("score", "percentage", "result", "time_taken", "course_title", "chapter_name", "content_type")
 # Where the separator is a semicolon, as in much of Europe, a cell may begin in the middle of one of ours.
 _FORMULA = re.compile(r"""(^|[;|])(?=[ "]*[=+\-@\uff1d\uff0b\uff0d\uff20])""")
-CSV_HEADER = ("\ufeff" + ",".join(_CSV_COLUMNS + _CSV_METADATA) + "\n").encode()
-"""With the mark by which Excel knows UTF-8."""
+BYTE_ORDER_MARK = "\ufeff"
+"""By which Excel knows UTF-8."""
 
 
-def format_csv(row: Row) -> str:
-    """For spreadsheets: what the columns of CSV_HEADER say; times in ISO 8601 with +00:00.
+@dataclass(frozen=True)
+class CsvFormat:
+    """For spreadsheets, and a reader in this zone.
 
-    Text is one line, and what a spreadsheet would take for a formula has an apostrophe before it.
+    Beside `event_type` is the same in plain words, and beside `timestamp`, which is ISO 8601 with +00:00, what clocks
+    of the zone showed. Text is one line, and what a spreadsheet would take for a formula has an apostrophe before it;
+    numbers are numbers.
     """
-    known = row["activity_metadata"] if isinstance(row["activity_metadata"], dict) else {}
-    cells = [*(row[name] for name in _CSV_COLUMNS), *(known.get(name) for name in _CSV_METADATA)]
+
+    zone: tzinfo
+
+    def format_header(self) -> str:
+        """With the byte order mark."""
+        events = ("event_id", "event_type", "event", "timestamp", f"local_time ({self.zone})")
+        return f"{BYTE_ORDER_MARK}{_csv_line((*events, *_CSV_COLUMNS, *_CSV_METADATA))}"
+
+    def format_line(self, row: Row) -> str:
+        known = row["activity_metadata"] if isinstance(row["activity_metadata"], dict) else {}
+        kind, moment = row["event_type"], row["timestamp"]
+        local = f"{moment.astimezone(self.zone):%Y-%m-%d %H:%M:%S}"
+        events = (row["event_id"], kind, one_line(kind).replace("_", " ").capitalize(), moment, local)
+        return _csv_line((*events, *map(row.get, _CSV_COLUMNS), *map(known.get, _CSV_METADATA)))
+
+
+def _csv_line(cells: Iterable[object]) -> str:
     line = io.StringIO()
     csv.writer(line).writerow(map(_csv_cell, cells))
     return line.getvalue().removesuffix("\r\n")

@@ -12,7 +12,7 @@ from lms_bot.chat.language.periods import UNCLEAR_PERIOD, UNCLEAR_TIME, Period
 from lms_bot.chat.language.question import Command, Question, WithFiles, WrongArguments
 from lms_bot.chat.language.student_index import word_for
 from lms_bot.chat.language.words import strip_fillers
-from lms_bot.insight.export import CSV_HEADER, Wanted, format_csv, write_events
+from lms_bot.insight.export import CsvFormat, Wanted, write_events
 from lms_bot.outbox.draft import File
 from lms_bot.people.access import Audience
 
@@ -78,10 +78,11 @@ def _export(
 def _write(question: Question, file: _File, student_ids: Collection[int] | None, period: Period | None) -> int:
     """Writes the events, of one student after the other; returns how many."""
     start, end = (period.start, period.end) if period else (None, None)
-    file.write(CSV_HEADER)
+    lines = CsvFormat(question.zone)
+    file.write(f"{lines.format_header()}\n".encode())
     groups: list[tuple[int, ...]] = [()] if student_ids is None else [(one,) for one in sorted(student_ids)]
     wanted = (Wanted(start, end, student_ids=group) for group in groups)
-    return sum(write_events(question.context.store, one, format_csv, file) for one in wanted)
+    return sum(write_events(question.context.store, one, lines.format_line, file) for one in wanted)
 
 
 COMMANDS = (
