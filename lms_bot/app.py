@@ -13,6 +13,7 @@ from lms_bot.insight.concerns.watcher import ConcernWatch
 from lms_bot.insight.school_calendar import SchoolCalendar
 from lms_bot.insight.seen import note_reaction
 from lms_bot.lms.connection import LMSConnection
+from lms_bot.lms.pass_marks import PassMarkReader
 from lms_bot.lms.people import PeopleReader
 from lms_bot.lms.source import Source
 from lms_bot.lms.standard import STANDARD
@@ -206,6 +207,7 @@ def _add_answering(app: App, habits: Habits | None) -> None:
         is_notifying=settings.lms_notify_mentors_enabled,
         is_grouping=settings.lms_group_seconds != 0,
         poll_seconds=settings.lms_activity_poll_interval,
+        get_pass_marks=PassMarkReader(app.source.connection, KIND.pass_marks).get_pass_marks,
     )
     if app.gateway is not None and app.sender is not None:
         respond = partial(make_reply, app.context)

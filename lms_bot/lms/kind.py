@@ -12,7 +12,11 @@ from lms_bot.settings.settings import Settings
 
 @dataclass(frozen=True)
 class Kind:
-    """The settings say what differs between installations: a prefix of the tables, or which roles are mentors."""
+    """The settings say what differs between installations: a prefix of the tables, or which roles are mentors.
+
+    `pass_marks` is a SELECT of (exam id, percentage to pass) of the exams in `exam_ids`, where the LMS has that.
+    """
 
     make_streams: Callable[[Settings], Sequence[Stream]]
     make_people: Callable[[Settings], PeopleSelects]
+    pass_marks: str | None = None

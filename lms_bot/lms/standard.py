@@ -84,7 +84,7 @@ READ_COLUMNS: dict[str, tuple[str, ...]] = {
         "id", "username", "email", "first_name", "last_name", "display_name", "user_id", "supervisor_id",
     ),
     '"_MentorToStudent"': ('"A"', '"B"'),
-    "exams": ("id", "title", "xmin"),
+    "exams": ("id", "title", "pass_percentage", "xmin"),
     '"ChapterContent"': ("id", "title", "xmin"),
     "courses": ("id", "title", "xmin"),
     "chapters": ("id", "name", "xmin"),
@@ -214,4 +214,6 @@ PEOPLE = PeopleSelects(
     enrolled_ids=f"SELECT s.id FROM students AS s WHERE {HAS_MENTOR}",
 )
 
-STANDARD = Kind(lambda _: STREAMS, lambda _: PEOPLE)
+PASS_MARKS = "SELECT e.id, e.pass_percentage FROM exams AS e WHERE e.id = ANY(%(exam_ids)s)"
+
+STANDARD = Kind(lambda _: STREAMS, lambda _: PEOPLE, PASS_MARKS)

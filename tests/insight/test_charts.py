@@ -21,13 +21,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from lms_bot.core.activities import ActivityType
 from lms_bot.insight.charts import Result, Scores, Span, draw_exam, draw_student, draw_week, load
 from tests.places import REPOSITORY
 
 matplotlib = pytest.importorskip("matplotlib")
+
+from PIL import Image  # noqa: E402  # comes with it
 
 from lms_bot.insight.charts.drawing import INSET, KINDS, LEFT_EDGE  # noqa: E402
 from lms_bot.insight.charts.exams import make_exam_sheet  # noqa: E402

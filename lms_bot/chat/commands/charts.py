@@ -28,7 +28,7 @@ from lms_bot.core.results import Attempt
 from lms_bot.insight import charts
 from lms_bot.insight.reports.counting import get_week_counts
 from lms_bot.insight.reports.students import StoredStudent, StudentAttempt, get_attempts, get_stored_students
-from lms_bot.insight.reports.titles import FoundTitle, Taker, get_labels_among, get_takers
+from lms_bot.insight.reports.titles import FoundTitle, Taker, get_activity_id, get_labels_among, get_takers
 from lms_bot.lms.people import Student
 from lms_bot.outbox.draft import File
 from lms_bot.people.access import Audience
@@ -99,7 +99,7 @@ def _get_results(
 ) -> list[charts.Result]:
     """Those that have a percentage, with what their exams are called."""
     scored = [(one, one.percentage) for one in ended if one.percentage is not None]
-    pass_marks = question.context.get_pass_marks({one.coursework_id for one, _ in scored if one.coursework_id})
+    pass_marks = question.context.get_pass_marks({one.activity_id for one, _ in scored if one.activity_id})
     return [
         charts.Result(
             one.last_at,
@@ -107,7 +107,7 @@ def _get_results(
             one.outcome,
             one.coursework_id,
             _titles_of(one.title, labels.get(one.coursework_id or 0, ""), one.activity_id),
-            pass_marks.get(one.coursework_id or 0),
+            pass_marks.get(one.activity_id),
         )
         for one, percentage in scored
     ]
@@ -133,7 +133,8 @@ def _show_exam(question: Question, found: FoundTitle, scope: Scope, page: int) -
         return answer
     called = _get_called(question, takers) if len(takers) <= charts.MOST_BARS else {}
     scores = [charts.Scores(called.get(one.student_id, ()), one.best, one.last, _get_outcome(one)) for one in takers]
-    pass_mark = question.context.get_pass_marks({found.coursework_id}).get(found.coursework_id)
+    exam_id = get_activity_id(found.coursework_id)
+    pass_mark = question.context.get_pass_marks({exam_id}).get(exam_id)
     picture = _draw(lambda: charts.draw_exam((found.called, "Exam"), scores, pass_mark))
     head, _, table = answer.partition("\n\n")
     return _put_together(head, picture, [table])

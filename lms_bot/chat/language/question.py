@@ -58,7 +58,7 @@ class Context:
 
     `get_zone` is a person's time zone, None where that cannot be known now; `poll` looks into the LMS and returns
     how many events are new; `on_preferences_changed` is told that something else may be due now. `get_pass_marks`
-    says with which percentage exams are passed, by coursework id, where that is known.
+    says with which percentage exams are passed, by `activity_id`, where that is known.
     """
 
     store: Store

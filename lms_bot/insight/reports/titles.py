@@ -261,6 +261,12 @@ def get_coursework(coursework_id: int, student_ids: Collection[int] | None) -> F
     return found[0] if found else None
 
 
+def get_activity_id(coursework_id: int) -> int:
+    """The id in the LMS of the exam or content; 0 where it has it no more."""
+    sql = "SELECT activity_id FROM lms_coursework WHERE coursework_id = ?"
+    return next((found for (found,) in Statements(database.obj).execute(sql, (coursework_id,))), 0)
+
+
 def get_takers(coursework_id: int, student_ids: Collection[int] | None) -> list[Taker]:
     """Who of these students (None: anybody) took the exam, or did the content; by student id."""
     statements = Statements(database.obj)

@@ -136,9 +136,9 @@ def test_each_result_is_drawn_with_what_its_exam_is_called_and_what_it_takes_to_
     small_world.add_event(JOHN, PASSED, activity_id=0, activity_title=None, **scored(60))
     asked: list[set[int]] = []
 
-    def get_pass_marks(coursework_ids: Any) -> dict[int, float]:
-        asked.append(set(coursework_ids))
-        return {min(coursework_ids): 40.0}
+    def get_pass_marks(exam_ids: Any) -> dict[int, float]:
+        asked.append(set(exam_ids))
+        return {1: 40.0}
 
     small_world.change(get_pass_marks=get_pass_marks)
     results = draw_results(small_world, "chart john_doe", monkeypatch)
@@ -148,7 +148,7 @@ def test_each_result_is_drawn_with_what_its_exam_is_called_and_what_it_takes_to_
     assert first.exam == third.exam != second.exam and unknown.exam is None
     assert first.titles == ["Midterm · Algebra", "Exam 1"] and second.titles == ["Midterm · Physics", "Exam 2"]
     assert unknown.titles == ["Exam"]
-    assert asked == [{first.exam, second.exam}]
+    assert asked == [{1, 2}]
     assert [one.pass_mark for one in results] == [40.0, None, 40.0, None]
 
 
@@ -273,3 +273,16 @@ def test_a_student_who_may_ask_sees_charts_of_themselves_alone(small_world: Worl
     for said in ("chart exam mathematics", "export john_doe", "notes john_doe", "open", "done all", "whoami", "test"):
         assert small_world.ask(said, PUPIL).text == REFUSAL
     assert "for mentors only" not in small_world.ask("student", PUPIL).text
+
+
+@needs_matplotlib
+def test_the_pass_mark_of_an_exam_is_drawn_in_its_chart(small_world: World) -> None:
+    small_world.add_event(JOHN, PASSED, activity_id=7, activity_title="Algebra", **scored(90))
+    without = small_world.ask("chart exam algebra")
+    small_world.change(get_pass_marks=lambda exam_ids: dict.fromkeys(exam_ids, 40.0))
+    with_mark = small_world.ask("chart exam algebra")
+
+    assert has_picture(without) and has_picture(with_mark) and without.text == with_mark.text
+    scores = [charts.Scores(["John Doe", "john_doe", "Student 11"], 90, 90, "passed")]
+    assert with_mark.files[0].content == charts.draw_exam(("Algebra", "Exam"), scores, 40.0)
+    assert without.files[0].content == charts.draw_exam(("Algebra", "Exam"), scores, None)
