@@ -94,7 +94,7 @@ def _draw_taker(sheet: Sheet, panel: Panel, one: Scores, y: float) -> None:
     def place(value: float) -> float:
         return panel.scale.place(value, panel.left, panel.right - 20)
 
-    sheet.write(fit(one.names, NAMES_LEFT - 40), NAMES_LEFT - 14, y, align=RIGHT)
+    sheet.write(fit(one.names, NAMES_LEFT - 46), NAMES_LEFT - 20, y, align=RIGHT)
     if one.best is None or not isfinite(one.best):
         sheet.write("no percentage", place(0) + 12, y, colour=QUIET)
     else:

@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache, lru_cache
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from lms_bot.core.markdown import one_line
@@ -33,6 +34,29 @@ def measure(text: str, points: int) -> float:
     """How wide it is, in pixels."""
     width: float = _get_ruler().get_text_width_height_descent(text, find_font(text, points), ismath=False)[0]
     return width
+
+
+@lru_cache(maxsize=300)
+def draw_letters(text: str, points: int, colour: str) -> tuple[Any, int, int]:
+    """The text as a picture of its own, upside down as the renderer takes it, and how many pixels that begins left of
+    the text and below its line.
+
+    Kept: drawing letters is half of the work, and most texts of a picture are in the next one, too.
+    """
+    import numpy
+
+    room = 2 * points
+    renderer = make_renderer(ceil(measure(text, points)) + 2 * room, 2 * room)
+    context = renderer.new_gc()
+    context.set_foreground(colour)
+    renderer.draw_text(context, room, room, text, find_font(text, points), 0)
+    picture = numpy.array(renderer.buffer_rgba())[::-1]
+    rows, columns = numpy.nonzero(picture[:, :, 3])
+    if not len(rows):
+        return picture[:1, :1], 0, 0
+    top, left = int(rows.min()), int(columns.min())
+    cut = picture[top : rows.max() + 1, left : columns.max() + 1].copy()
+    return cut, room - left, room - top
 
 
 def fit(names: Sequence[str], width: float, points: int = SMALL, *, keeps_end: bool = False) -> str:
@@ -88,7 +112,7 @@ def clean(text: str) -> str:
         is_word = kind[0] in "LMN" and kind != "Me"
         if marks <= MOST_MARKS and not _is_variation(letter) and (is_word or find_family(letter)):
             kept.append(letter)
-    return " ".join("".join(kept).split()).strip(_JOINERS)
+    return " ".join("".join(kept).split()).strip(f"{_JOINERS} ")
 
 
 def _is_variation(letter: str) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
-from lms_bot.insight.charts.fonts import LARGE, SMALL, find_font, fit, make_renderer, measure, to_pixels
+from lms_bot.insight.charts.fonts import LARGE, SMALL, draw_letters, fit, make_renderer, measure, to_pixels
 
 WIDTH = 1000  # pixels
 MARGIN = 21
@@ -91,7 +91,10 @@ class Sheet:
         width = measure(text, points)
         left = max(0.0, min(x - align * width, WIDTH - width))
         base = y + _MIDDLE_ABOVE * to_pixels(points)
-        self._renderer.draw_text(self._context(colour), left, base, text, find_font(text, points), 0)
+        picture, before, below = draw_letters(text, points, colour)
+        self._renderer.draw_image(
+            self._context(colour), round(left) - before, self.height - round(base) - below, picture
+        )
         self.written.append((text, text_box(left, y, width, points)))
 
     def fill(self, box: Box, colour: str) -> None:
@@ -132,7 +135,7 @@ class Sheet:
         from PIL import Image
 
         out = BytesIO()
-        picture = Image.frombytes("RGBA", (WIDTH, self.height), bytes(self._renderer.buffer_rgba()))
+        picture = Image.frombuffer("RGBA", (WIDTH, self.height), self._renderer.buffer_rgba(), "raw", "RGBA", 0, 1)
         picture.convert("RGB").save(out, "PNG", compress_level=_COMPRESSION)
         return out.getvalue()
 
