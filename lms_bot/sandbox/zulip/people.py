@@ -82,7 +82,7 @@ class SandboxMessage:
 
     `recipient_ids` are the people a direct message was addressed to, ascending, without the sender unless
     it went to nobody else; empty for a message in a stream. `sent_at` is in epoch seconds. `edits` are
-    newest first.
+    newest first. `widget` is the JSON of what clients that know widgets show in place of the text.
     """
 
     id: int
@@ -95,6 +95,7 @@ class SandboxMessage:
     client: str = "website"
     edits: tuple[Edit, ...] = ()
     reactions: tuple[Reaction, ...] = ()
+    widget: str | None = None
 
     @cached_property
     def participant_ids(self) -> frozenset[int]:

@@ -126,17 +126,24 @@ class Realm(Organization):
     # Messages
 
     def send_direct(
-        self, sender: SandboxPerson, people: Iterable[SandboxPerson], content: str, *, client: str
+        self,
+        sender: SandboxPerson,
+        people: Iterable[SandboxPerson],
+        content: str,
+        *,
+        client: str,
+        widget: str | None = None,
     ) -> SandboxMessage:
         """A direct message to these people together; naming the sender among them changes nothing."""
         with self.lock:
             body = clean_content(content)
             recipients = order_recipients(sender.user_id, (each.user_id for each in people))
             self._check_may_write(sender, recipients)
-            return self._commit(sender, body, {sender.user_id, *recipients}, client, recipient_ids=recipients)
+            more = {"recipient_ids": recipients, "widget": widget}
+            return self._commit(sender, body, {sender.user_id, *recipients}, client, **more)
 
     def send_to_stream(
-        self, sender: SandboxPerson, stream: Any, topic: str, content: str, *, client: str
+        self, sender: SandboxPerson, stream: Any, topic: str, content: str, *, client: str, widget: str | None = None
     ) -> SandboxMessage:
         """A message to a topic of a stream, given by name or id."""
         with self.lock:
@@ -145,7 +152,8 @@ class Realm(Organization):
             if place is None:
                 raise unknown_stream(str(stream))
             readers = {sender.user_id, *place.subscriber_ids}
-            return self._commit(sender, body, readers, client, stream=place.name, topic=clean_topic(topic))
+            where = {"stream": place.name, "topic": clean_topic(topic)}
+            return self._commit(sender, body, readers, client, **where, widget=widget)
 
     def _check_may_write(self, sender: SandboxPerson, recipient_ids: tuple[int, ...]) -> None:
         people = [self.people[user_id] for user_id in recipient_ids]
@@ -162,7 +170,7 @@ class Realm(Organization):
                 raise Refusal("You do not have permission to initiate direct message conversations.")
 
     def _commit(
-        self, sender: SandboxPerson, content: str, readers: set[int], client: str, **place: Any
+        self, sender: SandboxPerson, content: str, readers: set[int], client: str, **more: Any
     ) -> SandboxMessage:
         message = SandboxMessage(
             id=self.next_message_id,
@@ -170,7 +178,7 @@ class Realm(Organization):
             content=content,
             sent_at=self.now(),
             client=client,
-            **{"recipient_ids": (), **place},
+            **{"recipient_ids": (), **more},
         )
         self.next_message_id += 1
         flags = self._deliver(message, readers)
@@ -211,6 +219,8 @@ class Realm(Organization):
     def edit(self, editor: SandboxPerson, message_id: int, content: str) -> None:
         with self.lock:
             message = self.get_message(editor, message_id)
+            if message.widget is not None:
+                raise Refusal("Widgets cannot be edited.")
             if message.sender_id != editor.user_id:
                 raise Refusal("You don't have permission to edit this message")
             if self.now() - message.sent_at > EDIT_LIMIT_SECONDS:

@@ -11,6 +11,7 @@ from lms_bot.sandbox.zulip.descriptions import describe_state
 from lms_bot.sandbox.zulip.people import SandboxMessage, SandboxPerson
 from lms_bot.sandbox.zulip.refusals import Refusal, invalid_message, missing_argument
 from lms_bot.sandbox.zulip.search import MAX_MESSAGES, NEWEST, Predicate, compile_narrow, find_window
+from lms_bot.sandbox.zulip.widgets import read_widget
 
 routes = Routes()
 DIRECT = ("private", "direct")
@@ -66,13 +67,15 @@ def send_message(call: Call) -> Body:
     kind, content = call.text("type"), call.text("content")
     if kind in DIRECT:
         people = _read_recipients(call)
-        message = call.realm.send_direct(call.viewer, people, content, client=call.client)
+        widget = read_widget(call.text("widget_content", None))
+        message = call.realm.send_direct(call.viewer, people, content, client=call.client, widget=widget)
     elif kind in STREAM:
         stream = _read_stream(call.text("to", "[]"))
         topic = call.text("topic", None) or call.text("subject", None)
         if topic is None:
             raise Refusal("Missing topic")
-        message = call.realm.send_to_stream(call.viewer, stream, topic, content, client=call.client)
+        widget = read_widget(call.text("widget_content", None))
+        message = call.realm.send_to_stream(call.viewer, stream, topic, content, client=call.client, widget=widget)
     else:
         raise Refusal("Invalid type")
     return {"id": message.id}

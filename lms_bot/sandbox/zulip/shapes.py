@@ -64,7 +64,7 @@ def show_message(organization: Organization, message: SandboxMessage, *, as_html
         "topic_links": [],
         "is_me_message": message.content.startswith("/me "),
         "reactions": [_show_reaction(organization, reaction) for reaction in message.reactions],
-        "submessages": [],
+        "submessages": [] if message.widget is None else [_show_widget(message, message.widget)],
         "sender_full_name": sender.full_name,
         "sender_email": sender.email,
         "sender_realm_str": "",
@@ -74,6 +74,12 @@ def show_message(organization: Organization, message: SandboxMessage, *, as_html
     if message.edits:
         shown.update(_show_edits(organization, message))
     return shown
+
+
+def _show_widget(message: SandboxMessage, widget: str) -> dict[str, Any]:
+    """A real server counts these by themselves; here, a message has one at most."""
+    ids = {"id": message.id, "message_id": message.id, "sender_id": message.sender_id}
+    return {**ids, "msg_type": "widget", "content": widget}
 
 
 def _show_place(organization: Organization, message: SandboxMessage) -> dict[str, Any]:
