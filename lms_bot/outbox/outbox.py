@@ -13,7 +13,7 @@ from typing import Any
 from peewee import fn
 
 from lms_bot.core.bell import Bell
-from lms_bot.outbox.draft import Draft, name_conversation, to_stored_place
+from lms_bot.outbox.draft import Draft, name_conversation, to_stored_buttons, to_stored_place
 from lms_bot.store.database import Store, rows
 from lms_bot.store.deliveries import Deliveries
 from lms_bot.store.leases import is_dead
@@ -85,6 +85,7 @@ class Outbox:
             "after_id": draft.after_id or None,
             "expires_at": draft.expires_at,
             "instead": draft.instead,
+            "buttons": to_stored_buttons(draft),
         }
         message = self._statements.create(Message, values)
         for number, file in enumerate(draft.files):
@@ -206,9 +207,14 @@ class Outbox:
         else:
             MessageFile.delete().where(MessageFile.message == message.message_id).execute()
 
-    def mark_ready(self, message: Message, not_before: datetime, reason: str | None, tries: int) -> bool:
-        """Certainly not sent: to be tried again."""
-        return self._change(message, state=MessageState.READY, not_before=not_before, reason=reason, tries=tries)
+    def mark_ready(
+        self, message: Message, not_before: datetime, reason: str | None, tries: int, *, has_buttons: bool = True
+    ) -> bool:
+        """Certainly not sent: to be tried again, with the buttons it has or without."""
+        changes = {"not_before": not_before, "reason": reason, "tries": tries}
+        if not has_buttons:
+            changes["buttons"] = None
+        return self._change(message, state=MessageState.READY, **changes)
 
     def mark_unknown(
         self, message: Message, not_before: datetime, reason: str | None, lease_until: datetime | None = None
@@ -220,7 +226,7 @@ class Outbox:
     def replace_expired(self, message: Message) -> bool:
         """What waited too long is not sent any more, but what was to be said instead."""
         MessageFile.delete().where(MessageFile.message == message.message_id).execute()
-        return self._change(message, content=message.instead, expires_at=None)
+        return self._change(message, content=message.instead, buttons=None, expires_at=None)
 
     def forget_answers_before(self, moment: datetime) -> None:
         """Answers that were settled by then: nobody needs them any more."""
@@ -239,4 +245,4 @@ class Outbox:
 
 def _get_forgotten(message: Message) -> dict[str, str | None]:
     """What an answer said is kept no longer than it is needed."""
-    return {"content": "", "instead": None} if message.lane == Lane.ANSWERS else {}
+    return {"content": "", "instead": None, "buttons": None} if message.lane == Lane.ANSWERS else {}

@@ -21,7 +21,7 @@ from lms_bot.core.errors import (
     ZulipRateLimited,
     ZulipRefused,
 )
-from lms_bot.outbox.draft import Draft, get_place
+from lms_bot.outbox.draft import Draft, get_place, get_widget
 from lms_bot.outbox.files import FileUploader, without_files
 from lms_bot.outbox.outbox import Outbox
 from lms_bot.store.database import Store
@@ -131,7 +131,7 @@ class Sender:
             self._uploader.upload_all(message)
             if monotonic() - began > SENT_WITHIN_SECONDS:
                 return self._send_later(message, _later(now, began))
-            zulip_message_id = self._gateway.send(get_place(message), message.content)
+            zulip_message_id = self._gateway.send(get_place(message), message.content, get_widget(message))
         except LMSBotError as error:
             return self._failed(message, error, _later(now, began))
         with self._store.session():
@@ -151,6 +151,13 @@ class Sender:
         if isinstance(error, StoreUnavailable):
             raise error
         with self._store.session():
+            if isinstance(error, ZulipRefused) and message.buttons:
+                # Claimed anew before it is sent again, since two requests may take longer than a claim lasts.
+                logger.info(
+                    "Zulip refuses message %s, perhaps for its buttons: it is sent without", message.message_id
+                )
+                self._outbox.mark_ready(message, message.not_before, str(error), message.tries, has_buttons=False)
+                return 0.0
             if isinstance(error, ZulipRefused):
                 logger.warning("Zulip refuses message %s for good; see `errors`", message.message_id)
                 self._outbox.mark_dead(message, f"Zulip says: {error}{_what_to_do(str(error))}", now)
@@ -193,7 +200,10 @@ class Sender:
         return 0.0
 
     def _not_found(self, message: Message, now: datetime) -> None:
-        """Not there: wait while Zulip may still be finishing, then try again, but not for ever."""
+        """Not there: wait while Zulip may still be finishing, then try again, but not for ever.
+
+        Without its buttons: they may be what Zulip fails at.
+        """
         if now < message.lease_until:
             later = now + timedelta(seconds=self._patience.between_lookups)
             self._outbox.mark_unknown(message, later, message.reason)
@@ -203,7 +213,8 @@ class Sender:
             self._outbox.mark_dead(message, f"given up after {tries} tries: {message.reason}", now)
             return
         delay = RETRY_SECONDS[tries - 1] * random.uniform(0.8, 1.2)
-        self._outbox.mark_ready(message, now + timedelta(seconds=delay), message.reason, tries)
+        not_before = now + timedelta(seconds=delay)
+        self._outbox.mark_ready(message, not_before, message.reason, tries, has_buttons=False)
 
     def _find_sent(self, message: Message) -> int | None:
         """The message's id in Zulip, whose ids only grow, if it is there and not known to be another one."""

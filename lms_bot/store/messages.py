@@ -64,8 +64,9 @@ class Message(BaseModel):
 
     `place` is where it goes: null is directly to `zulip_user_id`, a list of user ids is a group, an object with
     `channel` and `topic` a channel; `conversation` is the same as one text. `after_id` is the message it answers,
-    whose Zulip id is smaller than its own will be. After `expires_at`, `instead` is sent in its place. Of an answer
-    the text is kept only until it is sent.
+    whose Zulip id is smaller than its own will be. After `expires_at`, `instead` is sent in its place. `buttons` are
+    null, or an object with the `heading` over them and the `choices`: of each the `label`, what it `says` and its
+    `meaning`. Of an answer the text and the buttons are kept only until it is sent.
     """
 
     message_id = BigAutoField()
@@ -90,6 +91,7 @@ class Message(BaseModel):
     after_id = BigIntegerField(null=True)
     expires_at = UTCDateTimeField(null=True)
     instead = TextField(null=True)
+    buttons = JSONField(null=True)
 
     class Meta:
         table_name = "lms_messages"

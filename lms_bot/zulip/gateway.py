@@ -80,9 +80,11 @@ class Gateway(ZulipClient):
         """Sends one direct message to one person; returns Zulip's id for it."""
         return self.send((zulip_user_id,), content)
 
-    def send(self, place: Place, content: str) -> int:
-        """Sends one message; returns Zulip's id for it."""
+    def send(self, place: Place, content: str, widget: Mapping[str, Any] | None = None) -> int:
+        """Sends one message; returns Zulip's id for it. A widget (see `widgets`) may be what it is refused for."""
         request: dict[str, Any] = {"content": content}
+        if widget is not None:
+            request["widget_content"] = dict(widget)
         if isinstance(place, Channel):
             request |= {"type": "stream", "to": place.name, "topic": place.topic}
         else:
