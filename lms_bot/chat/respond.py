@@ -12,9 +12,11 @@ from lms_bot.chat.commands.table import choose_for, find_command, find_similar
 from lms_bot.chat.language.arguments import UnclearStudent
 from lms_bot.chat.language.choices import MOST_OFFERED, choose, forget_choice, get_choice, offer, read_number
 from lms_bot.chat.language.question import (
+    Answer,
     Command,
     Context,
     Question,
+    WithButtons,
     WithFiles,
     WrongArguments,
     format_usage,
@@ -26,7 +28,7 @@ from lms_bot.core.clock import utc_now
 from lms_bot.core.errors import LMSBotError, LMSRefused, LMSUnavailable, StoreUnavailable, TransientError
 from lms_bot.core.markdown import code, event_ref
 from lms_bot.lms.people import Student
-from lms_bot.outbox.draft import File
+from lms_bot.outbox.draft import Button, File
 from lms_bot.people.access import Asker
 from lms_bot.store.conversation import Choice
 from lms_bot.zulip.gateway import ZulipUser
@@ -38,6 +40,7 @@ HELP_SHOWS = "`help` shows what you can ask."
 TRY_AGAIN = "Please try again in a few minutes."
 
 WELCOME = "You are welcome."
+WHICH_ONE = "Which one do you mean?"
 MOST_LINES = 5
 
 NOBODY_KNOWN = f"I cannot look up who you are just now. {TRY_AGAIN}"
@@ -47,12 +50,15 @@ NOBODY_KNOWN = f"I cannot look up who you are just now. {TRY_AGAIN}"
 class Reply:
     """What is answered. Where `is_private`, it must go to the asker alone, in a one-to-one direct message.
 
-    `files` are to be uploaded, and the text to name them: see `WithFiles`.
+    `files` are to be uploaded, and the text to name them: see `WithFiles`. `buttons` and what is over them are shown
+    to the asker alone: see `WithButtons`.
     """
 
     text: str
     is_private: bool = False
     files: tuple[File, ...] = ()
+    buttons: tuple[Button, ...] = ()
+    heading: str = ""
 
 
 def respond(
@@ -146,9 +152,13 @@ def _run(command: Command, question: Question) -> Reply:
             answer = command.answer(question)
         except UnclearStudent as unclear:
             answer = _offer(question, unclear)
-    files = answer.files if isinstance(answer, WithFiles) else ()
-    text = answer.text if isinstance(answer, WithFiles) else answer
-    return Reply(_with_note(text, command, asker) + _format_uncounted(uncounted), command.is_private, files)
+    text = answer if isinstance(answer, str) else answer.text
+    noted = _with_note(text, command, asker) + _format_uncounted(uncounted)
+    if isinstance(answer, WithFiles):
+        return Reply(noted, command.is_private, answer.files)
+    if isinstance(answer, WithButtons) and noted == text:  # a note would not be seen over or under them
+        return Reply(text, command.is_private, buttons=answer.buttons, heading=answer.heading)
+    return Reply(noted, command.is_private)
 
 
 def _format_uncounted(events: int) -> str:
@@ -173,7 +183,7 @@ def _suggest(words: tuple[str, ...], asker: Asker) -> Reply:
     return Reply(f"I do not know that command. {question}{HELP_SHOWS}")
 
 
-def _offer(question: Question, unclear: UnclearStudent) -> str:
+def _offer(question: Question, unclear: UnclearStudent) -> Answer:
     """Whom they may mean, remembered to be chosen from by a number."""
     offered, sentence = unclear.students[:MOST_OFFERED], str(unclear)
     for student in offered:
@@ -184,12 +194,15 @@ def _offer(question: Question, unclear: UnclearStudent) -> str:
     with question.context.store.transaction():
         offer(question.zulip_user_id, questions, question.now)
     if len(offered) == 1:
-        return f"{sentence}\nDid you mean **{name_of(offered[0])}**? Then answer {code('yes')}."
+        asking = f"{sentence}\nDid you mean **{name_of(offered[0])}**?"
+        return WithButtons(f"{asking} Then answer {code('yes')}.", (Button("Yes", "yes"),), asking)
     names = [f"{number}. {name}" for number, name in enumerate(_tell_apart(offered), start=1)]
     more = len(unclear.students) - len(offered)
     ending = f"… and {more} more: write more of the name to find them. " if more else ""
-    lines = ["Which one do you mean?", "", *names, "", f"{ending}{ANSWER_WITH_NUMBER}"]
-    return "\n".join([sentence, *lines] if sentence else lines)
+    asking = f"{sentence}\n{WHICH_ONE}" if sentence else WHICH_ONE
+    text = "\n".join([asking, "", *names, "", f"{ending}{ANSWER_WITH_NUMBER}"])
+    buttons = tuple(Button(name, str(number)) for number, name in enumerate(names, start=1))
+    return WithButtons(text, buttons, f"{asking} {ending}")
 
 
 def _tell_apart(students: Sequence[Student]) -> list[str]:

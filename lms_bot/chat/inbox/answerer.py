@@ -168,6 +168,8 @@ def _make_drafts(incoming: IncomingMessage, reply: Reply, expires_at: datetime) 
             files=reply.files,
             expires_at=expires_at,
             instead=AWAY,
+            buttons=reply.buttons,
+            heading=reply.heading,
         )
     if not incoming.is_one_to_one:
         in_public = POINTER if reply.is_private else reply.text

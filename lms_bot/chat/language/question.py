@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from lms_bot.chat.language.periods import BackwardPeriod, Period, parse_period
 from lms_bot.chat.language.student_index import PLAIN_USERNAME, StudentIndexes
@@ -19,7 +19,7 @@ from lms_bot.notify.digests import DigestWriter
 from lms_bot.notify.events import LMSActivityEventHandler
 from lms_bot.notify.formatters import Formatters
 from lms_bot.notify.preference_book import PreferenceBook
-from lms_bot.outbox.draft import File
+from lms_bot.outbox.draft import Button, File
 from lms_bot.people.access import Access, Asker, Audience, write_audit_entry
 from lms_bot.people.users import UserMapper
 from lms_bot.store.counters import Counters
@@ -39,6 +39,21 @@ class WithFiles:
 
     text: str
     files: tuple[File, ...]
+
+
+@dataclass(frozen=True)
+class WithButtons:
+    """An answer that comes with buttons, shown under the heading to who has a client for that: see `Draft`.
+
+    The text must do without them.
+    """
+
+    text: str
+    buttons: tuple[Button, ...]
+    heading: str = ""
+
+
+Answer: TypeAlias = str | WithFiles | WithButtons
 
 
 class Check(Protocol):
@@ -158,7 +173,7 @@ class Command:
     meaning: str
     audience: Audience
     example: str
-    answer: Callable[[Question], str | WithFiles]
+    answer: Callable[[Question], Answer]
     aliases: tuple[str, ...] = ()
     sentences: tuple[str, ...] = ()
     is_private: bool = True
