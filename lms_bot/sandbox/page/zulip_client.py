@@ -153,13 +153,14 @@ class Conversation:
         return with_whom == {self._bot_id, self._client.person.user_id}
 
     def _show(self, message: dict[str, Any]) -> dict[str, Any]:
-        """What the page needs of a message; `html` is Zulip's own rendering."""
+        """What the page needs of a message; `html` is Zulip's rendering, `choices` what is shown instead."""
         return {
             "id": message["id"],
             "sender": message["sender_full_name"],
             "is_own": message["sender_id"] == self._client.person.user_id,
             "sent_at": message["timestamp"],
             "html": message["content"],
+            "choices": _read_choices(message["submessages"]),
             "is_edited": "last_edit_timestamp" in message,
             "reactions": [
                 {
@@ -175,6 +176,15 @@ class Conversation:
     def _tell_unless_closed(self, kind: str, what: Any) -> None:
         if not self._is_closed.is_set():
             self._tell(kind, what)
+
+
+def _read_choices(submessages: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The heading and the choices of a message that comes with buttons, as Zulip's own web app reads them."""
+    for widget in (json.loads(each["content"]) for each in submessages if each["msg_type"] == "widget"):
+        if widget["widget_type"] == "zform":
+            heading, choices = (widget["extra_data"][name] for name in ("heading", "choices"))
+            return {"heading": heading, "choices": choices}
+    return None
 
 
 def _to_text(value: Any) -> str:

@@ -85,7 +85,8 @@ function makeMessage(told) {
   const time = make("time", { dateTime: at.toISOString() });
   showLocally(time);
   time.textContent = at.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" });
-  const content = make("div", { className: "content" }, ...fromRendered(told.html, person));
+  const shown = told.choices ? [makeChoices(told)] : fromRendered(told.html, person);
+  const content = make("div", { className: "content" }, ...shown);
   content.querySelectorAll("img").forEach((image) => image.addEventListener("load", followPicture));
   const heading = make(
     "header", {},
@@ -109,6 +110,21 @@ function makeFace(told) {
   if (!told.is_own) return make("span", { className: "face bot", "aria-hidden": "true" });
   const letters = [...told.sender].slice(0, 1).join("");
   return make("span", { className: "face", "aria-hidden": "true" }, letters);
+}
+
+// ---- buttons ----
+
+/** In place of the text, as Zulip's own web app shows them: clients without buttons show the text. */
+function makeChoices({ id, choices: { heading, choices } }) {
+  const items = choices.map((choice) => make(
+    "li", {},
+    make("button", { type: "button", className: "choice", onclick: () => say(choice.reply) }, choice.short_name),
+    ...(choice.long_name ? [` ${choice.long_name}`] : []),
+  ));
+  return make(
+    "div", { className: "widget", role: "group", "aria-labelledby": `asked-${id}` },
+    make("p", { id: `asked-${id}` }, heading), make("ul", {}, ...items),
+  );
 }
 
 // ---- reactions ----
