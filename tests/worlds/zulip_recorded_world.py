@@ -1,9 +1,10 @@
-"""The organization in which real Zulip exchanges were recorded, built again in the sandbox, per recording."""
+"""The organizations in which real Zulip exchanges were recorded, built again in the sandbox, per recording."""
 
 from __future__ import annotations
 
 import base64
 import http.client
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,78 +50,33 @@ class Exchange:
         self.body = head.encode() + content + b"\r\n--limit--\r\n"
 
 
-class World:
-    """The sandbox with the recorded people; what happened there is told by `tell_until`."""
+class RecordedWorld:
+    """A sandbox whose people and messages have the numbers they had where it was recorded."""
 
     def __init__(self) -> None:
         self.clock = Clock()
         self.zulip = SandboxZulip(now=self.clock, heartbeat_seconds=0.05)
         self.realm = self.zulip.realm
-        self.realm.name = "LMS Test Org"
         self.aliases: dict[str, str] = {}  # what was recorded -> what stands for it here
-        add = self.zulip.add_person
-        self.owner = add("Olga Owner", email="owner@example.com", role=100)
-        self.anna = add("Anna Mentor", email="mentor1@example.com", email_is_hidden=True)
-        self.boris = add("Boris Mentor", email="mentor2@example.com", email_is_hidden=True)
-        self.clara = add("Clara Mentor", email="mentor3@example.com")
-        self.student1 = add("Anna Student", email="student1@example.com", email_is_hidden=True)
-        self.student2 = add("Boris Student", email="student2@example.com", email_is_hidden=True)
-        self.student3 = add("Clara Student", email="student3@example.com")
-        self.dora = add("Dora Deactivated", email="deactivated@example.com", is_active=False)
-        self.bot = add("lms-bot", email="lms-bot@zulip.example.com", is_bot=True)
-        everyone = "Everyone is added to this stream by default. Welcome! :octopus:"
-        self.realm.add_stream("general", description=everyone)
-        self.zulip.add_stream("general", self.realm.people.values())
-        self.zulip.add_stream("mentors", [self.owner, self.anna, self.bot])
-        self.say(27, self.owner, "mentors", "first")
-        self.say(28, self.owner, "general", "first")
-        self.register(FIRST_QUEUE)
-        self._story = iter(self._messages())
+        self.owner = self.add_people()
 
-    def _messages(self) -> list[tuple[int, SandboxPerson, Any, str]]:
-        path = self.zulip.upload(self.anna, "homework one.txt", b"homework text\n")
-        self.aliases[UPLOAD_PATH] = path
-        return [
-            (29, self.anna, self.bot, "Hello **bot**, `1+1`?\n\n```python\nprint(1)\n```"),
-            (30, self.clara, self.bot, "public-email mentor"),
-            (31, self.anna, [self.bot, self.student1], "group DM"),
-            (32, self.anna, "mentors", "@**lms-bot** status"),
-            (33, self.anna, "mentors", "no mention here"),
-            (34, self.anna, self.bot, f"here [homework one.txt]({path})"),
-        ]
-
-    def tell_until(self, message_id: int) -> None:
-        """Tell the story up to this message, not further."""
-        for number, sender, place, content in self._story:
-            self.say(number, sender, place, content)
-            if number == message_id:
-                return
+    def add_people(self) -> SandboxPerson:
+        """All of them; returns the owner."""
+        raise NotImplementedError
 
     def tell_all(self) -> None:
-        self.tell_until(-1)
+        """All that had happened before anything in particular was recorded."""
 
-    def say(self, message_id: int, sender: SandboxPerson, place: Any, text: str, client: str = CLIENT) -> None:
+    def say(self, message_id: int, sender: SandboxPerson, place: Any, text: str, **more: Any) -> None:
         """Write the message with this number; what else was said before it was nobody else's business."""
         while self.realm.next_message_id < message_id:
             self.realm.send_direct(self.owner, [self.owner], "another matter", client=CLIENT)
+        more = {"client": CLIENT, **more}
         if isinstance(place, str):
-            self.realm.send_to_stream(sender, place, "t1", text, client=client)
+            self.realm.send_to_stream(sender, place, "t1", text, **more)
         else:
             people = place if isinstance(place, list) else [place]
-            self.realm.send_direct(sender, people, text, client=client)
-
-    def register(self, recorded_queue_id: str, event_types: list[str] | None = None, **wishes: Any) -> None:
-        queue = self.realm.queues.register(
-            self.bot.user_id,
-            event_types=event_types or ["message"],
-            wants_message=lambda message, flags: True,
-            **{"all_public_streams": False, "apply_markdown": False, **wishes},
-        )
-        self.aliases[recorded_queue_id] = queue.queue_id
-
-    def poll(self, last_event_id: int) -> None:
-        queue = self.realm.queues.get(self.aliases[FIRST_QUEUE], self.bot.user_id)
-        self.realm.queues.poll(queue, last_event_id, is_patient=False)
+            self.realm.send_direct(sender, people, text, **more)
 
     def send(self, exchange: Exchange) -> tuple[int, dict[str, str], bytes]:
         """Status, headers in lower case and body of the sandbox's answer."""
@@ -146,7 +102,100 @@ class World:
         return text
 
 
-Setup = Callable[[World, Exchange], None]
+class World(RecordedWorld):
+    """The organization on Zulip 7.0; what happened there is told by `tell_until`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.realm.name = "LMS Test Org"
+        everyone = "Everyone is added to this stream by default. Welcome! :octopus:"
+        self.realm.add_stream("general", description=everyone)
+        self.zulip.add_stream("general", self.realm.people.values())
+        self.zulip.add_stream("mentors", [self.owner, self.anna, self.bot])
+        self.say(27, self.owner, "mentors", "first")
+        self.say(28, self.owner, "general", "first")
+        self.register(FIRST_QUEUE)
+        self._story = iter(self._messages())
+
+    def add_people(self) -> SandboxPerson:
+        add = self.zulip.add_person
+        owner = add("Olga Owner", email="owner@example.com", role=100)
+        self.anna = add("Anna Mentor", email="mentor1@example.com", email_is_hidden=True)
+        self.boris = add("Boris Mentor", email="mentor2@example.com", email_is_hidden=True)
+        self.clara = add("Clara Mentor", email="mentor3@example.com")
+        self.student1 = add("Anna Student", email="student1@example.com", email_is_hidden=True)
+        self.student2 = add("Boris Student", email="student2@example.com", email_is_hidden=True)
+        self.student3 = add("Clara Student", email="student3@example.com")
+        self.dora = add("Dora Deactivated", email="deactivated@example.com", is_active=False)
+        self.bot = add("lms-bot", email="lms-bot@zulip.example.com", is_bot=True)
+        return owner
+
+    def _messages(self) -> list[tuple[int, SandboxPerson, Any, str]]:
+        path = self.zulip.upload(self.anna, "homework one.txt", b"homework text\n")
+        self.aliases[UPLOAD_PATH] = path
+        return [
+            (29, self.anna, self.bot, "Hello **bot**, `1+1`?\n\n```python\nprint(1)\n```"),
+            (30, self.clara, self.bot, "public-email mentor"),
+            (31, self.anna, [self.bot, self.student1], "group DM"),
+            (32, self.anna, "mentors", "@**lms-bot** status"),
+            (33, self.anna, "mentors", "no mention here"),
+            (34, self.anna, self.bot, f"here [homework one.txt]({path})"),
+        ]
+
+    def tell_until(self, message_id: int) -> None:
+        """Tell the story up to this message, not further."""
+        for number, sender, place, content in self._story:
+            self.say(number, sender, place, content)
+            if number == message_id:
+                return
+
+    def tell_all(self) -> None:
+        self.tell_until(-1)
+
+    def register(self, recorded_queue_id: str, event_types: list[str] | None = None, **wishes: Any) -> None:
+        queue = self.realm.queues.register(
+            self.bot.user_id,
+            event_types=event_types or ["message"],
+            wants_message=lambda message, flags: True,
+            **{"all_public_streams": False, "apply_markdown": False, **wishes},
+        )
+        self.aliases[recorded_queue_id] = queue.queue_id
+
+    def poll(self, last_event_id: int) -> None:
+        queue = self.realm.queues.get(self.aliases[FIRST_QUEUE], self.bot.user_id)
+        self.realm.queues.poll(queue, last_event_id, is_patient=False)
+
+
+class World10(RecordedWorld):
+    """The school on Zulip 10."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.realm.name = "School"
+
+    def add_people(self) -> SandboxPerson:
+        def add(name: str, full_name: str, **more: Any) -> SandboxPerson:
+            return self.zulip.add_person(full_name, email=f"{name}@school.example", **more)
+
+        owner = add("owner", "Olga Owner", role=100)
+        admin = add("ada", "Ada Admin", role=200)
+        self.maria = add("maria", "Maria Santos")
+        add("hugo", "Hugo Hidden", timezone="America/New_York")
+        add("gina", "Gina Guest", role=600)
+        for name, full_name in (("dan.new", "Dan Deact"), ("john", "John Doe"), ("jane", "Jane Smith")):
+            add(name, full_name)
+        add("jose", "Jose Perez")
+        self.bot = add("lms-bot", "LMS Bot", is_bot=True)
+        self.bot.owner_id = admin.user_id
+        for name, full_name in (("newt", "Newt New"), ("iris", "Iris I"), ("ivan", "Ivan I")):
+            add(name, full_name)
+        for number in range(1, 31):
+            add(f"mm{number}", f"Mentor {number}")
+        add("kira", "Kira K")
+        return owner
+
+
+Setup = Callable[[Any, Exchange], None]
 SETUPS: dict[str, Setup] = {}
 
 
@@ -413,3 +462,25 @@ def requests_are_allowed_again(world: World, exchange: Exchange) -> None:
 @before("rate_limit_hit_events")
 def polls_are_used_up(world: World, exchange: Exchange) -> None:
     assert [world.send(exchange)[0] for _ in range(200)] == [400] * 200
+
+
+# Zulip 10
+
+
+CHOICES = {
+    "widget_type": "zform",
+    "extra_data": {
+        "type": "choices",
+        "heading": "Which John?",
+        "choices": [
+            {"type": "multiple_choice", "short_name": "1", "long_name": "John Doe", "reply": "1"},
+            {"type": "multiple_choice", "short_name": "2", "long_name": "John King", "reply": "2"},
+        ],
+    },
+}
+
+
+@before("10/edit_widget_message", "10/get_message_with_widget")
+def bot_has_offered_choices(world: World10, exchange: Exchange) -> None:
+    text = "Which John?\n1. John Doe\n2. John King"
+    world.say(1481, world.bot, world.maria, text, client="Python-urllib", widget=json.dumps(CHOICES))
