@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lms_bot.core.markdown import code, disarm, event_ref, fit_lines, one_line, spoiler, table, time_tag
+from lms_bot.core.markdown import code, disarm, event_ref, fit_lines, one_line, plain, spoiler, table, time_tag
 from tests.places import RECORDINGS
 from tests.worlds.zulip_rules import as_seen, constructs, elements_of, hostile_texts, marks, render_widely, text_of
 
@@ -173,6 +173,33 @@ def test_code_spans_do_not_disturb_a_table_or_vanish() -> None:
     assert code("a\\") == "`a\\\u200b`"
     assert code("") == "`\u200b`"
     assert event_ref(12) == "`#12`"
+
+
+@settings(max_examples=300, deadline=None)
+@given(hostile_texts, st.integers(min_value=1, max_value=80))
+def test_plain_text_is_one_line_without_our_marks_and_no_longer_than_asked(text: str, max_length: int) -> None:
+    whole = plain(f"1. **{disarm(text)}**\n{code(text)}")
+    assert "**" not in whole and "`" not in whole and "\u200b" not in whole
+    assert whole == one_line(whole)
+    cut = plain(whole, max_length=max_length)
+    assert cut == whole if len(whole) <= max_length else cut.endswith("…") and len(cut) <= max_length
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (
+            f"1. **{disarm('@**all** evil.example')}** {event_ref(12)}",
+            "1. @\u2217\u2217all\u2217\u2217 evil.example #12",
+        ),
+        ("Which one\ndo you  mean?", "Which one do you mean?"),
+        ("jos\u00e9_garc\u00eda (jg)", "jos\u00e9_garc\u00eda (jg)"),
+        ("a\u202eb\0c", "abc"),
+        (None, ""),
+    ],
+)
+def test_plain_text_says_what_the_markdown_says(text: object, shown: str) -> None:
+    assert plain(text) == shown
 
 
 def test_a_time_tag_is_utc_to_the_second() -> None:

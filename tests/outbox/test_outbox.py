@@ -11,7 +11,7 @@ from itertools import count
 
 import pytest
 
-from lms_bot.outbox.draft import Draft, File, get_place
+from lms_bot.outbox.draft import Button, Draft, File, get_place, get_widget
 from lms_bot.outbox.outbox import LEASE, LOOKING_UP, Outbox
 from lms_bot.store.database import Store, open_store
 from lms_bot.store.deliveries import Deliveries
@@ -366,13 +366,34 @@ def test_nobody_waits_for_somebody_elses_message(outbox: Outbox, write: Callable
 
 
 def test_an_answer_is_kept_only_until_it_is_sent(outbox: Outbox) -> None:
-    files = (File("chart.png", b"png"),)
-    answer = outbox.write(Draft(ANNA, "so it is", Lane.ANSWERS, after_id=5, files=files, instead="late"), NOW)
+    files, buttons = (File("chart.png", b"png"),), (Button("1. Jane", "1"),)
+    more = {"files": files, "instead": "late", "buttons": buttons}
+    answer = outbox.write(Draft(ANNA, "so it is", Lane.ANSWERS, after_id=5, **more), NOW)  # type: ignore[arg-type]
     claimed = outbox.claim(SENDER, NOW)
     assert claimed is not None and claimed.content == "so it is" and len(outbox.get_files(claimed)) == 1
+    assert "Jane" in str(get_widget(claimed))
     outbox.mark_sent(claimed, 77, NOW)
     sent = Message.get_by_id(answer.message_id)
     assert (sent.content, sent.instead, sent.zulip_message_id, outbox.get_files(sent)) == ("", None, 77, [])
+    assert sent.buttons is None
+
+
+def test_what_is_sent_in_place_of_an_expired_answer_has_no_buttons(outbox: Outbox) -> None:
+    outbox.write(Draft(ANNA, "Really?", Lane.ANSWERS, instead="I was away.", buttons=(Button("Yes", "yes"),)), NOW)
+    claimed = outbox.claim(SENDER, NOW)
+    assert claimed is not None and outbox.replace_expired(claimed)
+    kept = Message.get_by_id(claimed.message_id)
+    assert (kept.content, kept.buttons) == ("I was away.", None)
+
+
+def test_what_is_to_be_tried_again_keeps_its_buttons_or_loses_them_for_good(outbox: Outbox) -> None:
+    outbox.write(Draft(ANNA, "Really?", Lane.ANSWERS, buttons=(Button("Yes", "yes"),)), NOW)
+    for has_buttons in (True, False):
+        claimed = outbox.claim(SENDER, NOW)
+        assert claimed is not None and claimed.buttons
+        outbox.mark_ready(claimed, NOW, "no", 0, has_buttons=has_buttons)
+    last = outbox.claim(SENDER, NOW)
+    assert last is not None and get_widget(last) is None and last.content == "Really?"
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from tests.worlds.zulip_recorded_world import SETUPS, Exchange, RecordedWorld, W
 from tests.worlds.zulip_rules import without_colours
 
 FOLDER = RECORDINGS
-if not (FOLDER / "recordings").is_dir():
+if not all((FOLDER / name).is_dir() for name in ("recordings", "recordings-10")):
     pytest.skip(f"no recordings of a real Zulip in {FOLDER}", allow_module_level=True)
 
 LEFT_OUT = {
