@@ -14,9 +14,12 @@ from playhouse.migrations import Runner
 from lms_bot.core.activities import Activity, ActivityType
 from lms_bot.core.clock import utc_now
 from lms_bot.lms.stream import Position
+from lms_bot.outbox.draft import Button, Draft, get_widget
+from lms_bot.outbox.outbox import Outbox
 from lms_bot.store.attempts import OLD, AttemptBook
 from lms_bot.store.conversation import AnsweredQuestion
 from lms_bot.store.database import MIGRATIONS, Store, open_store, rows
+from lms_bot.store.deliveries import Deliveries
 from lms_bot.store.messages import Delivery, Lane, Message, MessageState
 from lms_bot.store.models import Cursor, LMSActivityEvent
 from lms_bot.store.statements import to_stored
@@ -330,3 +333,23 @@ def carry_over_percentage(url: str, metadata: str | None) -> float | None:
         found: float | None = get_attempt("attempts", "1").percentage
     opened.close_thread()
     return found
+
+
+def test_what_waits_is_sent_without_buttons_and_what_comes_may_have_them(url_without_tables: str) -> None:
+    old, moment = Store(url_without_tables), to_stored(THEN)
+    with old.transaction() as db:
+        Runner(db, str(MIGRATIONS), table_name="lms_schema_migrations").up("0007_concerns")
+        for state in ("ready", "sent"):
+            row = {"content": "news", "conversation": "9", "lane": 1, "tries": 0, "is_gathered": False}
+            insert(old, "lms_messages", zulip_user_id=9, state=state, not_before=moment, created_at=moment, **row)
+    old.close_thread()
+    opened = open_store(url_without_tables)
+    outbox = Outbox(opened, Deliveries(opened))
+    with opened.session():
+        assert [one.buttons for one in Message.select()] == [None, None]
+        claimed = outbox.claim("some-machine:1:a", THEN + HOUR)
+        assert claimed is not None and get_widget(claimed) is None and claimed.content == "news"
+        outbox.write(Draft(8, "Really?", Lane.ANSWERS, buttons=(Button("Yes", "yes"),)), THEN)
+        asked = outbox.claim("some-machine:1:a", THEN + HOUR)
+        assert asked is not None and asked.buttons["choices"] == [{"label": "Yes", "says": "yes", "meaning": ""}]
+    opened.close_thread()

@@ -80,8 +80,9 @@ class AccessWorld:
 
 
 def students_in(reply: Reply) -> set[str]:
-    """The usernames of those whom the answer, or a file that comes with it, names in any way."""
+    """The usernames of those whom the answer, or a file or button that comes with it, names in any way."""
     text = reply.text + "".join(file.content.decode("utf-8", "ignore") for file in reply.files)
+    text += reply.heading + "".join(map(str, reply.buttons))
     return {one for one, (name, _) in STUDENTS.items() if one in text or name in text}
 
 

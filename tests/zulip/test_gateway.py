@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +24,8 @@ from lms_bot.core.errors import (
 )
 from lms_bot.sandbox.zulip import Fault, SandboxPerson, SandboxZulip
 from lms_bot.zulip.gateway import MESSAGE_LENGTH, Channel, Credentials, Gateway
+from lms_bot.zulip.widgets import make_choices
+from tests.worlds.zulip_recorded_world import CHOICES
 
 TIMEOUT_SECONDS = 0.4
 
@@ -63,6 +66,19 @@ def test_groups_and_channels_are_reached_too(
     gateway.send(Channel("mentors", "exams"), "to all")
     assert [one.content for one in zulip.messages(to=[anna, carla])] == ["to both"]
     assert [one.content for one in zulip.messages(to=("mentors", "exams"))] == ["to all"]
+
+
+def test_buttons_go_along_as_zulip_wants_them(
+    gateway: Gateway, zulip: SandboxZulip, bot: SandboxPerson, anna: SandboxPerson
+) -> None:
+    choices = make_choices("Which John?", [("1", "John Doe", "1"), ("2", "John King", "2")])
+    assert choices == CHOICES, "as recorded"
+    sent_id = gateway.send((anna.user_id,), "Which John?", choices)
+    (message,) = zulip.messages(sender=bot, to=anna)
+    assert (message.id, json.loads(message.widget or "")) == (sent_id, CHOICES)
+    assert gateway.find_sent(anna.user_id, "Which John?", 0.0) == sent_id
+    with pytest.raises(ZulipRefused, match="unknown widget type"):
+        gateway.send((anna.user_id,), "?", {"widget_type": "buttons", "extra_data": {}})
 
 
 def test_threads_may_share_it(gateway: Gateway, zulip: SandboxZulip, bot: SandboxPerson, anna: SandboxPerson) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 import threading
@@ -447,6 +448,46 @@ def test_a_file_asked_for_in_a_channel_goes_to_the_asker_alone(world: InboxWorld
         assert "/user_uploads/" in world.wait_until_told(world.ada, 1)[0]
         wait_until(lambda: world.zulip.messages(sender=world.bot, to=place), "the channel is told")
     assert [one.content for one in world.zulip.messages(sender=world.bot, to=place)] == [POINTER]
+
+
+# ---- buttons ----
+
+
+@pytest.fixture
+def school_world(zulip: SandboxZulip, clock: Clock, tmp_path: Path, lms: School) -> InboxWorld:
+    """Where two students may be meant by `jo`."""
+    lms.add_student("jo_one", mentors=[lms.add_mentor("carla")])
+    lms.add_student("jo_two")
+    return InboxWorld(zulip, clock, f"sqlite:///{tmp_path / 'store.db'}", lms.url)
+
+
+def test_buttons_go_to_the_asker_alone_and_a_click_is_answered(school_world: InboxWorld) -> None:
+    world, place = school_world, ("school", "exams")
+    world.zulip.add_stream("school", [world.ada, world.bot])
+    with world.running():
+        world.zulip.send(world.ada, place, "@**LMS bot** history jo")
+        wait_until(lambda: world.zulip.messages(sender=world.bot, to=place), "the channel is told")
+        world.wait_until_told(world.ada, 1)
+        (offered,) = world.zulip.messages(sender=world.bot, to=world.ada)
+        choices = json.loads(offered.widget or "")["extra_data"]["choices"]
+        assert [one["short_name"] for one in choices] == ["1. jo_one", "2. jo_two"]
+        world.write(world.ada, choices[1]["reply"])
+        assert "jo_two" in world.wait_until_told(world.ada, 2)[1]
+        world.wait_until_read()
+    pointer, answer = world.zulip.messages(sender=world.bot, to=place)[0], world.zulip.messages(to=world.ada)[-1]
+    assert (pointer.content, pointer.widget, answer.widget) == (POINTER, None, None)
+    assert world.store.value("SELECT count(*) FROM lms_messages WHERE buttons IS NOT NULL") == 0
+
+
+def test_a_group_sees_no_buttons(school_world: InboxWorld) -> None:
+    world = school_world
+    with world.running():
+        world.zulip.send(world.ada, [world.bot, world.bea], "@**LMS bot** history jo")
+        wait_until(lambda: world.zulip.messages(sender=world.bot, to=[world.ada, world.bea]), "the group is told")
+        world.wait_until_told(world.ada, 1)
+    (pointer,) = world.zulip.messages(sender=world.bot, to=[world.ada, world.bea])
+    assert (pointer.content, pointer.widget) == (POINTER, None)
+    assert world.zulip.messages(sender=world.bot, to=world.ada)[0].widget is not None
 
 
 # ---- ticking off ----

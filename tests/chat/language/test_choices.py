@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from lms_bot.chat import Reply
 from lms_bot.chat.language.arguments import UNKNOWN_STUDENT
 from lms_bot.store.conversation import Choice
 from tests.worlds.chat_world import (
@@ -153,6 +154,62 @@ def test_what_follows_the_name_is_kept_as_it_was_written(small_world: World) -> 
     small_world.ask("note jo Talked to the parents - they're *fine*; call again!")
     assert "José García" in small_world.ask("1").text
     assert "Talked to the parents - they're \u2217fine\u2217; call again!" in small_world.ask("notes jgarcia").text
+
+
+# ---- buttons ----
+
+
+def labels(reply: Reply) -> list[str]:
+    return [one.label for one in reply.buttons]
+
+
+def test_what_is_offered_can_be_clicked_and_a_click_says_the_number(small_world: World) -> None:
+    asked = small_world.ask("history jo")
+    assert labels(asked) == ["1. José García (jgarcia)", "2. John Doe (john_doe)"]
+    assert [one.says for one in asked.buttons] == ["1", "2"] and asked.is_private
+    assert asked.heading.strip() == "Which one do you mean?"
+    assert small_world.ask(asked.buttons[1].says) == small_world.ask("history john_doe")
+
+
+def test_a_single_guess_can_be_taken_with_a_click(small_world: World) -> None:
+    asked = small_world.ask("history jhon today")
+    assert [(one.label, one.says) for one in asked.buttons] == [("Yes", "yes")]
+    assert asked.heading == f"{UNKNOWN_STUDENT}\nDid you mean **John Doe (john_doe)**?"
+    assert small_world.ask(asked.buttons[0].says) == small_world.ask("history john_doe today")
+
+
+def test_who_sees_buttons_reads_all_that_the_text_says(small_world: World) -> None:
+    """The text is not shown together with them."""
+    small_world.people.students_of[1] = tuple(make_student(100 + n, f"anna_{n:02}", "Anna", "Bo") for n in range(12))
+    asked = small_world.ask("history anna")
+    assert len(asked.buttons) == 9
+    assert asked.heading.strip() == "Which one do you mean? … and 3 more: write more of the name to find them."
+    small_world.people.students_of[1] = (make_student(1, "marta"), make_student(2, "marla"))
+    assert small_world.ask("history marka").heading.startswith(UNKNOWN_STUDENT)
+
+
+def test_buttons_show_names_as_they_are_and_tell_them_apart(small_world: World) -> None:
+    name = "Maximiliane Alexandra Friederike von Hohenzollern"
+    hostile = make_student(1, "jo_x", "Jo", "@**all**\nevil.example")
+    twins = [make_student(2 + number, f"jo{number}", "Jo", name) for number in range(2)]
+    small_world.people.students_of[1] = (hostile, *twins, make_student(51, "kim"), make_student(52, "kim"))
+    *others, last = small_world.ask("history jo").buttons
+    assert last.label == "3. Jo @\u2217\u2217all\u2217\u2217 evil.example (jo_x)"
+    assert [len(one.label) for one in others] == [60, 60]
+    assert [one.meaning[-5:] for one in others] == ["(jo0)", "(jo1)"], "what does not fit stands beside it"
+    assert labels(small_world.ask("history ki")) == ["1. kim #51", "2. kim #52"]
+
+
+def test_what_is_said_over_or_under_an_answer_is_seen_since_it_has_no_buttons_then(small_world: World) -> None:
+    small_world.people.is_stale = True
+    asked = small_world.ask("history jo")
+    assert asked.text.endswith(OFFER) and asked.text != OFFER
+    assert (asked.buttons, asked.heading) == ((), "")
+
+
+def test_other_answers_have_no_buttons(small_world: World) -> None:
+    for said in ("help", "history john_doe", "students", "history nobody", "nonsense"):
+        assert small_world.ask(said).buttons == ()
 
 
 # ---- typos ----
