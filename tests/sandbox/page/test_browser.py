@@ -11,6 +11,8 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 
 from lms_bot.sandbox.lms.sample import EXAMS
+from lms_bot.zulip.gateway import Credentials, Gateway
+from lms_bot.zulip.widgets import make_choices
 from tests.worlds.browser import DESKTOP, PHONE, Browser, needs_browser
 
 if TYPE_CHECKING:
@@ -75,6 +77,43 @@ def test_a_typed_history_is_answered(maria: Browser) -> None:
     answer = messages_with(maria, "John Doe (john_doe)", "Python Basics Quiz")[-1]
     assert "Web Development Checkpoint" in answer and "|" not in answer
     assert maria.find("#compose-text").get_attribute("value") == ""
+
+
+def test_an_offer_is_taken_with_a_click_or_the_keyboard(maria: Browser) -> None:
+    maria.get_complaints()
+    write(maria, "history jone")
+    choices = maria.wait(lambda: maria.find_all(".message:last-child .choice"))
+    names = [one.text for one in choices]
+    assert names == ["1. Jane Smith (jane_smith)", "2. John Doe (john_doe)"]
+    group = maria.find(".message:last-child [role=group]")
+    heading = maria.find(".message:last-child .widget p").text
+    assert heading.startswith("You have no student of that name.") and heading.endswith("Which one do you mean?")
+    assert group.accessible_name == heading
+    assert maria.find_serious_violations() == []
+    choices[0].click()
+    maria.wait(lambda: last_own(maria) == "1")
+    maria.wait(lambda: messages_with(maria, names[0].removeprefix("1. ")))
+    choices[1].send_keys(Keys.ENTER)
+    maria.wait(lambda: last_own(maria) == "2")
+    maria.wait(lambda: names[1].removeprefix("2. ") in maria.read_all(".message.theirs")[-1])
+    assert maria.get_complaints() == []
+
+
+def test_what_a_button_says_shows_as_text(page: PageServer, maria: Browser) -> None:
+    """In place of the message's own text, as in Zulip."""
+    hostile = "<img src=x onerror=alert(1)>"
+    widget = make_choices(f"{hostile}?", [(hostile, f"{hostile}!", "whoami")])
+    bot, person = page.backend.environment.account, page.backend.get_client("maria.santos").person
+    gateway = Gateway(Credentials(bot.delivery_email, bot.api_key, page.backend.environment.zulip.site))
+    gateway.send((person.user_id,), "for other clients", widget)
+    shown = ".message:last-child .content"
+    maria.wait(lambda: maria.find(shown).text == f"{hostile}?\n{hostile} {hostile}!")
+    assert maria.find_all(f"{shown} img") == []
+    maria.resize(PHONE)
+    assert maria.run("return document.documentElement.scrollWidth <= innerWidth")
+    maria.find(f"{shown} button").click()
+    maria.wait(lambda: last_own(maria) == "whoami")
+    maria.resize(DESKTOP)
 
 
 def test_killing_the_bot_and_passing_an_exam_meanwhile_brings_exactly_one_message(maria: Browser) -> None:
