@@ -33,7 +33,7 @@ _UNSEEN = re.compile(
     "]"
 )
 
-_MARKS = re.compile(r"\*\*|`+")  # of ours; disarmed text holds neither
+_CODE = re.compile("`+([^`]*)`+")
 
 # Where a break has to go in: for each thing that Zulip recognises, its first marker.
 _MARKER = re.compile(
@@ -93,10 +93,11 @@ def code(text: object) -> str:
 def plain(text: object, *, max_length: int | None = None) -> str:
     """A text of ours, disarmed where it is from outside, for where Zulip reads no markdown, such as a button.
 
-    On one line, without bold, code and the breaks of `disarm`. At most `max_length` (>= 1) characters long, ending in
-    "…" if cut.
+    On one line, without bold and the breaks of `disarm`, and quoted what was code. At most `max_length` (>= 1)
+    characters long, ending in "…" if cut.
     """
-    line = one_line(_MARKS.sub("", "" if text is None else str(text)))
+    unmarked = _CODE.sub(r"“\1”", "" if text is None else str(text)).replace("**", "")
+    line = one_line(unmarked)
     if max_length is None or len(line) <= max_length:
         return line
     return line[: max_length - 1].rstrip(_NOT_BEFORE_ELLIPSIS) + "…"

@@ -39,7 +39,7 @@ def test_a_button_without_a_label_shows_what_it_says() -> None:
 
 def test_the_heading_is_the_text_where_there_is_no_other() -> None:
     asked = Draft(ANNA, "Did you mean **Jane**?\nThen answer `yes`.", Lane.ANSWERS, buttons=(YES,))
-    assert to_stored_buttons(asked)["heading"] == "Did you mean Jane? Then answer yes."
+    assert to_stored_buttons(asked)["heading"] == "Did you mean Jane? Then answer “yes”."
     asked = Draft(ANNA, "Did you mean **Jane**? …", Lane.ANSWERS, buttons=(YES,), heading="Did you mean **Jane**?")
     assert to_stored_buttons(asked) == {
         "heading": "Did you mean Jane?",

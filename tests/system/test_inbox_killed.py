@@ -29,7 +29,7 @@ from pathlib import Path
 from datetime import timedelta
 from lms_bot.zulip.gateway import Gateway
 from lms_bot.chat.inbox import answerer, inbox, listener
-from lms_bot.outbox import outbox, sender
+from lms_bot.outbox import draft, outbox, sender
 
 quick, patience = inbox.Habits(between_marks_seconds=0.05), sender.Patience(1.0, 0.5, 0.1)
 inbox.Habits, sender.Patience = lambda: quick, lambda: patience  # a test does not wait for half a minute
@@ -39,6 +39,8 @@ if "LEASE_SECONDS" in os.environ:
     sender.SENT_WITHIN_SECONDS = inbox.LEASE_SECONDS / 2
 listener.DEAF_SECONDS = float(os.environ.get("DEAF_SECONDS", listener.DEAF_SECONDS))
 TRAP = Path("trap")
+if "BUTTONS_ARE_REFUSED" in os.environ:
+    draft.make_choices = lambda *_: {"widget_type": "buttons", "extra_data": {}}
 
 is_still = threading.Event()
 
@@ -74,6 +76,8 @@ die_before(outbox.Outbox, "claim", "written down")
 die_before(outbox.Outbox, "claim", "claimed", is_after=True)
 die_before(Gateway, "send", "sent", is_after=True)
 die_before(Gateway, "mark_read", "settled")
+die_before(outbox.Outbox, "mark_ready", "refused")
+die_before(outbox.Outbox, "mark_ready", "to be sent otherwise", is_after=True)
 from zulip_bots.run import main
 main()
 """
@@ -110,6 +114,24 @@ def test_killed_at_any_point_of_an_answer_it_comes_once(lms: School, zulip: Sand
         town.zulip.send(town.people["ada"], town.bot, "nonsense")
         wait_until(lambda: len(town.told("ada")) > len(places) and is_all_settled(town), "all is settled")
     assert get_kinds(town, "ada") == [UNKNOWN, HELP] * 3 + [UNKNOWN] * 2
+
+
+def test_killed_when_its_buttons_are_refused_an_answer_comes_once(
+    lms: School, zulip: SandboxZulip, tmp_path: Path
+) -> None:
+    town, places = Town(lms, zulip, tmp_path), ("refused", "to be sent otherwise", "sent")
+    for place in places:
+        with run_bot(town, BUTTONS_ARE_REFUSED="yes") as bot:
+            wait_until(lambda: is_all_settled(town), "all is settled")
+            (town.folder / "trap").write_text(place)
+            town.zulip.send(town.people["anna"], town.bot, "history john_deo")
+            wait_until(lambda killed=bot: killed.exit_code is not None, "it is killed")  # type: ignore[misc]
+    with run_bot(town):
+        town.zulip.send(town.people["anna"], town.bot, "history john_deo")
+        wait_until(lambda: len(town.told("anna")) > len(places) and is_all_settled(town), "all is settled")
+    answers = zulip.messages(sender=town.bot, to=town.people["anna"])
+    assert all("Did you mean **john_doe**?" in one.content for one in answers)
+    assert [one.widget is not None for one in answers] == [False] * len(places) + [True]
 
 
 def get_kinds(town: Town, name: str) -> list[str]:

@@ -197,7 +197,7 @@ def test_buttons_show_names_as_they_are_and_tell_them_apart(small_world: World) 
     assert last.label == "3. Jo @\u2217\u2217all\u2217\u2217 evil.example (jo_x)"
     assert [len(one.label) for one in others] == [60, 60]
     assert [one.meaning[-5:] for one in others] == ["(jo0)", "(jo1)"], "what does not fit stands beside it"
-    assert labels(small_world.ask("history ki")) == ["1. kim #51", "2. kim #52"]
+    assert labels(small_world.ask("history ki")) == ["1. kim “#51”", "2. kim “#52”"]
 
 
 def test_what_is_said_over_or_under_an_answer_is_seen_since_it_has_no_buttons_then(small_world: World) -> None:
