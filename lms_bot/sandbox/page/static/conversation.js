@@ -27,6 +27,7 @@ export function start(chosen, suggestions, welcome) {
     ...suggestions.map((words) => make("button", { type: "button", className: "chip", onclick: () => say(words) }, words)),
   );
   showAll([]);
+  list.setAttribute("aria-busy", "true"); // until the server tells what there is
 }
 
 /** The whole conversation anew, as after a reconnection; what is unchanged stays as it is. */
