@@ -16,8 +16,15 @@ from typing import TYPE_CHECKING
 from benchmarks.measuring import Report, at_most, doing, rounded, seconds_of
 from benchmarks.year import MENTORS_IN_ZULIP, PARTS, PEOPLE_SQL, SUBJECTS, Year, write_year
 from lms_bot.chat.commands.table import COMMANDS
+from lms_bot.chat.language.student_index import StudentIndex
 from lms_bot.chat.respond import respond
-from lms_bot.core.clock import utc_now
+from lms_bot.chat.understanding.reading import read
+from lms_bot.chat.understanding.slots import Known
+from lms_bot.chat.understanding.titles import TitleIndex
+from lms_bot.chat.understanding.understand import get_command_names
+from lms_bot.chat.understanding.ways import load_ways
+from lms_bot.core.clock import UTC, utc_now
+from lms_bot.lms.people import Student
 from lms_bot.people.access import Audience
 
 if TYPE_CHECKING:
@@ -30,10 +37,9 @@ ASKED, ASKED_SMOKE = 60, 1
 TARGET_MILLISECONDS = 150
 ADMIN = "mentor200@school.example"  # who is no mentor in this LMS
 
-CHANGING = frozenset({
-    "note", "unnote", "done", "reopen", "notify", "notify default", "watch", "unwatch", "mute", "unmute", "quiet",
-    "workdays", "snooze", "unsnooze", "holiday", "test", "retry", "discard", "poll now",
-})  # fmt: skip
+READ_MILLISECONDS = 20
+
+CHANGING = frozenset(one.name for one in COMMANDS if one.changes and one.name != "digest")
 """The commands left out: they change something, or wait for what is not ours."""
 
 PERIODS = (
@@ -52,7 +58,36 @@ def run(world: World, stores: Sequence[StoreKind], is_smoke: bool, events: int =
             lms.execute(PEOPLE_SQL, year.people)
             app.monitor.process_activities()
             _measure(report, kind, app, year, asked)
+    seconds = sorted(_read_sentences())
+    report.figures["sentence_milliseconds"] = _spread(seconds)
+    report.targets.append(at_most("a sentence read, most milliseconds", 1000 * seconds[-1], READ_MILLISECONDS))
     return report
+
+
+def _read_sentences() -> Iterator[float]:
+    """Seconds to each reading, in the world of a mentor of many students, who did things of many titles."""
+    students = [
+        Student(one, f"student{one}", None, f"Given{one} Family{one % 977}", None, None) for one in range(2000)
+    ]
+    titles = [
+        (one % 2 == 0, f"{PARTS[one % len(PARTS)]} {SUBJECTS[one % len(SUBJECTS)]} {one}") for one in range(5000)
+    ]
+    ways = load_ways()
+    known = Known(StudentIndex(students), TitleIndex(titles), utc_now(), UTC, get_command_names(ways))
+    said = [" ".join(one.words) for one in ways.ways[::40]]
+    said = [text.replace("{student}", "given7 family7").replace("{period}", "last week") for text in said]
+    said += [
+        "which " * 39,
+        "given1 family1 " * 20,
+        "x" * 10_000,
+        "word " * 5000,
+        f"{said[0]} and {said[1]} or {said[2]}",
+    ]
+    read(["who", "failed"], ways, known)  # the first builds the indexes
+    for text in said:
+        began = perf_counter()
+        read(text.split(), ways, known)
+        yield perf_counter() - began
 
 
 def _measure(report: Report, kind: StoreKind, app: App, year: Year, asked: int) -> None:
@@ -114,6 +149,8 @@ def _make_question(command: Command, student: int, year: Year, chance: random.Ra
         "[page N]": chance.choice(PAGES),
         "[exams|content]": chance.choice(("", "exams", "content")),
         "<title>": f"{chance.choice(PARTS)} {chance.choice(SUBJECTS)} {chance.randint(1, 4)}",
+        "<exam>": f"{chance.choice(PARTS)} {chance.choice(SUBJECTS)} {chance.randint(1, 4)}",
+        "<mentor>": f"mentor{year.get_mentor(student)}",
         "<text>": chance.choice((*SUBJECTS, "Given7", "final")),
         "<name>": f"student{student}",
     }

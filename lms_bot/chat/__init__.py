@@ -4,6 +4,7 @@
 message once and sees to it that its answer arrives. It tells no news, and sends nothing but answers.
 """
 
-from lms_bot.chat.respond import Reply, respond
+from lms_bot.chat.reply import Reply
+from lms_bot.chat.respond import respond
 
 __all__ = ["Reply", "respond"]

@@ -161,6 +161,10 @@ class UserMapper:
         """The LMS mentors this person is: those that would be told under this id."""
         return list(self._get_mentors_by_user().get(user.user_id, ()))
 
+    def get_mentors(self) -> list[Mentor]:
+        """All mentors of the LMS; while it is away the last known."""
+        return self._rosters.get_mentors()
+
     def get_mentors_in_zulip(self) -> dict[int, list[Mentor]]:
         """All LMS mentors that could be found, by Zulip user id."""
         return dict(self._get_mentors_by_user())

@@ -124,7 +124,11 @@ class AuditEntry(BaseModel):
         table_name = "lms_looks"
 
     @classmethod
-    def get_newest(cls, limit: int, *, offset: int = 0) -> list[AuditEntry]:
-        """The newest first."""
+    def get_newest(
+        cls, limit: int, *, offset: int = 0, student_id: int | None = None
+    ) -> tuple[int, list[AuditEntry]]:
+        """How many there are, and some of them, the newest first; of one student where said, with all at once."""
         query = cls.select().order_by(cls.looked_at.desc(), cls.look_id.desc())
-        return list(query.limit(limit).offset(offset))
+        if student_id is not None:
+            query = query.where((cls.student_id == student_id) | cls.student_id.is_null())
+        return query.count(), list(query.limit(limit).offset(offset))

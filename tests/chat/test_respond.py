@@ -45,13 +45,13 @@ MESSAGES = st.one_of(st.text(max_size=200), st.lists(WORDS, max_size=8).map(" ".
 )
 def test_whose_it_is_may_be_said_first(small_world: World, said: str, plainly: str) -> None:
     small_world.add_event(JOHN)
-    assert small_world.ask(said) == small_world.ask(plainly)
+    assert small_world.ask(said).text.endswith(small_world.ask(plainly).text)
 
 
 @pytest.mark.parametrize("said", ["", "   ", "?", "@**LMS Bot**", "hello!", "help"])
 def test_somebody_who_asks_nothing_gets_help(small_world: World, said: str) -> None:
     reply = small_world.ask(said)
-    assert reply.text.startswith("You can ask me:") and not reply.is_private
+    assert reply.text.startswith("You can ask me, for") and reply.is_private
 
 
 @pytest.mark.parametrize(
@@ -91,9 +91,9 @@ def test_what_is_wrong_with_several_lines_is_said_of_all_of_them(small_world: Wo
     assert small_world.ask("summary whenever\nyou like").text.startswith("I could not read that period.")
 
 
-def test_a_typo_is_answered_with_what_was_meant_and_repeats_nothing(small_world: World) -> None:
-    reply = small_world.ask("histroy john_doe")
-    assert reply.text == "I do not know that command. Did you mean `history`? `help` shows what you can ask."
+def test_a_command_with_a_typo_is_answered_as_it_was_meant(small_world: World) -> None:
+    small_world.add_event(JOHN)
+    assert small_world.ask("histroy john_doe") == small_world.ask("history john_doe")
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_a_mentor_whose_students_are_not_known_is_told_so_plainly(small_world: W
     small_world.people.students_trouble = LMSUnavailable("connection refused at 10.0.0.1")
     for said in ("stats", "summary", "history john_doe", "students"):
         assert small_world.ask(said).text == "The LMS does not answer just now. Please try again in a few minutes."
-    assert small_world.ask("help").text.startswith("You can ask me:")
+    assert small_world.ask("help").text.startswith("You can ask me, for")
     assert "cannot be known now" in small_world.ask("status").text
 
 
@@ -160,7 +160,7 @@ def test_health_and_help_answer_while_the_store_is_away(small_world: World) -> N
 
     assert small_world.ask("errors", ADMIN).text.startswith("My own store does not answer just now.")
     assert "connection refused" in small_world.ask("health", ADMIN).text
-    assert small_world.ask("help").text.startswith("You can ask me:")
+    assert small_world.ask("help").text.startswith("You can ask me, for")
 
 
 def test_a_mistake_of_ours_is_the_bots_to_report(small_world: World) -> None:
@@ -185,7 +185,9 @@ def test_text_from_the_lms_is_disarmed_in_every_answer(small_world: World) -> No
 
 
 def test_the_same_people_may_be_passed_in(small_world: World) -> None:
-    assert respond(small_world.context, "help", 12345, zulip_user=PEOPLE[0]).text.startswith("You can ask me:")
+    assert respond(small_world.context, "help", 12345, zulip_user=PEOPLE[0]).text.startswith(
+        "You can ask me, for example:"
+    )
     assert respond(small_world.context, "help", 12345).text == REFUSAL
 
 

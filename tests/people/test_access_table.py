@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lms_bot.chat.answering import FOR_STUDENTS
 from lms_bot.chat.commands.table import COMMANDS
 from lms_bot.chat.language.arguments import UNKNOWN_STUDENT, UNKNOWN_TO_ADMIN, UNKNOWN_TO_STUDENT
 from lms_bot.chat.respond import REFUSAL
@@ -95,6 +96,9 @@ ABOUT_TITLES = {
     "content": "content {title}",
     "chart exam": "chart exam {title}",
     "find": "find {title}",
+    "best": "best {title}",
+    "failed": "failed {title}",
+    "passed": "passed {title}",
 }
 ABOUT_EVENTS = {"done": "done #{event}", "reopen": "reopen #{event}"}
 ABOUT_MANY = {
@@ -118,6 +122,12 @@ ABOUT_MANY = {
     "stats all": "stats all",
     "needs all": "needs all",
     "students all": "students all",
+    "failed": "failed this week",
+    "passed": "passed this week",
+    "inactive": "inactive yesterday",
+    "best": f"best {EVERYBODYS_EXAM}",
+    "students of": "students of mentor",
+    "unmentored": "unmentored",
     "summary all": "summary this week all",
 }
 ABOUT_NONE = {
@@ -166,6 +176,11 @@ def expected(who: str, command: str, whose: str) -> str:
     return SHOWN
 
 
+def refusal_of(who: str) -> str:
+    """Of students, that is what they may ask."""
+    return REFUSAL if who in STRANGERS else FOR_STUDENTS
+
+
 def unknown_to(who: str, command: str) -> str:
     if who in LEARNERS:
         return UNKNOWN_TO_STUDENT
@@ -184,7 +199,7 @@ def test_who_is_shown_whose_student(world: AccessWorld, who: str, command: str, 
     elif expected(who, command, whose) == UNKNOWN:
         assert reply.text == unknown_to(who, command) and not reply.files
     else:
-        assert (reply.text, reply.is_private, reply.files) == (REFUSAL, False, ())
+        assert (reply.text, reply.is_private, reply.files) == (refusal_of(who), False, ())
     strangers = shown - IN_SIGHT.get(who, set())
     assert who in ADMINS or not strangers
     assert set(world.get_audited()) == {
@@ -208,7 +223,7 @@ def test_an_answer_about_many_names_only_whom_they_may_see(
     reply = ask(world, who, question)
 
     if who in STRANGERS or (who in LEARNERS and command != "chart week"):
-        assert (reply.text, reply.is_private, reply.files) == (REFUSAL, False, ())
+        assert (reply.text, reply.is_private, reply.files) == (refusal_of(who), False, ())
     strangers = students_in(reply) - IN_SIGHT.get(who, set())
     if strangers:
         assert who in ADMINS
@@ -267,7 +282,7 @@ def test_not_theirs_and_nobody_read_the_same_and_cost_the_same(
         costs.append(list(statements))
     assert replies[:3] == replies[:1] * 3 and replies[3:4] == replies[4:]
     assert costs[1] == costs[2] and costs[3:4] == costs[4:], "the first may ask for what is remembered then"
-    assert costs[1] or replies[0].text == REFUSAL
+    assert costs[1] or replies[0].text == refusal_of(who)
 
 
 @pytest.mark.parametrize("question", ABOUT_TITLES.values(), ids=ABOUT_TITLES)
@@ -285,6 +300,20 @@ def test_what_only_others_did_is_not_found_like_what_nobody_did(
     assert costs[1] == costs[2]
     if who != "student":
         assert title_of("Otto Olive") in world.ask(who, question.format(title=title_of("Otto Olive"))).text
+
+
+@pytest.mark.parametrize("question", ["failed {student}", "passed {student} this week", "how did {student} do"])
+@pytest.mark.parametrize("who", ["mentor", "supervisor"])
+def test_results_of_anothers_student_are_like_nobodys(
+    world: AccessWorld, statements: list[str], who: str, question: str
+) -> None:
+    replies, costs = [], []
+    for student in (NOBODY, WHOSE[who]["another's"], NOBODY):
+        world.forget_choices()
+        statements.clear()
+        replies.append(world.ask(who, question.format(student=student)))
+        costs.append(list(statements))
+    assert replies == replies[:1] * 3 and costs[1] == costs[2]
 
 
 @pytest.mark.parametrize("question", ABOUT_EVENTS.values(), ids=ABOUT_EVENTS)

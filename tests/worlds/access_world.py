@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lms_bot.app import App, build_app
-from lms_bot.chat.respond import Reply, respond
+from lms_bot.chat.reply import Reply
+from lms_bot.chat.respond import respond
 from lms_bot.settings.settings import load_settings
 from lms_bot.store.conversation import AuditEntry, Choice
 from lms_bot.store.database import rows

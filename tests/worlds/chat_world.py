@@ -140,6 +140,14 @@ class People:
         keys = {key for mentor in mentors for key in BELOW.get(mentor.key, ())}
         return [mentor for mentor in MENTOR_OF.values() if mentor.key in keys]
 
+    def get_mentors(self) -> list[Mentor]:
+        self._ask_lms()
+        return list(MENTOR_OF.values())
+
+    def get_enrolled(self) -> dict[int, datetime | None]:
+        self._ask_lms()
+        return {one.student_id: None for some in self.students_of.values() for one in some}
+
     def get_mentors_in_zulip(self) -> dict[int, list[Mentor]]:
         return {user_id: [mentor] for user_id, mentor in MENTOR_OF.items()}
 

@@ -74,7 +74,20 @@ CONVERSATIONS = (
         what did jane do yesterday?"""),
     show("How one student is doing", "Maria", """
         how is john doing?
-        compare john and jane"""),
+        what about jane?
+        john vs jane"""),
+    show("In one's own words", "Maria", """
+        who failed this week?
+        and last month?
+        which exams did john fail
+        who got the best mark in physics midterm
+        who hasn't done anything today
+        stop telling me about jane
+        i want to hear about jane again
+        don't message me after 9pm
+        hold everything back until monday
+        delete all the errors
+        order a pizza"""),
     show("A name that is not clear", "Maria", """
         history jo since monday
         2
@@ -85,7 +98,10 @@ CONVERSATIONS = (
         the first"""),
     show("A period in plain words", "Maria", """
         summary
-        who failed this week?
+        failed this week
+        passed mathematics final exam
+        inactive yesterday
+        best physics midterm
         history john 10-17 march
         history john 2026-03-17..2026-03-10
         history john fortnight
@@ -161,7 +177,12 @@ CONVERSATIONS = (
         notify default setting
         holiday 2026-03-30..2026-04-10 Easter
         holidays
-        summary week all"""),
+        summary week all
+        students of arjun
+        unmentored
+        audit zoe
+        delete all the errors
+        no"""),
     talk("Help", "Maria", """
         help
         help history

@@ -15,8 +15,10 @@ from peewee import Model
 import lms_bot
 from lms_bot.chat.commands.history import format_history
 from lms_bot.chat.commands.rendering import format_name
-from lms_bot.chat.commands.table import COMMANDS
+from lms_bot.chat.commands.table import COMMANDS, find_command
+from lms_bot.chat.understanding.ways import load_ways
 from lms_bot.core.activities import ActivityType
+from lms_bot.core.clock import UTC
 from lms_bot.core.so_far import SoFar
 from lms_bot.insight.reports.students import EventPage
 from lms_bot.lms.standard import grant_statements
@@ -116,7 +118,8 @@ def long_sample() -> str:
 
 def answer_sample() -> str:
     events = [one for one in reversed(LATER_NEWS) if one.student_id == JANE[0]]
-    return _block("text", format_history(format_name(*JANE), EventPage(3, events), ["the last 7 days"], note=""))
+    when = UTC, events[0].timestamp
+    return _block("text", format_history(format_name(*JANE), EventPage(3, events), ["the last 7 days"], "", when))
 
 
 def grants_block() -> str:
@@ -130,10 +133,18 @@ def commands_table() -> str:
 
 def ways_table() -> str:
     rows = (
-        (_code(one.name), ", ".join(map(_code, one.aliases)) or "-", _code(one.get_example()), one.audience.value)
+        (_code(one.name), ", ".join(map(_code, one.aliases)) or "-", _code(one.get_example()), _ways_of(one.name))
         for one in COMMANDS
     )
-    return _table(("command", "also", "for example", "for"), rows)
+    return _table(("command", "also", "for example", "or, of many ways"), rows)
+
+
+def _ways_of(name: str) -> str:
+    """Some ways to say it, from one end of the table to the other."""
+    said = [
+        " ".join(way.words) for way in load_ways().ways if (found := find_command(way.says)[0]) and found.name == name
+    ]
+    return ", ".join(said[at] for at in sorted({0, len(said) // 2, len(said) - 1}))
 
 
 def conversations_part() -> str:

@@ -12,11 +12,13 @@ from lms_bot.chat.commands.rendering import (
     check_page,
     count,
     format_name,
+    format_page,
     name_of,
     page_note,
 )
-from lms_bot.chat.language.arguments import get_everybody, read_page
+from lms_bot.chat.language.arguments import Listing, get_everybody, read_listing, read_page, read_student
 from lms_bot.chat.language.question import Command, Question
+from lms_bot.chat.language.student_index import word_for
 from lms_bot.core.errors import LMSBotError
 from lms_bot.core.markdown import code, disarm, fit_lines, table_head, table_row, time_tag
 from lms_bot.lms.people import Mentor, Student
@@ -54,22 +56,46 @@ def _name_mentor(mentor: Mentor) -> str:
 
 
 def answer_audit(question: Question) -> str:
-    page = read_page(question)
-    total = AuditEntry.select().count()
+    student, page = _read_audit(question)
+    student_id = student.student_id if student else None
+    total, entries = AuditEntry.get_newest(PAGE_ROWS, offset=(page - 1) * PAGE_ROWS, student_id=student_id)
     check_page(page, total)
-    entries = AuditEntry.get_newest(PAGE_ROWS, offset=(page - 1) * PAGE_ROWS)
     if not entries:
-        return NO_ENTRIES
+        return NO_ENTRIES if student is None else f"🔎 No admin has looked at **{name_of(student)}**."
     people = _people_names(question, {entry.zulip_user_id for entry in entries})
     students = get_everybody(question)
     rows = [
         table_row([time_tag(one.looked_at), people[one.zulip_user_id], _whom(one, students), code(one.command)])
         for one in entries
     ]
-    head = [f"🔎 **Looks at students who are not theirs** · {total:,}", ""]
-    head += table_head(["When", "Who", "Student", "Command"])
-    note = page_note(page, total, "audit")
+    whom = f"**Looks at {name_of(student)}**" if student else "**Looks at students who are not theirs**"
+    head = [f"🔎 {whom} · {total:,}", "", *table_head(["When", "Who", "Student", "Command"])]
+    note = page_note(page, total, f"audit {word_for(student)}" if student else "audit")
     return fit_lines(head, rows, ["", note] if note else [], limit=MAX_LENGTH)
+
+
+def _read_audit(question: Question) -> tuple[Student | None, int]:
+    """Of whom, if of one, and which page."""
+    listing = read_listing(question, question.words)
+    if listing is not None and listing == Listing(page=listing.page):
+        return None, listing.page
+    student, listing = read_student(question, lambda words: read_listing(question, words))
+    return student, (listing or Listing()).page
+
+
+def answer_unmentored(question: Question) -> str:
+    """Active students of the LMS whom it gives no mentor."""
+    page, users = read_page(question), question.context.users
+    enrolled = users.get_enrolled()
+    alone = [one for one in users.get_all_students() if one.is_active and one.student_id not in enrolled]
+    if not alone:
+        return "✅ Every active student has a mentor."
+    check_page(page, len(alone))
+    question.audit(None)
+    alone.sort(key=lambda one: (name_of(one).casefold(), one.student_id))
+    rows = [[name_of(one)] for one in alone[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]]
+    head = f"🧭 **Without a mentor** · {count(len(alone), 'student')}"
+    return format_page(head, ("Student",), rows, [page_note(page, len(alone), "unmentored")])
 
 
 def _whom(entry: AuditEntry, students: Mapping[int, Student]) -> str:
@@ -97,13 +123,17 @@ COMMANDS = (
     ),
     Command(
         "poll now", "poll now", "look into the LMS at once", Audience.ADMINS, "poll now", answer_poll_now,
-        aliases=("poll",),
+        aliases=("poll",), changes=True,
     ),
     Command(
         "unmapped", "unmapped", "mentors whom I cannot find in Zulip", Audience.ADMINS, "unmapped", answer_unmapped,
     ),
     Command(
-        "audit", "audit [page N]", "which admin looked at students who are not theirs", Audience.ADMINS,
-        "audit page 2", answer_audit, sentences=("who looked",),
+        "audit", "audit [student] [page N]", "which admin looked at students who are not theirs", Audience.ADMINS,
+        "audit page 2", answer_audit,
+    ),
+    Command(
+        "unmentored", "unmentored [page N]", "active students whom the LMS gives no mentor", Audience.ADMINS,
+        "unmentored", answer_unmentored,
     ),
 )  # fmt: skip

@@ -95,6 +95,6 @@ def find_next_digest(question: Question, preferences: Preferences) -> datetime |
 COMMANDS = (
     Command(
         "digest", "digest [18:00|weekly mon|on|off]", "what your digest would say now, or when it comes",
-        Audience.MENTORS, "digest 18:00", answer_digest, is_about_own_students=True,
+        Audience.MENTORS, "digest 18:00", answer_digest, is_about_own_students=True, changes=True,
     ),
 )  # fmt: skip

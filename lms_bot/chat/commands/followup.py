@@ -175,15 +175,15 @@ def _name_student(event: LMSActivityEvent) -> str:
 COMMANDS = (
     Command(
         "open", "open [period] [page N]", "what you were told and nobody has seen to, worst first", Audience.KNOWN,
-        "open", answer_open, aliases=("todo",), is_about_own_students=True, sentences=("what is open …",),
+        "open", answer_open, aliases=("todo",), is_about_own_students=True,
     ),
     Command(
         "done", "done <event>…|<student>|all", "mark events as seen to, as ✅ on my message does", Audience.KNOWN,
-        "done #12 #15", answer_done, aliases=("seen",), is_about_own_students=True,
+        "done #12 #15", answer_done, aliases=("seen",), is_about_own_students=True, changes=True,
     ),
     Command(
         "reopen", "reopen <event>…|<student>", "take back that events, or a student's concerns, were seen to",
         Audience.KNOWN, "reopen #12",
-        answer_reopen, aliases=("undone",), is_about_own_students=True,
+        answer_reopen, aliases=("undone",), is_about_own_students=True, changes=True,
     ),
 )  # fmt: skip

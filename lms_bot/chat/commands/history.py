@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, tzinfo
 from typing import Any
 
 from lms_bot.chat.commands.rendering import (
@@ -11,6 +12,7 @@ from lms_bot.chat.commands.rendering import (
     check_page,
     count,
     format_act,
+    format_date,
     format_page,
     format_result,
     name_of,
@@ -20,7 +22,7 @@ from lms_bot.chat.language.arguments import Listing, read_listing, read_student
 from lms_bot.chat.language.periods import UNCLEAR_TIME
 from lms_bot.chat.language.question import Command, Question
 from lms_bot.chat.language.student_index import word_for
-from lms_bot.core.markdown import event_ref, time_tag
+from lms_bot.core.markdown import event_ref
 from lms_bot.insight.reports.students import EventPage, get_history
 from lms_bot.people.access import Audience
 
@@ -43,28 +45,31 @@ def answer_history(question: Question) -> str:
     check_page(listing.page, history.total)
     about = [period.label if period else "all that is known", *filter(None, [KINDS[listing.is_exam]])]
     note = page_note(listing.page, history.total, f"history {word_for(student)} {listing.said}".strip())
-    return format_history(name_of(student), history, about, note)
+    return format_history(name_of(student), history, about, note, (question.zone, question.now))
 
 
-def format_history(name: str, history: EventPage, about: Sequence[str], note: str) -> str:
-    """One page of what a student did. `name` is disarmed; `about` says of which time and kind that is."""
+def format_history(
+    name: str, history: EventPage, about: Sequence[str], note: str, when: tuple[tzinfo, datetime]
+) -> str:
+    """One page of what a student did. `name` is disarmed; `about` says of which time and kind that is.
+
+    `when` is where and at what time it is asked.
+    """
     first_line = " · ".join([f"**{name}**", *about])
     if not history.total:
         return f"{first_line}\n\n{NO_ACTIVITY}"
-    rows = [_history_row(event) for event in history.events]
-    return format_page(
-        f"{first_line} · {count(history.total, 'event')}", ("When", "What", "Result", "Event"), rows, [note]
-    )
+    rows = [_history_row(event, when) for event in history.events]
+    return format_page(f"{first_line} · {count(history.total, 'event')}", ("What", "When", "Event"), rows, [note])
 
 
-def _history_row(event: Any) -> list[object]:
-    return [time_tag(event.timestamp), format_act(event), format_result(event), event_ref(event.event_id)]
+def _history_row(event: Any, when: tuple[tzinfo, datetime]) -> list[object]:
+    what = f"{format_act(event)} {format_result(event)}".rstrip()
+    return [what, format_date(event.timestamp, *when), event_ref(event.event_id)]
 
 
 COMMANDS = (
     Command(
         "history", "history <student> [period] [exams|content] [page N]", "what one student did, newest first",
         Audience.LEARNERS, "history {student} last week exams", answer_history, is_about_own_students=True,
-        sentences=("what did … do", "what did … do …", "what has … done", "what has … done …", "how did … do …"),
     ),
 )  # fmt: skip

@@ -139,5 +139,6 @@ COMMANDS = (
     Command(
         "holiday", "holiday [[off] <day>[..<day>] [name]]", "days without school: see, declare or take them back",
         Audience.ADMINS, "holiday 2026-12-23..2027-01-06 Christmas", answer_holiday, aliases=("holidays",),
+        changes=True,
     ),
 )  # fmt: skip

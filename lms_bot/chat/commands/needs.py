@@ -225,7 +225,6 @@ COMMANDS = (
     Command(
         "needs", "needs [page N]", "who of your students needs you now, the most urgent first, and why",
         Audience.MENTORS, "needs", answer_needs, aliases=("need",), is_about_own_students=True,
-        sentences=("who needs me …", "who needs help …", "who needs attention …", "who is struggling …"),
     ),
     Command(
         "concerns", "concerns <student> [page N]", "what was the matter with a student, since when, and how it ended",
@@ -233,11 +232,11 @@ COMMANDS = (
     ),
     Command(
         "snooze", "snooze <student> N days|until <day> [reason]", "put a student off: no concern is told until then",
-        Audience.KNOWN, "snooze {student} 5 days ill", answer_snooze, is_about_own_students=True,
+        Audience.KNOWN, "snooze {student} 5 days ill", answer_snooze, is_about_own_students=True, changes=True,
     ),
     Command(
         "unsnooze", "unsnooze <student>", "put a student off no longer", Audience.KNOWN, "unsnooze {student}",
-        answer_unsnooze, is_about_own_students=True,
+        answer_unsnooze, is_about_own_students=True, changes=True,
     ),
 )  # fmt: skip
 

@@ -23,7 +23,7 @@ ROOM_ON_PAGE = 8500
 
 
 def answer_note(question: Question) -> str:
-    student, text = read_student(question, lambda words: get_said(words) or None)
+    student, text = read_student(question, lambda words: get_said(words) or None, is_text=True)
     if text is None:
         raise WrongArguments("And what shall I write down?")
     if len(text) > LONGEST_NOTE:
@@ -39,7 +39,7 @@ def answer_note(question: Question) -> str:
         zulip_message_id=question.message_id,
     )
     how = f"{code(f'notes {word_for(student)}')} shows all, {code(f'unnote #{note_id}')} deletes this one"
-    return f"📌 Noted about **{name_of(student)}**, for all their mentors to read. {how}."
+    return f"📌 Noted about **{name_of(student)}**, for all their mentors to read: {disarm(text)}\n{how}."
 
 
 def answer_notes(question: Question) -> str:
@@ -135,7 +135,7 @@ COMMANDS = (
     Command(
         "note", "note <student> <text>", "write something down about a student, for all who mentor them",
         Audience.KNOWN, "note {student} will sit the exam again on Friday", answer_note, aliases=("remember",),
-        is_about_own_students=True,
+        is_about_own_students=True, changes=True,
     ),
     Command(
         "notes", "notes <student> [page N]", "what is written down about a student", Audience.KNOWN,
@@ -143,6 +143,6 @@ COMMANDS = (
     ),
     Command(
         "unnote", "unnote <number>…", "delete a note of yours", Audience.KNOWN, "unnote #3", answer_unnote,
-        aliases=("delete note", "remove note", "forget note"),
+        aliases=("delete note", "remove note", "forget note"), changes=True,
     ),
 )  # fmt: skip

@@ -78,6 +78,8 @@ _TYPES_OF_WORD = {word: types for words, types in _WORDS_OF_TYPES.items() for wo
 def answer_notify(question: Question) -> str:
     said = " ".join(strip_fillers(question.words)).casefold().replace("_", " ")
     what, when = _split_when(said)
+    if when is None and said.startswith(("only ", "just ")):
+        return _change_only(question, find_types([word for word in said.split()[1:] if word not in _BETWEEN]))
     if when is None and any(said.endswith(f" {spelling}") for spelling in _LIKE_OTHERS):
         return answer_unwatch(question)
     if when is None:
@@ -107,6 +109,17 @@ def _change_level(question: Question, when: When) -> str:
     """For everything: what was chosen by type before holds no longer, what was by student does."""
     preferences = change(question, level=when.value, notify={})
     return with_held_back(question, format_level(preferences))
+
+
+def _change_only(question: Question, types: frozenset[str]) -> str:
+    """These at once, and nothing else but the digest."""
+    if not types:
+        raise WrongArguments("Only of what: `failed exams`, say?")
+    notify = {kind.value: (When.NOW if kind.value in types else When.OFF).value for kind in ActivityType}
+    change(question, notify=notify)
+    what = _list_types([kind.value for kind in ActivityType if kind.value in types])
+    answer = f"🔔 Told at once: {what}. Of all else nothing but the digest. {code('notify calm')} takes that back."
+    return with_held_back(question, answer)
 
 
 def _change_student(question: Question, when: When, words_of_when: int) -> str:
@@ -235,17 +248,17 @@ def _list_types(types: Sequence[str]) -> str:
 
 COMMANDS = (
     Command(
-        "notify", "notify [<type or student>] calm|digest|everything|now|hourly|daily|off",
+        "notify", "notify [<type or student>] calm|digest|everything|now|hourly|daily|off, notify only <type>",
         "how you are told what your students do", Audience.KNOWN, "notify calm", answer_notify,
-        is_about_own_students=True,
+        is_about_own_students=True, changes=True,
     ),
     Command(
         "watch", "watch <student>", "be told everything of one student, as it comes", Audience.KNOWN,
-        "watch {student}", answer_watch, is_about_own_students=True,
+        "watch {student}", answer_watch, is_about_own_students=True, changes=True,
     ),
     Command(
         "unwatch", "unwatch <student>", "be told of a student as of all others again", Audience.KNOWN,
-        "unwatch {student}", answer_unwatch, is_about_own_students=True,
+        "unwatch {student}", answer_unwatch, is_about_own_students=True, changes=True,
     ),
 )  # fmt: skip
 
@@ -254,6 +267,6 @@ ADMIN_COMMANDS = (
     Command(
         "notify default", "notify default calm|digest|everything|off|setting",
         "how those are told who chose nothing themselves", Audience.ADMINS, "notify default calm",
-        answer_notify_default, is_private=True,
+        answer_notify_default, is_private=True, changes=True,
     ),
 )  # fmt: skip

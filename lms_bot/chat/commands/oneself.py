@@ -214,10 +214,9 @@ COMMANDS = (
     Command(
         "whoami", "whoami", "whom I take you for, and why you are told what you are told, or nothing",
         Audience.KNOWN, "whoami", answer_whoami, aliases=("who am i", "who i am"), is_about_own_students=True,
-        sentences=("why do i get nothing", "why do i get no news", "why do i not get …"),
     ),
     Command(
         "test", "test", "a sample of each kind of message, sent to you now", Audience.KNOWN, "test", answer_test,
-        aliases=("sample", "samples"), needs_store=False,
+        aliases=("sample", "samples"), needs_store=False, changes=True,
     ),
 )  # fmt: skip

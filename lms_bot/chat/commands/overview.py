@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import astuple
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import astuple, replace
 from datetime import datetime, timedelta, tzinfo
 
 from lms_bot.chat.commands.needs import format_needs_in_short
 from lms_bot.chat.commands.rendering import (
+    NAME_LENGTH,
     NO_ACTIVITY,
     NO_STUDENTS,
     PAGE_ROWS,
@@ -24,8 +25,9 @@ from lms_bot.chat.commands.rendering import (
 )
 from lms_bot.chat.language.arguments import get_everybody, read_listing, read_page
 from lms_bot.chat.language.periods import UNCLEAR_PERIOD, get_period_before
-from lms_bot.chat.language.question import Command, Question, WrongArguments
-from lms_bot.core.markdown import time_tag
+from lms_bot.chat.language.question import Command, NothingFound, Question, WrongArguments
+from lms_bot.chat.language.words import get_said, strip_fillers
+from lms_bot.core.markdown import code, disarm, time_tag
 from lms_bot.core.normalize import normalize
 from lms_bot.insight.digest import get_needs
 from lms_bot.insight.reports.counting import (
@@ -35,10 +37,11 @@ from lms_bot.insight.reports.counting import (
     get_summary,
 )
 from lms_bot.insight.reports.students import Attention, Flag, get_attention
-from lms_bot.lms.people import Student
+from lms_bot.lms.people import Mentor, Student
 from lms_bot.people.access import Audience
 
 WEEK = timedelta(days=7)
+MENTORS_SHOWN = 9
 CONTENT = "content"
 RESULT_WORDS = ("failed", "left open", "passed", "completed", CONTENT)
 SUMMARY_HEADERS = ("Student", "❌ 📝 🎉 ✅ 📚", "Last")
@@ -141,6 +144,46 @@ def answer_students_all(question: Question) -> str:
     return _list_students(question, "All", students)
 
 
+def answer_students_of(question: Question) -> str:
+    """Those of one mentor, who is named as the LMS calls them."""
+    page, said = _split_page(get_said(strip_fillers(question.words)))
+    if not said:
+        raise WrongArguments("Of which mentor?")
+    found = find_mentors(said, question.context.users.get_mentors())
+    if not found:
+        raise NothingFound(f"The LMS has no mentor who is called **{disarm(said, max_length=NAME_LENGTH)}**.")
+    if len(found) > 1:
+        names = ", ".join(code(one.username) for one in found[:MENTORS_SHOWN])
+        return f"Several mentors are called so: {names}. Please say which."
+    roster = question.context.users.get_roster(found)
+    students = {key: one for key, one in roster.students.items() if key not in roster.below}
+    name = disarm(found[0].name or found[0].username, max_length=NAME_LENGTH)
+    if not students:
+        return f"The LMS gives **{name}** no students."
+    question.audit(None)
+    return _list_students(replace(question, words=page), f"{name}:", students)
+
+
+def _split_page(said: str) -> tuple[tuple[str, ...], str]:
+    """The words that say which page, and the rest."""
+    before, word, number = said.rpartition(" page ")
+    return (("page", number), before) if word and number.isdecimal() else ((), said)
+
+
+def find_mentors(said: str, mentors: Iterable[Mentor]) -> list[Mentor]:
+    """Who is called so in full, else by one of the names, else by the beginning of one."""
+    wanted, known = normalize(said), list(mentors)
+    names = {one.key: [normalize(one.username), normalize(one.name)] for one in known}
+    tests: tuple[Callable[[str], bool], ...] = (
+        lambda name: name == wanted,
+        lambda name: wanted in name.split(),
+        lambda name: any(word.startswith(wanted) for word in name.split()),
+    )
+    found = ([one for one in known if any(map(test, names[one.key]))] for test in tests)
+    meant = next(filter(None, found), []) if wanted else []
+    return meant or (find_mentors(said[:-1], known) if said.endswith("s") else [])  # bobs students
+
+
 def _get_active(students: Mapping[int, Student]) -> dict[int, Student]:
     """Of the others nothing is expected; they can be asked about by name."""
     return {student_id: student for student_id, student in students.items() if student.is_active}
@@ -209,7 +252,6 @@ COMMANDS = (
     Command(
         "summary", "summary [period] [page N]", "what each of your students did, worst first", Audience.MENTORS,
         "summary last week", answer_summary, is_about_own_students=True,
-        sentences=("who failed …", "who passed …", "what happened …", "how did they do …"),
     ),
 )  # fmt: skip
 
@@ -218,6 +260,10 @@ ADMIN_COMMANDS = (
     Command(
         "students all", "students all [page N]", "all students, who needs attention first", Audience.ADMINS,
         "students all", answer_students_all,
+    ),
+    Command(
+        "students of", "students of <mentor> [page N]", "the students of one mentor", Audience.ADMINS,
+        "students of arjun", answer_students_of,
     ),
     Command(
         "summary all", "summary [period] [page N] all", "what every student did, worst first", Audience.ADMINS,

@@ -203,19 +203,19 @@ COMMANDS = (
     Command(
         "mute", "mute <student>|all [N days|until tomorrow|until 18:00]",
         "hold back the news of one student, or all, for some time", Audience.KNOWN, "mute {student} 3 days",
-        answer_mute, is_about_own_students=True,
+        answer_mute, is_about_own_students=True, changes=True,
     ),
     Command(
         "unmute", "unmute <student>|all", "tell you again of a student, or of all, that you muted", Audience.KNOWN,
-        "unmute {student}", answer_unmute, is_about_own_students=True,
+        "unmute {student}", answer_unmute, is_about_own_students=True, changes=True,
     ),
     Command(
         "quiet", "quiet <from>-<to>|off [except failed|except nothing]",
         "hold back news at these times of the day, but perhaps failed exams", Audience.KNOWN,
-        "quiet 21:00-07:00 except failed", answer_quiet, aliases=("quiet times", "quiet hours"),
+        "quiet 21:00-07:00 except failed", answer_quiet, aliases=("quiet times", "quiet hours"), changes=True,
     ),
     Command(
         "workdays", "workdays <days>|off", "hold back news on other days of the week", Audience.KNOWN,
-        "workdays mon-fri", answer_workdays, aliases=("workday", "work days", "working days"),
+        "workdays mon-fri", answer_workdays, aliases=("workday", "work days", "working days"), changes=True,
     ),
 )  # fmt: skip

@@ -72,9 +72,14 @@ def format_act(event: Any) -> str:
 
 
 def format_result(event: Any) -> str:
-    """`85 (85%)`, or what is known of that; empty for contents."""
-    score, percentage = value_of(event, "score", RESULT_LENGTH), percentage_of(event, RESULT_LENGTH)
-    return f"{score} ({percentage})" if score and percentage else score or percentage
+    """`17 (85%)`, or what is known of that, no number twice; empty for contents."""
+    return _join_result(value_of(event, "score", RESULT_LENGTH), percentage_of(event, RESULT_LENGTH))
+
+
+def _join_result(score: str, percentage: str) -> str:
+    if not (score and percentage) or percentage == f"{score}%":
+        return percentage or score
+    return f"{score} ({percentage})"
 
 
 def format_attempt(attempt: Attempt, label: str = "") -> str:
@@ -84,8 +89,7 @@ def format_attempt(attempt: Attempt, label: str = "") -> str:
     if emoji is None or word is None:
         emoji, word = OUTCOMES.get(attempt.outcome, (UNKNOWN_TYPE_EMOJI, disarm(attempt.outcome)))
     score = "" if attempt.score is None else f"{attempt.score:.1f}".removesuffix(".0")
-    percentage = percent(attempt.percentage)
-    result = f"{score} ({percentage})" if score and percentage else score or percentage
+    result = _join_result(score, percent(attempt.percentage))
     return f"{emoji} {word}: {format_titled(attempt.title, label, attempt.activity_id)} {result}".rstrip()
 
 

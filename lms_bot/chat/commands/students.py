@@ -26,6 +26,7 @@ from lms_bot.insight.reports.counting import get_summary
 from lms_bot.insight.reports.students import get_attempts, get_totals_of_students
 from lms_bot.insight.reports.titles import get_labels_among
 from lms_bot.lms.people import Student
+from lms_bot.notify.brief_wording import ordinal
 from lms_bot.people.access import Audience
 from lms_bot.store.conversation import Note
 
@@ -84,7 +85,7 @@ def make_card(question: Question, student: Student, is_complete: bool = False) -
 
 
 def _rank(question: Question, student_id: int) -> tuple[int, int] | None:
-    """See Card; None where the student is none of the asker's own, or there is nobody to compare with."""
+    """Their place by average, and of how many; None where there is nobody of the asker's own to compare with."""
     if not question.asker.is_own(student_id):
         return None
     totals = get_totals_of_students(question.asker.students.keys())
@@ -92,7 +93,7 @@ def _rank(question: Question, student_id: int) -> tuple[int, int] | None:
     average = averages.pop(student_id, None)
     if average is None or not averages:
         return None
-    return sum(other < average for other in averages.values()), len(averages)
+    return sum(other > average for other in averages.values()) + 1, len(averages) + 1
 
 
 def format_card(card: Card) -> str:
@@ -120,7 +121,7 @@ def _format_facts(card: Card) -> str:
         "Best / last / average": " / ".join(filter(None, map(percent, marks))),
         "Trend": _format_trend(results.trend),
         "Pass rate": _format_pass_rate(results),
-        "Percentile": _format_rank(card.rank),
+        "Rank": _format_rank(card.rank),
         "This week": f"{count(card.contents, 'content')} done",
     }
     first, *others = ([what, value] for what, value in facts.items() if value)
@@ -160,8 +161,8 @@ def _format_trend(trend: Trend | None) -> str:
 def _format_rank(rank: tuple[int, int] | None) -> str:
     if rank is None:
         return ""
-    below, others = rank
-    return f"{round(100 * below / others)}, by average, among {others + 1:,} of your students"
+    place, of = rank
+    return f"{ordinal(place)} of {of:,} of your students, by average"
 
 
 def _format_tries(card: Card, room: int) -> str:
@@ -277,7 +278,6 @@ COMMANDS = (
         "student", "student <name>", "how one student is doing: exams, trend, what is open, notes",
         Audience.LEARNERS, "student {student}", answer_student, aliases=("card", "progress", "report", "profile"),
         is_about_own_students=True,
-        sentences=("how is … doing", "how is …", "how does … do", "who is …", "about …"),
     ),
     Command(
         "compare", "compare <student> <student>", "two students side by side", Audience.KNOWN,

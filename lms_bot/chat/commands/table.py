@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import chain
 
 from lms_bot.chat.commands import (
@@ -18,6 +19,7 @@ from lms_bot.chat.commands import (
     oneself,
     overview,
     quiet,
+    results,
     stats,
     status,
     students,
@@ -26,37 +28,62 @@ from lms_bot.chat.commands import (
 )
 from lms_bot.chat.language.command_finder import CommandFinder
 from lms_bot.chat.language.periods import PERIODS_ARE
-from lms_bot.chat.language.question import Command, Question, format_usage
+from lms_bot.chat.language.question import Command, Question, format_usage, pick_students_for_example
+from lms_bot.chat.language.words import strip_fillers
 from lms_bot.core.markdown import code
-from lms_bot.people.access import Audience
+from lms_bot.people.access import Asker, Audience
 
-HELP = "help"
+HELP, ALL = "help", "all"
+TOPICS = {"look": "Look", "notes": "Write down", "news": "News", "admin": "Admin"}
+MOST_ASKED = ("needs", "student", "failed", "summary", "open", "notify", "health")
+"""Six at most for who is no admin."""
 
 
 def answer_help(question: Question) -> str:
-    """What the asker may ask; with a command after it, all about that one."""
+    """What is asked most; with a topic after it all of that, with a command all about that one."""
     asker = question.asker
+    said = " ".join(strip_fillers(question.words)).casefold()
+    if said in TOPICS or said == ALL:
+        return _list_commands(asker, tuple(SECTIONS) if said == ALL else (TOPICS[said],))
     found, _ = find_command(question.words)
     command = choose_for(asker, found) if found else None
     if command is not None and command.name != HELP and asker.may_use(command.audience):
         lines = [f"{code(command.name)}: {command.meaning}.", format_usage(command)]
         return "\n".join([*lines, PERIODS_ARE] if "[period]" in command.usage else lines)
+    return _list_commands(asker, tuple(SECTIONS)) if asker.is_student else _show_most_asked(question)
+
+
+def _list_commands(asker: Asker, sections: Sequence[str]) -> str:
     lines = ["You can ask me:"]
-    for title, rows in SECTIONS.items():
-        may_use = [one for one in rows if asker.may_use(one.audience)]
-        lines += ["", f"**{title}**", *(f"- {code(one.usage)}: {one.meaning}" for one in may_use)] if may_use else []
+    for title in sections:
+        may_use = [one for one in SECTIONS[title] if asker.may_use(one.audience)]
+        usages = (f"- {code(one.usage.replace(' [page N]', ''))}: {one.meaning}" for one in may_use)
+        lines += ["", f"**{title}**", *usages] if may_use else []
     return "\n".join(lines)
 
 
+def _show_most_asked(question: Question) -> str:
+    """On one screen, with the asker's own students."""
+    asker = question.asker
+    names = pick_students_for_example(asker)
+    asked = [one for name in MOST_ASKED if asker.may_use((one := _by_name[name]).audience)]
+    lines = [f"- {code(one.get_example(*names))}: {one.meaning}" for one in asked]
+    topics = [code(f"{HELP} {topic}") for topic in (*TOPICS, ALL) if topic != "admin" or asker.is_admin]
+    more = f"Or say it in your own words. More: {', '.join(topics)}."
+    return "\n".join(["You can ask me, for example:", "", *lines, "", more])
+
+
 HELP_ROW = Command(
-    HELP, "help [command]", "what you can ask me", Audience.LEARNERS, "help history", answer_help,
-    aliases=("commands", "usage"), is_private=False, needs_store=False,
+    HELP, "help [look|notes|news|admin|all|<command>]", "what you can ask me", Audience.LEARNERS, "help history",
+    answer_help,
+    aliases=("commands", "usage"), needs_store=False,
 )  # fmt: skip
 
 SECTIONS: dict[str, tuple[Command, ...]] = {
     "Look": (
         *needs.COMMANDS,
         *overview.COMMANDS,
+        *results.COMMANDS,
         *history.COMMANDS,
         *students.COMMANDS,
         *titles.COMMANDS,
@@ -80,5 +107,6 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
 """The rows of all groups, as `help` shows them."""
 
 COMMANDS: tuple[Command, ...] = tuple(chain.from_iterable(SECTIONS.values()))
+_by_name = {one.name: one for one in COMMANDS}
 _finder = CommandFinder(COMMANDS)
 find_command, choose_for, find_similar = _finder.find_command, _finder.choose_for, _finder.find_similar

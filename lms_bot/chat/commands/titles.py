@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from datetime import datetime, tzinfo
 from functools import partial
 from statistics import fmean
 from typing import TypeVar
@@ -17,20 +18,21 @@ from lms_bot.chat.commands.rendering import (
     PAGE_ROWS,
     check_page,
     count,
+    format_date,
     format_outcome,
     format_page,
     format_titled,
-    get_names,
+    get_short_names,
     list_counts,
     name_of,
     page_note,
 )
 from lms_bot.chat.language.arguments import get_student_index
 from lms_bot.chat.language.choices import offer
-from lms_bot.chat.language.question import Command, Question, WrongArguments
+from lms_bot.chat.language.question import Command, NothingFound, Question, WrongArguments
 from lms_bot.chat.language.student_index import CHOSEN, word_for
 from lms_bot.chat.language.words import get_said, strip_fillers
-from lms_bot.core.markdown import code, disarm, time_tag
+from lms_bot.core.markdown import code, disarm
 from lms_bot.core.results import percent
 from lms_bot.insight.reports.titles import (
     FoundTitle,
@@ -89,6 +91,8 @@ def answer_title(
             _offer_titles(question, meant, is_exam, page)
             return format_choice(said, meant, MOST_OFFERED)
     closest = find_similar_titles(readings[-1][0], scope, limit=MOST_OFFERED)
+    if not closest:
+        raise NothingFound(format_nothing_found(kind, closest, of_everybody=scope is None))
     _offer_titles(question, closest, is_exam)
     return format_nothing_found(kind, closest, of_everybody=scope is None)
 
@@ -143,11 +147,12 @@ def show_takers(question: Question, found: FoundTitle, scope: Scope, page: int) 
     takers = sort_worst_first(get_takers(found.coursework_id, scope))
     check_page(page, len(takers))
     shown = takers[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
-    names = get_names(question, [one.student_id for one in shown])
+    names = get_short_names(question, [one.student_id for one in shown])
     if not all(question.asker.is_own(one.student_id) for one in takers):
         question.audit(None)
     note = page_note(page, len(takers), get_command(found))
-    return format_takers(found, takers, shown, names, None if scope is None else len(scope), note)
+    rows = [format_taker(one, names, (question.zone, question.now)) for one in shown]
+    return format_takers(found, takers, rows, None if scope is None else len(scope), note)
 
 
 def sort_worst_first(takers: Sequence[Taker]) -> list[Taker]:
@@ -163,14 +168,9 @@ def sort_worst_first(takers: Sequence[Taker]) -> list[Taker]:
 
 
 def format_takers(
-    found: FoundTitle,
-    takers: Sequence[Taker],
-    page: Sequence[Taker],
-    names: Mapping[int, str],
-    students: int | None,
-    note: str,
+    found: FoundTitle, takers: Sequence[Taker], rows: Sequence[list[object]], students: int | None, note: str
 ) -> str:
-    """All who took it, of so many students (None: of everybody), and a row for each of this page, by name."""
+    """All who took it, of so many students (None: of everybody), and the rows of this page."""
     kind = kind_of(found.is_exam)
     outcomes = Counter(one.last_outcome for one in takers)
     known = list_counts({word: outcomes[outcome] for outcome, (_, word) in OUTCOMES.items()})
@@ -178,14 +178,15 @@ def format_takers(
     best = [one.best for one in takers if one.best is not None]
     average = f" · their best: {percent(fmean(best))} on average" if best else ""
     first_line = f"{EMOJI_OF[kind]} **{format_titled(found.title, found.label)}** · {who}: {known}{average}"
-    rows = [_taker_row(one, names[one.student_id]) for one in page]
-    return format_page(first_line, ("Student", "Result", "Attempts", "Best", "When"), rows, [note])
+    return format_page(first_line, ("Student", "Result", "When"), rows, [note])
 
 
-def _taker_row(one: Taker, name: str) -> list[object]:
-    several = one.tries > 1
-    result = format_outcome(one.last_outcome, one.last)
-    return [name, result, one.tries if several else None, percent(one.best) if several else "", time_tag(one.last_at)]
+def format_taker(one: Taker, names: Mapping[int, str], when: tuple[tzinfo, datetime]) -> list[object]:
+    """`❌ failed 35% (3 tries, best 48%)`; `when` is where and at what time it is asked."""
+    best = f", best {percent(one.best)}" if one.best is not None and one.best != one.last else ""
+    tries = f" ({one.tries} tries{best})" if one.tries > 1 else ""
+    result = f"{format_outcome(one.last_outcome, one.last)}{tries}"
+    return [names[one.student_id], result, format_date(one.last_at, *when)]
 
 
 def get_command(found: FoundTitle) -> str:
@@ -205,7 +206,7 @@ def answer_find(question: Question) -> str:
         answer = _find(question, said, page, scope)
         if answer is not None:
             return answer
-    return format_found(readings[-1][0], {}, (), "")
+    raise NothingFound(format_found(readings[-1][0], {}, (), ""))
 
 
 def _find(question: Question, said: str, page: int, scope: Scope) -> str | None:
@@ -252,12 +253,10 @@ COMMANDS = (
     Command(
         "exam", "exam <title> [page N]", "who took an exam, and with what result", Audience.KNOWN, "exam algebra",
         partial(answer_title, show=show_takers, is_exam=True), is_about_own_students=True,
-        sentences=("who took …", "who has taken …"),
     ),
     Command(
         "content", "content <title> [page N]", "who did a content", Audience.KNOWN, "content introduction",
         partial(answer_title, show=show_takers, is_exam=False), is_about_own_students=True,
-        sentences=("who watched …", "who has watched …"),
     ),
     Command(
         "find", "find <text> [page N]", "students, exams and contents by a part of what they are called",

@@ -198,10 +198,10 @@ COMMANDS = (
     ),
     Command(
         "retry", "retry [all|<event id>…]", "send again what failed", Audience.ADMINS, "retry #12 #15",
-        answer_retry,
+        answer_retry, changes=True,
     ),
     Command(
         "discard", "discard all|<event id>…", "give up for good what failed", Audience.ADMINS, "discard #12 #15",
-        answer_discard,
+        answer_discard, changes=True,
     ),
 )  # fmt: skip

@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from lms_bot.chat.inbox.incoming import EDIT_SECONDS, IncomingMessage, Me, read_incoming
 from lms_bot.chat.inbox.typing_indicator import TypingIndicator
 from lms_bot.chat.language.question import Context
-from lms_bot.chat.respond import Reply, respond
+from lms_bot.chat.reply import Reply
+from lms_bot.chat.respond import respond
 from lms_bot.core.clock import utc_now
 from lms_bot.core.errors import LMSBotError, StoreUnavailable, ZulipRefused, without_words
 from lms_bot.outbox.draft import Draft

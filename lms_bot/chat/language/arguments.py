@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from lms_bot.chat.language.periods import Period
 from lms_bot.chat.language.question import Question, WrongArguments
 from lms_bot.chat.language.student_index import StudentIndex, chosen_word
-from lms_bot.chat.language.words import get_said, strip_fillers, strip_trailing_fillers
+from lms_bot.chat.language.words import get_said, strip_fillers, strip_leading_fillers, strip_trailing_fillers
 from lms_bot.core.errors import LMSBotError
 from lms_bot.insight.reports.students import get_former_students, get_stored_students
 from lms_bot.lms.people import Student
@@ -67,19 +67,26 @@ def read_student(
     before: Words = (),
     own_only: bool = False,
     unclear: str = UNCLEAR_REST,
+    is_text: bool = False,
 ) -> tuple[Student, T | None]:
     """Who is meant, and what `read` makes of the words after the name; None where there are none.
 
     The name is as much as finds somebody and leaves what can be read. `words` are all of the question's, where not
     said otherwise; `before` is what was said between the command and them.
+    Where `is_text`, what follows may be anything, so that only a whole name is more than one word.
     Raises WrongArguments where nobody is named or, saying `unclear`, where what follows cannot be read;
     UnclearStudent; LMSBotError where the asker's students cannot be known now.
     """
     asker, words = question.asker, question.words if words is None else words
     before = (*question.command.split(), *before)
-    found = _find(get_student_index(question, own_only), words, read, unclear)
+
+    def find(*, is_fresh: bool) -> _Found[T] | None:
+        index = get_student_index(question, own_only, is_fresh=is_fresh)
+        return (is_text and _find_before_text(index, words, read)) or _find(index, words, read, unclear)
+
+    found = find(is_fresh=False)
     if found is None and asker.is_admin and not own_only:  # perhaps stored just now
-        found = _find(get_student_index(question, own_only, is_fresh=True), words, read, unclear)
+        found = find(is_fresh=True)
     if found is None and asker.is_student:
         found = _find_oneself(question, strip_fillers(words), read)
     if found is None and not strip_fillers(words):
@@ -128,6 +135,17 @@ def _find(index: StudentIndex, words: Words, read: Callable[[Words], T | None], 
     if is_unclear:
         raise WrongArguments(unclear)
     return None
+
+
+def _find_before_text(index: StudentIndex, words: Words, read: Callable[[Words], T | None]) -> _Found[T] | None:
+    """The longest whole name that the words begin with, else the beginning of one in a single word."""
+    said = strip_leading_fillers(words) or words
+    for end in range(min(len(said), MOST_NAME_WORDS), 0, -1):
+        students = index.find_named(" ".join(said[:end]))
+        if students:
+            return _Found(students, said[end:], read(said[end:]) if said[end:] else None)
+    students = index.find(said[0]) if said else []
+    return _Found(students, said[1:], read(said[1:]) if said[1:] else None) if students else None
 
 
 def _find_oneself(question: Question, words: Words, read: Callable[[Words], T | None]) -> _Found[T] | None:

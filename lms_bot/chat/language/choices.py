@@ -12,10 +12,10 @@ from lms_bot.store.conversation import Choice
 
 CHOICE_LASTS = timedelta(minutes=10)
 MOST_OFFERED = 9
-_NUMBER = re.compile(
-    r"(?:(?:number|no|nr|option|student) )?#?(?:(?P<digits>[0-9]{1,3})|(?P<word>[a-z]+))(?: one)?", re.ASCII
-)
+_NUMBER = re.compile(r"(?:(?:number|no|nr|option) )?#?(?:(?P<digits>[0-9]{1,3})|(?P<word>[a-z]+))(?: one)?", re.ASCII)
+_LISTED = re.compile("([1-9])", re.ASCII)
 _YES = frozenset(("yes", "y", "yep", "yeah", "sure", "ok", "okay", "exactly", "right"))
+_NO = frozenset(("no", "n", "nope", "nah", "cancel", "stop", "never mind", "nevermind", "forget it", "don't", "dont"))
 _SPELLINGS = (
     "one first",
     "two second", "three third", "four fourth", "five fifth", "six sixth", "seven seventh", "eight eighth",
@@ -33,6 +33,20 @@ def read_number(words: Sequence[str], choice: Choice) -> int | None:
         return int(match["digits"])
     is_yes = len(choice.questions) == 1 and match["word"] in _YES
     return 1 if is_yes else _NUMBER_OF_WORD.get(match["word"])
+
+
+def is_no(words: Sequence[str]) -> bool:
+    """Whether that is all that was said."""
+    return " ".join(strip_fillers(words)).casefold() in _NO
+
+
+def take_from_list(words: Sequence[str], choice: Choice) -> tuple[str, ...] | None:
+    """A command with a number after a list of students was offered: `student 2` is about the list's second."""
+    said = strip_fillers(words)
+    match = _LISTED.fullmatch(said[-1]) if len(said) == 2 and said[0].isalpha() else None
+    listed = choose(choice, int(match[1])) if match else None
+    chosen = [word for word in listed or () if word.startswith(CHOSEN)]
+    return (*said[:-1], chosen[0]) if len(chosen) == 1 else None
 
 
 def offer(zulip_user_id: int, questions: Sequence[Sequence[str]], now: datetime) -> None:

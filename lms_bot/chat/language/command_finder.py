@@ -12,11 +12,7 @@ from lms_bot.people.access import Asker
 
 ALL = "all"
 """Said with a command of which there is one about everybody, it means that one: `summary week all`."""
-GAP = "…"
 LONGEST_WORD = 40
-LONGEST_SENTENCE = 30
-"""Words."""
-
 _IS_OF_SOMETHING = re.compile("<student>|<name>|\\[period\\]")
 
 CUTOFF = 66
@@ -31,7 +27,6 @@ class CommandFinder:
     def __init__(self, commands: Sequence[Command]) -> None:
         self._by_name = {name: command for command in commands for name in (command.name, *command.aliases)}
         self._most_words = max(len(name.split()) for name in self._by_name)
-        self._sentences = [(one.split(), command) for command in commands for one in command.sentences]
 
     def find_command(self, words: Sequence[str]) -> tuple[Command | None, tuple[str, ...]]:
         """The command that the words begin with, or None, and the words after it. Asking nothing is `help`."""
@@ -43,12 +38,6 @@ class CommandFinder:
         if length:
             rest = said[length:] if strip_trailing_fillers(said[length:]) else ()
             return self._widen(_key(said[:length]), rest)
-        polite_words = len(words) - len(said) if len(words) <= LONGEST_SENTENCE else -1
-        for start in range(polite_words + 1):  # the beginning of a sentence may count as polite words
-            for sentence, command in self._sentences:
-                asked = _match(sentence, tuple(words[start:]))
-                if asked is not None:
-                    return command, asked
         return None, said
 
     def _count_name(self, words: Sequence[str]) -> int:
@@ -92,19 +81,3 @@ class CommandFinder:
 
 def _key(words: Iterable[str]) -> str:
     return " ".join(word[:LONGEST_WORD] for word in words).casefold()
-
-
-def _match(sentence: Sequence[str], words: tuple[str, ...]) -> tuple[str, ...] | None:
-    """The words in the gaps of the sentence, none of which is empty but the last; None where it is another one."""
-    if not sentence:
-        return () if not strip_fillers(words) else None
-    if sentence[0] != GAP:
-        is_next = bool(words) and words[0].casefold() == sentence[0]
-        return _match(sentence[1:], words[1:]) if is_next else None
-    if len(sentence) == 1:
-        return words
-    for end in range(1, len(words)):
-        after = _match(sentence[1:], words[end:])
-        if after is not None:
-            return words[:end] + after
-    return None

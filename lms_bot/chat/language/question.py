@@ -6,11 +6,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from functools import cached_property
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from lms_bot.chat.language.periods import BackwardPeriod, Period, parse_period
 from lms_bot.chat.language.student_index import PLAIN_USERNAME, StudentIndexes
 from lms_bot.chat.language.words import get_said, strip_fillers
+from lms_bot.core.cache import ExpiringCache
 from lms_bot.core.clock import UTC, find_zone
 from lms_bot.core.markdown import code
 from lms_bot.insight.school_calendar import SchoolCalendar
@@ -28,6 +29,10 @@ from lms_bot.store.database import Store
 
 class WrongArguments(Exception):
     """What follows the command cannot be understood; the message, a sentence, says what, if that helps."""
+
+
+class NothingFound(WrongArguments):
+    """Nothing is called as was said; the message, a whole answer, says so."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,7 @@ class Context:
     is_grouping: bool
     poll_seconds: float
     student_indexes: StudentIndexes = field(default_factory=StudentIndexes)
+    titles: ExpiringCache[str, Any] = field(default_factory=ExpiringCache)
     get_pass_marks: Callable[[Collection[int]], Mapping[int, float]] = lambda _: {}
 
 
@@ -163,9 +169,9 @@ SOMEBODY, SOMEBODY_ELSE = "john_doe", "jane_smith"
 class Command:
     """What may be asked. `meaning` is one line; `{student}` and `{other}` in the example become the asker's own.
 
-    Besides its name and `aliases` there are `sentences` that mean it: in them, "…" stands for what is asked.
-    An answer that is private holds what only the asker may read. One that needs the store is made while
-    connected to it; the others are given while it is away, too.
+    One that `changes` something may have to be confirmed, where it was not said plainly. An answer that is private
+    holds what only the asker may read. One that needs the store is made while connected to it; the others are given
+    while it is away, too.
     """
 
     name: str
@@ -175,10 +181,15 @@ class Command:
     example: str
     answer: Callable[[Question], Answer]
     aliases: tuple[str, ...] = ()
-    sentences: tuple[str, ...] = ()
+    changes: bool = False
     is_private: bool = True
     needs_store: bool = True
     is_about_own_students: bool = False
+
+    @property
+    def takes_words(self) -> bool:
+        """Whether anything may be said after its name."""
+        return self.usage != self.name
 
     def get_example(self, student: str = SOMEBODY, other: str = SOMEBODY_ELSE) -> str:
         return self.example.format(student=student, other=other)

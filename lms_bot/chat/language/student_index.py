@@ -70,6 +70,15 @@ class StudentIndex:
             or self._find_beginning(normalized)
         )
 
+    def find_named(self, said: str) -> list[Student]:
+        """The students who are called just so, by username or any name; no beginnings, no ids that were typed."""
+        normalized = normalize(said)
+        if said.startswith(CHOSEN):
+            return self._by_id.get(said.removeprefix(CHOSEN), [])
+        if not normalized or said.isdecimal():
+            return []
+        return self._by_folded_username.get(fold(said)) or self._by_name.get(normalized) or []
+
     def find_similar(self, said: str, limit: int) -> list[Student]:
         """At most so many students whose names are nearly what was said, the nearest first."""
         normalized = normalize(said)

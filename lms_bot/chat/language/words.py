@@ -16,6 +16,7 @@ _MENTION = re.compile(r"@_?\*\*([^*|]+)(?:\|[0-9]+)?\*\*")
 _OWNER = re.compile("(.+)['\u2019\u02bc]s|(.+s)['\u2019\u02bc]", re.IGNORECASE)  # john's, James'
 _NUMBERS = re.compile(r"#?[0-9]{1,9}(?:,#?[0-9]{1,9})*", re.ASCII)
 REFS_SHOWN = 50
+_OWNING_NOTHING = frozenset(("who", "what", "that", "it", "he", "she", "there", "how", "where", "let", "here"))
 _KEPT_AT_THE_ENDS = frozenset("#_+-")
 _UNSEEN_MARKS = frozenset("\ufe0e\ufe0f\u20e3")  # they make an emoji of what is before them
 
@@ -72,7 +73,8 @@ def get_said(words: Iterable[str]) -> str:
 def read_owner(word: str) -> str | None:
     """`john` of `john's`; None where nothing is said to be anybody's."""
     match = _OWNER.fullmatch(getattr(word, "said", word))
-    return Word(match[1] or match[2]) if match else None
+    owner = Word(match[1] or match[2]) if match else None
+    return None if owner is None or owner.casefold() in _OWNING_NOTHING else owner
 
 
 def strip_fillers(words: Sequence[str]) -> tuple[str, ...]:

@@ -131,6 +131,17 @@ def find_titles(
     return _count_students(statements, titles, (*parameters, said, limit, offset), student_ids, said)
 
 
+def get_all_titles(student_ids: Collection[int] | None) -> list[tuple[bool, str]]:
+    """Of each exam and content that some of these students (None: anybody) have, whether it is an exam, and its title
+    with its course's."""
+    statements = Statements(database.obj)
+    condition, ids = choose(statements, student_ids)
+    has_it = _SOMEBODY_HAS_IT.format(condition=condition)
+    columns = "is_exam, title, coalesce(course_title, '')"
+    sql = f"SELECT {columns} FROM lms_coursework AS title WHERE title IS NOT NULL AND {has_it}"
+    return [(bool(one), f"{title} {course}".strip()) for one, title, course in statements.execute(sql, ids)]
+
+
 def count_titles(text: str, student_ids: Collection[int] | None) -> dict[bool, int]:
     """How many exams (True) and contents `find_titles` finds in all."""
     said = to_title_key(text)

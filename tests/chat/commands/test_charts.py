@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lms_bot.chat.respond import REFUSAL
+from lms_bot.chat.answering import FOR_STUDENTS
 from lms_bot.core.activities import ActivityType
 from lms_bot.insight import charts
 from lms_bot.store.conversation import AuditEntry
@@ -271,7 +271,7 @@ def test_a_student_who_may_ask_sees_charts_of_themselves_alone(small_world: Worl
     assert has_picture(week) and "**You** · this week" in week.text and "| Wed | 1 |" in week.text
     assert not small_world.ask("chart jane_smith", PUPIL).files
     for said in ("chart exam mathematics", "export john_doe", "notes john_doe", "open", "done all", "whoami", "test"):
-        assert small_world.ask(said, PUPIL).text == REFUSAL
+        assert small_world.ask(said, PUPIL).text == FOR_STUDENTS
     assert "for mentors only" not in small_world.ask("student", PUPIL).text
 
 

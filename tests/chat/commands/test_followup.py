@@ -63,7 +63,7 @@ def test_open_lists_what_one_was_told_and_nobody_has_seen_to(world: World) -> No
 
     assert reply.is_private and opens(world) == [shown]
     assert "📂 **Open** · the last 30 days · 1 event, worst first" in reply.text
-    row = f"| John Doe (john_doe) | ❌ did not pass: Mathematics Final Exam 85 (85%) `#{shown}` |"
+    row = f"| John Doe (john_doe) | ❌ did not pass: Mathematics Final Exam 85% `#{shown}` |"
     assert row in reply.text
     assert "`done #12`" in reply.text
 

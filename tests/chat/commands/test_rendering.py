@@ -61,12 +61,12 @@ def answers_with(text: str, rows: int = 1) -> list[str]:
     summary = SummaryPage(rows, totals, [StudentSummary(one, 1, 1, 1, 1, 1, NOW) for one in many])
     card = make_card(text, rows)
     return [
-        history.format_history(name, EventPage(rows, [make_event(text) for _ in many]), ["today"], note),  # type: ignore[misc]
+        history.format_history(name, EventPage(rows, [make_event(text) for _ in many]), ["today"], note, (UTC, NOW)),  # type: ignore[misc]
         students.format_card(card),
         students.format_comparison(card, card),
         overview.format_summary(summary, names, "today", ("before", totals), rows + 1, note),
         overview.format_students("Yours", names, attention, dict.fromkeys(Flag, 1), note, (UTC, NOW)),
-        titles.format_takers(found, takers, takers, names, 9, note),
+        titles.format_takers(found, takers, [titles.format_taker(one, names, (UTC, NOW)) for one in takers], 9, note),
         titles.format_choice(text, [found] * rows, 10),
         titles.format_nothing_found("exam", [found] * min(rows, 10), of_everybody=True),
         titles.format_found(

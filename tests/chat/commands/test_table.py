@@ -9,7 +9,7 @@ import pytest
 from lms_bot.chat.commands.table import COMMANDS, SECTIONS, find_command
 from lms_bot.chat.language.periods import PERIODS_ARE
 from lms_bot.chat.language.words import split_words
-from tests.worlds.chat_world import BOTH, World
+from tests.worlds.chat_world import BOTH, MARIA, World
 
 if TYPE_CHECKING:
     from lms_bot.chat.language.question import Command
@@ -45,9 +45,18 @@ def test_help_on_what_takes_a_period_says_what_one_is(small_world: World) -> Non
     assert small_world.ask("help summary").text.splitlines()[-1] == PERIODS_ARE
 
 
+def test_help_is_one_screen_with_ones_own_students_and_leads_on(small_world: World) -> None:
+    for who in (MARIA, BOTH):
+        lines = small_world.ask("help", who).text.splitlines()
+        assert len([line for line in lines if line.startswith("- ")]) <= 7 and len(lines) <= 11
+        assert ("`help admin`" in lines[-1]) == (who == BOTH)
+    assert "`student john_doe`" in small_world.ask("help").text
+    assert "**News**" in small_world.ask("help news").text and "**Look**" not in small_world.ask("help news").text
+
+
 def test_all_help_fits_one_message_and_is_grouped(small_world: World) -> None:
-    text = small_world.ask("help", BOTH).text
-    assert len(text) < 6000
+    text = small_world.ask("help all", BOTH).text
+    assert len(text) < 7000 and "[page N]" not in text
     titles = [line.strip("*") for line in text.splitlines() if line.startswith("**")]
     assert titles == list(SECTIONS)
     assert sum(line.startswith("- `") for line in text.splitlines()) == len(COMMANDS)

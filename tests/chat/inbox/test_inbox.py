@@ -296,7 +296,7 @@ def test_a_command_put_right_by_an_edit_is_answered_anew(world: InboxWorld) -> N
         world.wait_until_told(world.ada, 1)
         world.zulip.edit(message_id, "help")
         wrong, right = world.wait_until_told(world.ada, 2)
-        assert "Did you mean" in wrong and right.startswith(HELP)
+        assert wrong.startswith("↳ `help`") and right.startswith(HELP)
         world.zulip.edit(message_id, "help")  # says the same
         world.write(world.ada, "nonsense")
         assert len(world.wait_until_told(world.ada, 3)) == 3

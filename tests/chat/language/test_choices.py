@@ -67,7 +67,7 @@ def test_a_number_alone_is_no_command(small_world: World) -> None:
     assert small_world.ask("2").text.startswith(UNKNOWN_COMMAND)
 
 
-@pytest.mark.parametrize("said", ["help", "history nobody", "what?", "students", "2 days", "ok", "2026"])
+@pytest.mark.parametrize("said", ["help", "history nobody", "what?", "students", "ok", "2026"])
 def test_anything_else_forgets_the_offer(small_world: World, said: str) -> None:
     small_world.ask("history jo")
     small_world.ask(said)
@@ -139,7 +139,7 @@ def test_names_in_the_list_are_disarmed(small_world: World) -> None:
     ],
 )
 def test_every_command_about_a_student_takes_the_number(small_world: World, said: str, same: str) -> None:
-    assert small_world.ask(said).text == OFFER
+    assert small_world.ask(said).text.endswith(OFFER)
     chosen = small_world.ask("2").text
     assert chosen == small_world.ask(same).text and "John Doe" in chosen
 

@@ -1,0 +1,213 @@
+"""Answers to what was said plainly, as a command, and to what it may mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, replace
+
+from lms_bot.chat.commands.table import choose_for, find_command, find_similar
+from lms_bot.chat.language.arguments import UnclearStudent
+from lms_bot.chat.language.question import (
+    Command,
+    NothingFound,
+    Question,
+    WrongArguments,
+    format_usage,
+    pick_students_for_example,
+)
+from lms_bot.chat.language.words import strip_fillers
+from lms_bot.chat.offers import (
+    HELP_SHOWS,
+    ask_back,
+    format_line,
+    get_readings,
+    offer_lines,
+    offer_students,
+    suggest,
+)
+from lms_bot.chat.reply import Reply, make_private, make_reply
+from lms_bot.chat.understanding.followup import remember
+from lms_bot.chat.understanding.reading import Reading
+from lms_bot.chat.understanding.tokens import to_token
+from lms_bot.chat.understanding.understand import may_be_name
+from lms_bot.core.errors import StoreUnavailable
+from lms_bot.core.markdown import code
+
+FOR_STUDENTS = "You can ask: `history`, `student`, `chart`, about yourself."
+
+OBVIOUS, SURE, FAIR = 0.93, 0.82, 0.5
+"""How sure a reading is to be for it to be answered without saying what it was taken for; to be done without asking
+back; and to be answered."""
+
+NAMED_ITSELF, NAMED_ANOTHER = 0.65, 0.58
+"""And to be answered where a command was named, that one or another, but could not be read."""
+
+CLOSE = 0.03
+LONGEST_TITLE = 2
+"""Words; more of them, all common ones, are rather a sentence."""
+
+HELP, ALL = "help", "all"
+FOR_GOOD = frozenset(("discard", "unnote", "retry"))
+OF_MANY = frozenset(("done",))
+"""What is always asked back where it was not typed as a command: it cannot be taken back, or not one by one."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why words are no command said plainly: there is no such one, or it cannot be read. `make_reply` says it.
+
+    `is_name`: all that is wrong is that nobody is called so.
+    """
+
+    command: Command | None
+    make_reply: Callable[[], Reply]
+    is_name: bool = False
+
+
+def answer_plain(words: tuple[str, ...], question: Question) -> Reply | Problem:
+    """The answer to the command that the words begin with, where they are one."""
+    command, rest = find_command(words)
+    if command is None:
+        return Problem(None, lambda: _make_suggestion(replace(question, words=words)))
+    command = choose_for(question.asker, command)
+    asked = replace(question, words=rest, command=command.name)
+    if not command.takes_words and strip_fillers(rest):
+        return Problem(None, lambda: _run_or_say_usage(command, asked))
+    is_name = False
+    try:
+        return _run(command, asked)
+    except NothingFound as nothing:
+        reply = make_reply(str(nothing), command, question.asker)
+        is_name = len(rest) <= LONGEST_TITLE or may_be_name(rest)
+    except WrongArguments as error:
+        reply = _say_usage(command, asked, error)
+        if not strip_fillers(rest):
+            return reply
+    except UnclearStudent as unclear:  # nobody is called so
+        is_name = bool(unclear.students) or may_be_name(rest)
+        reply = _offer(asked, command, unclear) if is_name else _make_suggestion(replace(question, words=words))
+    return Problem(command, lambda: reply, is_name)
+
+
+def _run_or_say_usage(command: Command, question: Question) -> Reply:
+    try:
+        return _run(command, question)
+    except WrongArguments as error:
+        return _say_usage(command, question, error)
+
+
+def _say_usage(command: Command, question: Question, error: WrongArguments) -> Reply:
+    usage = format_usage(command, *pick_students_for_example(question.asker))
+    return Reply(f"{error}\n{usage}".strip(), is_private=True)
+
+
+def answer_understood(question: Question, problem: Problem) -> Reply | None:
+    """The answer to the surest reading; asked back where that changes something and is not sure enough."""
+    readings, foreign = get_readings(question)
+    if foreign is not None:
+        return _run(foreign, replace(question, words=()))  # which says whom it is for
+    if not readings or not _is_sure_enough(problem, question, readings[0]):
+        return None
+    best = readings[0]
+    other = next((one for one in readings[1:] if one.says[0] != best.says[0]), None)
+    if other is not None and best.sureness < SURE and best.sureness - other.sureness < CLOSE:
+        return make_private(offer_lines(question, [best.says, other.says]))
+    command, rest = find_command(best.says)
+    assert command is not None
+    if not best.is_guess and _has_to_be_confirmed(command, rest, best.sureness):
+        return make_private(ask_back(question, command, best.says))
+    return _answer_as_read(question, best)
+
+
+def _is_sure_enough(problem: Problem, question: Question, best: Reading) -> bool:
+    """What is wrong with a command that was named says more than a guess at it, unless its name is a word of it."""
+    named = problem.command
+    if named is None:
+        return best.sureness >= FAIR
+    is_itself = named.name.split()[0] == best.says[0]
+    if problem.is_name or named.changes:
+        return best.sureness >= SURE and is_itself
+    if is_itself:
+        return best.sureness >= NAMED_ITSELF
+    word = to_token(next((one for one in question.words if find_command([one])[0] is not None), ""))
+    is_word_of_it = word in best.way.tokens or word in map(to_token, best.says)
+    return is_word_of_it and best.sureness >= NAMED_ANOTHER
+
+
+def _answer_as_read(question: Question, best: Reading) -> Reply | None:
+    """The answer, saying what it was taken for where that is not obvious."""
+    command, rest = find_command(best.says)
+    assert command is not None
+    asked = replace(question, words=rest, command=command.name)
+    try:
+        reply = _run(choose_for(question.asker, command), asked)
+    except NothingFound as nothing:
+        reply = make_reply(str(nothing), command, question.asker)
+    except WrongArguments:
+        return None
+    except UnclearStudent as unclear:
+        return _offer(asked, command, unclear)
+    if best.sureness >= OBVIOUS or command.name == HELP:
+        return reply
+    return replace(reply, text=f"↳ {format_line(question, best.says)}\n\n{reply.text}")
+
+
+def _offer(question: Question, command: Command, unclear: UnclearStudent) -> Reply:
+    return make_reply(offer_students(question, unclear), command, question.asker)
+
+
+def _make_suggestion(question: Question) -> Reply:
+    similar = find_similar(question.words, question.asker) if len(question.words) == 1 else []
+    if len(similar) == 1 and not similar[0].changes:
+        return _answer_similar(question, similar[0])
+    answer, is_private = suggest(question)
+    return make_private(answer) if is_private else Reply(answer if isinstance(answer, str) else answer.text)
+
+
+def _answer_similar(question: Question, command: Command) -> Reply:
+    """A single word that is nearly a command's name means that command."""
+    answer = answer_plain(tuple(command.name.split()), question)
+    reply = answer if isinstance(answer, Reply) else answer.make_reply()
+    return replace(reply, text=f"↳ {code(command.name)}\n\n{reply.text}", buttons=(), heading="")
+
+
+def _has_to_be_confirmed(command: Command, rest: tuple[str, ...], sureness: float) -> bool:
+    if not command.changes or (command.name == "digest" and not rest):
+        return False
+    return sureness < SURE or command.name in FOR_GOOD or (command.name in OF_MANY and ALL in rest)
+
+
+def _run(command: Command, question: Question) -> Reply:
+    """Raises WrongArguments; UnclearStudent where nobody is called as was said."""
+    asker = question.asker
+    if not asker.may_use(command.audience):
+        if asker.is_student:
+            return Reply(FOR_STUDENTS)
+        return Reply(f"{code(command.name)} is for {command.audience.value} only. {HELP_SHOWS}")
+    with question.context.store.session() if command.needs_store else nullcontext():
+        uncounted = question.context.counters.catch_up() if command.needs_store else 0
+        try:
+            answer = command.answer(question)
+        except UnclearStudent as unclear:
+            if str(unclear):
+                raise
+            answer = offer_students(question, unclear)
+    if command.needs_store and not command.changes:
+        _remember(question, command)
+    return make_reply(answer, command, asker, _format_uncounted(uncounted))
+
+
+def _remember(question: Question, command: Command) -> None:
+    """What was asked last; who asks while it cannot be kept is answered all the same."""
+    with suppress(StoreUnavailable):
+        words = (*command.name.split(), *question.words)
+        remember(question.context.store, question.zulip_user_id, words, question.now)
+
+
+def _format_uncounted(events: int) -> str:
+    """What an answer lacks, under it. At most ROOM_FOR_NOTE long together with the note over it."""
+    if not events:
+        return ""
+    were = "event recorded just now is" if events == 1 else "events recorded just now are"
+    return f"\n\n⏳ {events:,} {were} not counted yet."

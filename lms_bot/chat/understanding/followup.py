@@ -1,0 +1,133 @@
+"""What goes on from the asker's last question: `and last week?`, `what about jane`, `next page`, `exams only`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from lms_bot.chat.language.student_index import CHOSEN
+from lms_bot.chat.language.words import Word
+from lms_bot.chat.understanding.slots import Known, Slot, find_slots
+from lms_bot.store.database import Store
+from lms_bot.store.models import KeyValue
+
+LASTS = timedelta(minutes=15)
+MOST_WORDS = 8
+_LEAD = re.compile(
+    r"^(?:ok|okay|so|now|then|and|or|but|also|what about|how about|same for|the same for|for|in|of|show|only|just"
+    r"|please|with)\s+"
+)
+_TAIL = re.compile(r"\s+(?:then|now|please|only|too|as well|instead|though)$")
+_PAGE = re.compile(r"(?:(?:the )?next(?: page)?|more|show more|go on|continue)")
+_BACK = re.compile(r"(?:the )?(?:previous|last|prev) page|back|go back")
+_PAGE_NUMBER = re.compile(r"page #?([1-9][0-9]{0,3})", re.ASCII)
+_KINDS = {"exams": r"exams?|tests?|quiz(?:zes)?", "content": r"contents?|lessons?|videos?"}
+REPLACED = ("period", "student", "exam", "content")
+
+
+def remember(store: Store, person: int, words: Sequence[str], now: datetime) -> None:
+    """Keeps what this person asked last, as one would type it."""
+    said = [str(word) for word in words]
+    with store.transaction():
+        KeyValue.put(_key(person), {"words": said, "asked_at": now.isoformat()})
+
+
+def recall(person: int, now: datetime) -> tuple[str, ...]:
+    """What this person asked in the last minutes, within the caller's session; () where that was nothing."""
+    kept = KeyValue.find(_key(person))
+    if not isinstance(kept, dict) or datetime.fromisoformat(kept["asked_at"]) < now - LASTS:
+        return ()
+    return tuple(word if word.startswith(CHOSEN) else Word(word) for word in kept["words"])
+
+
+def _key(person: int) -> str:
+    return f"asked:{person}"
+
+
+def follow_up(words: Sequence[str], last: tuple[str, ...], known: Known) -> tuple[str, ...] | None:
+    """The last question, changed as the words say; None where they are a question of their own."""
+    if not last or not words or len(words) > MOST_WORDS:
+        return None
+    said = " ".join(words).casefold()
+    page = _read_page(said, last)
+    if page is not None:
+        return _turn_to(page, last)
+    bare = _strip(said)
+    for kind, pattern in _KINDS.items():
+        if re.fullmatch(pattern, bare):
+            others = tuple(word for word in _without_page(last) if not _is_kind(word))
+            return (*others, kind)
+    return _replace(bare, last, known, is_led=bare != said)
+
+
+def _strip(said: str) -> str:
+    before = ""
+    while said != before:
+        before, said = said, _TAIL.sub("", _LEAD.sub("", said))
+    return said
+
+
+def _read_page(said: str, last: Sequence[str]) -> int | None:
+    if len(last) > 1 and last[-2].startswith(CHOSEN) and last[-1].isdecimal():
+        current = int(last[-1])
+    else:
+        current = next((int(two) for one, two in pairwise(last) if one == "page" and two.isdecimal()), 1)
+    if _PAGE.fullmatch(said):
+        return current + 1
+    if _BACK.fullmatch(said):
+        return max(1, current - 1)
+    number = _PAGE_NUMBER.fullmatch(said)
+    return int(number[1]) if number else None
+
+
+def _turn_to(page: int, last: tuple[str, ...]) -> tuple[str, ...]:
+    """After a title that was chosen from a list stands the page alone."""
+    if len(last) > 1 and last[-2].startswith(CHOSEN) and last[-1].isdecimal():
+        return (*last[:-1], str(page))
+    return (*_without_page(last), "page", str(page))
+
+
+def _without_page(words: Sequence[str]) -> tuple[str, ...]:
+    kept: list[str] = []
+    for at, word in enumerate(words):
+        is_number = word.isdecimal() and at > 0 and words[at - 1] == "page"
+        if not is_number and not (word == "page" and at + 1 < len(words) and words[at + 1].isdecimal()):
+            kept.append(word)
+    return tuple(kept)
+
+
+def _is_kind(word: str) -> bool:
+    return any(re.fullmatch(pattern, word.casefold()) for pattern in _KINDS.values())
+
+
+def _replace(bare: str, last: tuple[str, ...], known: Known, *, is_led: bool) -> tuple[str, ...] | None:
+    """With another period, student or title in place of the one there was; a period may be new.
+
+    A name alone asks for that student's card: of whom it goes on has to be said with `and` or the like.
+    """
+    words = tuple(bare.split())
+    if bare.isdecimal():
+        return None
+    whole = [one for one in find_slots(words, known) if (one.start, one.end) == (0, len(words))]
+    slots = {one.kind: one for one in whole if one.kind in REPLACED}
+    for kind in REPLACED:
+        fresh = slots.get(kind)
+        if fresh is None or (kind != "period" and not is_led):
+            continue
+        base = _without_page(last)
+        old = _longest(kind, base, known)
+        if old is not None:
+            return (*base[: old.start], *fresh.says, *base[old.end :])
+        if kind == "period":
+            return (*base, *fresh.says)
+    return None
+
+
+def _longest(kind: str, words: Sequence[str], known: Known) -> Slot | None:
+    found = [one for one in find_slots(words[1:], known) if one.kind == kind]
+    if not found:
+        return None
+    one = max(found, key=lambda each: each.end - each.start)
+    return Slot(one.kind, one.start + 1, one.end + 1, one.says)

@@ -1,0 +1,36 @@
+"""The titles that exams and contents have, to see at once whether some words are from one. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from lms_bot.core.normalize import normalize
+
+COMMON = frozenset(("a", "an", "and", "at", "for", "in", "is", "it", "my", "of", "on", "or", "the", "to", "with"))
+
+
+class TitleIndex:
+    """Titles as one text each for exams and contents, so that looking for some words is one search in it."""
+
+    def __init__(self, titles: Iterable[tuple[bool, str]]) -> None:
+        """Of (whether it is an exam, title)."""
+        known = [(is_exam, normalize(title)) for is_exam, title in titles]
+        self._text = {
+            kind: "\n".join(["", *(f" {title} " for is_one, title in known if is_one is is_exam), ""])
+            for kind, is_exam in (("exam", True), ("content", False))
+        }
+        self._words = frozenset(word for _, title in known for word in title.split())
+
+    def has_word(self, word: str) -> bool:
+        said = normalize(word)
+        return bool(said) and all(part in self._words for part in said.split())
+
+    def find_kinds(self, words: Sequence[str]) -> list[str]:
+        """Of what the words are a title, or follow each other in one."""
+        said = normalize(" ".join(words))
+        if not said or all(word in COMMON for word in (said.split()[0], said.split()[-1])):
+            return []
+        return [kind for kind, text in self._text.items() if f" {said} " in text]
+
+    def is_whole(self, kind: str, words: Sequence[str]) -> bool:
+        return f"\n {normalize(' '.join(words))} \n" in self._text[kind]

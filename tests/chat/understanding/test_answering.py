@@ -1,0 +1,144 @@
+"""From a sentence to an answer: done at once, asked back, offered, or helped; and what goes on from it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from lms_bot.chat.understanding.followup import LASTS
+from lms_bot.core.activities import ActivityType
+from tests.worlds.chat_world import ADMIN, ARJUN, JANE, JOHN, MARIA, NOW, PUPIL, ZOE, World, make_student
+
+FAILED, PASSED = ActivityType.EXAM_FAILED, ActivityType.EXAM_PASSED
+
+
+def text(world: World, said: str, who: int = MARIA) -> str:
+    return world.ask(said, who).text
+
+
+def fill(world: World) -> None:
+    for student in (JOHN, JANE):
+        world.add_event(student, FAILED, ago=timedelta(days=1), activity_title="Algebra")
+        world.add_event(student, PASSED, ago=timedelta(days=9), activity_title="Physics")
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "same"),
+    [
+        ("history john", "and jane?", "history jane_smith"),
+        ("history john", "what about jane", "history jane_smith"),
+        ("history john", "last week", "history john_doe last week"),
+        ("history john last week", "and this week?", "history john_doe this week"),
+        ("history john last week", "exams only", "history john_doe last week exams"),
+        ("failed this week", "and last week", "failed last week"),
+        ("exam algebra", "what about physics?", "exam physics"),
+        ("summary today", "yesterday", "summary yesterday"),
+        ("how is john doing", "and jane", "student jane_smith"),
+        ("failed algebra", "same for physics", "failed physics"),
+    ],
+)
+def test_a_question_may_go_on_from_the_last(small_world: World, first: str, then: str, same: str) -> None:
+    fill(small_world)
+    text(small_world, first)
+    answer = text(small_world, then)
+    assert answer == text(small_world, same)
+
+
+def test_the_next_page_is_of_what_was_asked_last(small_world: World) -> None:
+    for _ in range(45):
+        small_world.add_event(JOHN, PASSED)
+    text(small_world, "history john")
+    assert "Page 2 of 3" in text(small_world, "next page")
+    assert "Page 3 of 3" in text(small_world, "more")
+    assert "Page 2 of 3" in text(small_world, "go back")
+    assert "Page 1 of 3" in text(small_world, "page 1")
+    assert text(small_world, "page 9").startswith("There are only 3 pages.")
+
+
+def test_what_was_asked_is_forgotten_after_a_while_and_is_each_ones_own(small_world: World) -> None:
+    fill(small_world)
+    text(small_world, "history john")
+    assert small_world.ask("and last week?", ARJUN).text != text(small_world, "history john last week")
+    text(small_world, "history john")
+    late = small_world.ask("and last week?", now=NOW + LASTS + timedelta(minutes=1)).text
+    assert not late.startswith("**John Doe")
+
+
+def test_what_changes_something_is_asked_back_unless_it_was_said_plainly(small_world: World) -> None:
+    assert "are told nothing" in text(small_world, "stop telling me about john")
+    asked = small_world.ask("hold everything back until monday")
+    assert asked.text.startswith("🤔 Shall I do this? `mute all until monday`")
+    assert [one.says for one in asked.buttons] == ["yes", "no"]
+    assert text(small_world, "no") == "👍 Nothing was done."
+    assert "**Muted:** nobody" in text(small_world, "settings")
+
+
+def test_yes_does_what_was_asked_back(small_world: World) -> None:
+    assert text(small_world, "delete all the errors", ADMIN).startswith("🤔 Shall I do this? `discard all`")
+    assert small_world.events.discarded == []
+    text(small_world, "yes", ADMIN)
+    assert [asked for asked, _ in small_world.events.discarded] == [None]
+
+
+def test_what_cannot_be_taken_back_is_asked_back_however_sure(small_world: World) -> None:
+    small_world.ask("note john is ill")
+    assert text(small_world, "could you get rid of my note 1").startswith("🤔 Shall I do this? `unnote #1`")
+    assert "is ill" in text(small_world, "notes john")
+    text(small_world, "could you get rid of my note 1")
+    assert text(small_world, "yes").startswith("🗑️")
+
+
+def test_what_is_for_admins_is_said_so_and_nothing_more(small_world: World) -> None:
+    assert (
+        text(small_world, "delete all the errors") == "`discard` is for admins only. `help` shows what you can ask."
+    )
+    assert small_world.events.discarded == []
+
+
+@pytest.mark.parametrize(
+    "said", ["who is struggling", "is there any student i should check in on?", "who is the worst student"]
+)
+def test_nothing_is_said_of_students_nobody_named(small_world: World, said: str) -> None:
+    assert "no student of that name" not in text(small_world, said).casefold()
+
+
+def test_a_reading_that_is_not_obvious_says_what_it_was_taken_for(small_world: World) -> None:
+    fill(small_world)
+    plain = text(small_world, "failed last week john")
+    answer = text(small_world, "has john failed anything at all last week")
+    assert answer.startswith("↳ `failed last week john_doe`\n\n") and answer.endswith(plain)
+
+
+def test_somebody_elses_student_is_nobody_one_knows(small_world: World) -> None:
+    small_world.add_event(ZOE)
+    for said in ("how is zoe doing", "what did zoe do yesterday", "what has zoe done this week"):
+        assert "no student of that name" in text(small_world, said)
+
+
+def test_a_student_is_told_what_students_may_ask(small_world: World) -> None:
+    small_world.let_students_ask()
+    assert text(small_world, "who failed this week", PUPIL).startswith("You can ask: `history`, `student`, `chart`")
+
+
+def test_a_number_after_a_list_is_of_the_list_also_with_another_command(small_world: World) -> None:
+    small_world.add_event(JOHN)
+    assert "1. José García" in text(small_world, "history jo")
+    assert text(small_world, "student 2").startswith("🎓 **John Doe (john_doe)**")
+
+
+def test_a_note_keeps_every_word(small_world: World) -> None:
+    tim = make_student(31, "tim_notley", "Tim", "Notley")
+    small_world.people.students_of[1] += (tim,)
+    assert "to read: not here" in text(small_world, "note tim not here")
+    assert "to read: do the exam again" in text(small_world, "note john do the exam again")
+    assert "to read: was ill" in text(small_world, "note john doe was ill")
+    assert "to read: don't call" in text(small_world, "write down about tim: don't call")
+
+
+def test_only_failed_exams_can_be_chosen_and_taken_back(small_world: World) -> None:
+    answer = text(small_world, "only tell me about failed exams")
+    assert answer.startswith("🔔 Told at once: ❌ Exams failed. Of all else nothing but the digest.")
+    assert "Told nothing" in text(small_world, "settings") or "Not told" in text(small_world, "settings")
+    text(small_world, "notify calm")
+    assert "Not told" not in text(small_world, "settings")
