@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from lms_bot.chat.inbox import Inbox
 from lms_bot.chat.language.choices import CHOICE_LASTS
 from lms_bot.chat.language.question import Context
+from lms_bot.chat.understanding.followup import LASTS, forget_before
 from lms_bot.core.clock import utc_now
 from lms_bot.core.errors import LMSBotError
 from lms_bot.insight import charts
@@ -154,6 +155,7 @@ class App:
         with suppress(LMSBotError), self.store.transaction():
             AnsweredQuestion.forget_before(now - ANSWERS_KEPT)
             Choice.forget_before(now - CHOICE_LASTS)
+            forget_before(now - LASTS)
             self.outbox.forget_answers_before(now - ANSWERS_KEPT)
 
     def stop(self) -> None:

@@ -105,7 +105,7 @@ def _say_usage(command: Command, question: Question, error: WrongArguments) -> R
 def answer_understood(question: Question, problem: Problem) -> Reply | None:
     """The answer to the surest reading; asked back where that changes something and is not sure enough."""
     readings, foreign = get_readings(question)
-    if foreign is not None:
+    if foreign is not None and problem.command is None:
         return _run(foreign, replace(question, words=()))  # which says whom it is for
     if not readings or not _is_sure_enough(problem, question, readings[0]):
         return None

@@ -14,6 +14,7 @@ from lms_bot.store.database import Store
 from lms_bot.store.models import KeyValue
 
 LASTS = timedelta(minutes=15)
+PREFIX = "asked:"
 MOST_WORDS = 8
 _LEAD = re.compile(
     r"^(?:ok|okay|so|now|then|and|or|but|also|what about|how about|same for|the same for|for|in|of|show|only|just"
@@ -42,8 +43,13 @@ def recall(person: int, now: datetime) -> tuple[str, ...]:
     return tuple(word if word.startswith(CHOSEN) else Word(word) for word in kept["words"])
 
 
+def forget_before(moment: datetime) -> None:
+    """What was asked before that, within the caller's transaction."""
+    KeyValue.delete().where(KeyValue.name.startswith(PREFIX), KeyValue.updated_at < moment).execute()
+
+
 def _key(person: int) -> str:
-    return f"asked:{person}"
+    return f"{PREFIX}{person}"
 
 
 def follow_up(words: Sequence[str], last: tuple[str, ...], known: Known) -> tuple[str, ...] | None:

@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from lms_bot.chat.understanding.followup import LASTS
+from lms_bot.chat.understanding.followup import LASTS, forget_before, recall
 from lms_bot.core.activities import ActivityType
+from lms_bot.core.clock import utc_now
 from tests.worlds.chat_world import ADMIN, ARJUN, JANE, JOHN, MARIA, NOW, PUPIL, ZOE, World, make_student
 
 FAILED, PASSED = ActivityType.EXAM_FAILED, ActivityType.EXAM_PASSED
@@ -63,6 +64,15 @@ def test_what_was_asked_is_forgotten_after_a_while_and_is_each_ones_own(small_wo
     text(small_world, "history john")
     late = small_world.ask("and last week?", now=NOW + LASTS + timedelta(minutes=1)).text
     assert not late.startswith("**John Doe")
+
+
+def test_what_was_asked_is_not_kept_for_longer(small_world: World) -> None:
+    text(small_world, "history john")
+    with small_world.store.transaction():
+        forget_before(utc_now() - LASTS)
+        assert recall(MARIA, NOW)
+        forget_before(utc_now() + timedelta(seconds=1))
+        assert recall(MARIA, NOW) == ()
 
 
 def test_what_changes_something_is_asked_back_unless_it_was_said_plainly(small_world: World) -> None:
