@@ -44,6 +44,7 @@ NAMED_ITSELF, NAMED_ANOTHER = 0.65, 0.58
 """And to be answered where a command was named, that one or another, but could not be read."""
 
 CLOSE = 0.03
+LONGEST_LINE = 3
 LONGEST_TITLE = 2
 """Words; more of them, all common ones, are rather a sentence."""
 
@@ -126,8 +127,9 @@ def _is_sure_enough(problem: Problem, question: Question, best: Reading) -> bool
     if named is None:
         return best.sureness >= FAIR
     is_itself = named.name.split()[0] == best.says[0]
+    is_sentence = len(question.words) > LONGEST_LINE and named.name not in FOR_GOOD
     if problem.is_name or named.changes:
-        return best.sureness >= SURE and is_itself
+        return is_itself and best.sureness >= (NAMED_ITSELF if is_sentence else SURE)
     if is_itself:
         return best.sureness >= NAMED_ITSELF
     word = to_token(next((one for one in question.words if find_command([one])[0] is not None), ""))

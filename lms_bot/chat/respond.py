@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -23,6 +24,7 @@ from lms_bot.chat.language.question import (
 )
 from lms_bot.chat.language.words import is_thanks, split_lines, split_words
 from lms_bot.chat.offers import (
+    HELP_SHOWS,
     format_out_of_range,
 )
 from lms_bot.chat.reply import Reply
@@ -39,6 +41,8 @@ REFUSAL = "Sorry, I cannot help you. If you think that I should, please ask an a
 TRY_AGAIN = "Please try again in a few minutes."
 
 WELCOME = "You are welcome."
+NO_FILES = f"I cannot read files. {HELP_SHOWS}"
+_FILES_ALONE = re.compile(r"(?:\s*!?\[[^\]\n]*\]\(/user_uploads/[^)\s]*\))+\s*")
 MOST_LINES = 5
 
 NOTHING_DONE = "👍 Nothing was done."
@@ -97,6 +101,8 @@ def _answer(question: Question, text: str) -> Reply:
             return Reply(NOTHING_DONE)
     if is_thanks(question.words):
         return Reply(WELCOME)
+    if _FILES_ALONE.fullmatch(text):
+        return Reply(NO_FILES)
     taken = take_from_list(question.words, choice) if choice else None
     followed = taken or _follow_up(question)
     lines = split_lines(text)  # a command may stand in one of several, among greetings and signatures

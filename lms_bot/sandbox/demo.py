@@ -49,7 +49,7 @@ SCRIPT: tuple[Act, ...] = (
     ("complete", "omar_h", "Formula Sheet"),
     ("finish_exam", "jane_smith", "fail", "40"),
     ("ask", "maria.santos", "students"),
-    ("ask", "maria.santos", "histroy john_doe"),
+    ("ask", "maria.santos", "how is john doing?"),
     ("ask", "maria.santos", "history john_doe"),
     ("ask", "arjun.nair", "history jane_smith"),
     ("start_exam", "tunde_a", "web-checkpoint"),

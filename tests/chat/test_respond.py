@@ -72,8 +72,14 @@ def test_a_line_of_what_is_quoted_is_not_taken_for_a_command(small_world: World)
     assert small_world.ask(said).text.startswith("I know who you mean, but not which time.")
 
 
+def test_a_file_alone_is_told_what_can_be_asked(small_world: World) -> None:
+    for said in ("[marks.pdf](/user_uploads/2/ab/marks.pdf)", "![](/user_uploads/1/x.png)\n[a](/user_uploads/1/y)"):
+        assert small_world.ask(said).text == "I cannot read files. `help` shows what you can ask."
+    assert "cannot read files" not in small_world.ask("students [a](/user_uploads/1/y)").text
+
+
 def test_who_says_thanks_is_welcome(small_world: World) -> None:
-    for said in ("thanks!", "Thank you 🙏", "thx"):
+    for said in ("thanks!", "Thank you 🙏", "thx", "thanks a lot!", "thank you so much for that"):
         assert small_world.ask(said).text == "You are welcome."
 
 

@@ -80,7 +80,7 @@ def test_the_whole_script_is_played_and_counted(temporary_folder: Path, monkeypa
     for told in (
         "Exam Passed!",
         "Exam Failed",
-        "Did you mean `history`",
+        "🎓",
         "You have no student of that name",
         "All is",
     ):

@@ -37,7 +37,7 @@ def test_each_prints_one_json_line(reports: list[dict[str, Any]]) -> None:
 
 def test_both_stores_are_measured(reports: list[dict[str, Any]]) -> None:
     for report in reports:
-        assert list(report["figures"]) == ["sqlite", "postgresql"]
+        assert list(report["figures"])[:2] == ["sqlite", "postgresql"]
 
 
 def test_each_is_held_to_targets(reports: list[dict[str, Any]]) -> None:

@@ -643,7 +643,7 @@ def test_the_shell_answers_without_a_zulip(town: Town) -> None:
     config = town.write_config()
     command = [str(SCRIPTS / "zulip-bot-shell"), str(PACKAGE / "lms_bot.py"), "-b", str(config)]
     with BotProcess(command, cwd=town.folder, env={}, folder=town.folder) as shell:
-        shell.type("help")
+        shell.type("help all")
         wait_until(lambda: "`stats all`: " in shell.output, "help is answered")
         shell.type("stats all")
         wait_until(lambda: "| Total events | 0 |" in shell.output, "stats are answered")

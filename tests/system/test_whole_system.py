@@ -67,7 +67,7 @@ def ask_in_channel(town: Town, name: str, question: str) -> str:
 
 
 def test_a_mentor_is_shown_what_she_may_ask_and_no_more(town: Town) -> None:
-    answer = town.ask("anna", "help")
+    answer = town.ask("anna", "help all")
     for command in ("help", "stats", "summary", "history", "students", "status"):
         assert f"- `{command}" in answer
     for command in ("stats all", "errors", "pending", "retry", "health", "poll now", "unmapped"):
@@ -96,8 +96,8 @@ def test_yesterday_nothing_happened(town: Town) -> None:
 def test_a_mentor_reads_a_students_history(town: Town) -> None:
     answer = town.ask("anna", "history john_doe")
     assert "**john_doe** · all that is known · 2 events" in answer
-    assert "🎉 passed: Maths | 85 (85%) | `#" in answer
-    assert "❌ did not pass: History of Art | 35 (35%) |" in answer
+    assert "🎉 passed: Maths 85% |" in answer
+    assert "❌ did not pass: History of Art 35% |" in answer
     assert "2 events" in town.ask("anna", "History JOHN_DOE 7 days")
     assert "👀 watched: Cells" in town.ask("carla", "history zoë müller")
 
@@ -123,8 +123,9 @@ def test_what_is_for_admins_is_refused_to_a_mentor(town: Town, command: str) -> 
 
 
 @pytest.mark.parametrize("typo", ["histroy john_doe", "sumary", "studnts", "stauts", "hlep"])
-def test_a_typo_is_answered_with_what_may_be_meant(town: Town, typo: str) -> None:
-    assert "Did you mean `" in town.ask("anna", typo)
+def test_a_typo_is_answered_as_it_was_meant_or_asked_back(town: Town, typo: str) -> None:
+    answer = town.ask("anna", typo)
+    assert "Did you mean `" in answer or answer.startswith(("↳ `", "**john_doe**"))
 
 
 def test_a_mentor_is_not_asked_whether_she_means_an_admins_command(town: Town) -> None:
@@ -160,7 +161,7 @@ def test_a_student_taken_from_a_mentor_is_hers_no_longer(town: Town) -> None:
 
 
 def test_an_admin_is_shown_what_admins_may_ask(town: Town) -> None:
-    answer = town.ask("ada", "help")
+    answer = town.ask("ada", "help all")
     for command in (
         "stats all",
         "summary",
@@ -233,7 +234,8 @@ def test_retrying_what_cannot_succeed_yet_says_so_and_tells_nobody(town: Town) -
     assert "Nothing has failed" in town.ask("ada", "retry all") or "0" not in town.ask("ada", "retry")
     assert "Nothing failed with `#1`." in town.ask("ada", "retry 1")
     assert "There is no event `#999`." in town.ask("ada", "retry #999")
-    assert "Usage: `retry" in town.ask("ada", "retry everything")
+    assert "Usage: `retry" in town.ask("ada", "retry whatever")
+    assert "Shall I do this? `retry all`" in town.ask("ada", "retry everything")
     assert told == {name: len(town.told(name)) for name in told}
 
 

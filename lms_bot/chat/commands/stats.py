@@ -43,7 +43,9 @@ def _format_stats(question: Question, whose: str, student_ids: Collection[int] |
     """Events by type, of some students or of all, in total and in the last two weeks."""
     now = question.now
     total = get_counts_by_type(student_ids)
-    week, before = get_week_counts(student_ids, [(now - WEEK, None), (now - 2 * WEEK, now - WEEK)])
+    days = question.read_period(("last", "7", "days"))  # as `summary last 7 days` has it
+    start = days.start if days is not None else now - WEEK
+    week, before = get_week_counts(student_ids, [(start, None), (start - WEEK, start)])
     events = count(sum(total.values()), "event")
     if not total:
         return f"📊 **{whose}**\n\n{NO_ACTIVITY}"

@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 FIRST_PAUSE_SECONDS = 0.25  # after a failure; doubled with each
 LONGEST_PAUSE_SECONDS = 10.0
 BETWEEN_POLLS_SECONDS = 0.3  # Zulip counts polls, too, and all that we send is an event
+NAME_SERVES_SECONDS = 20.0  # a mention that seems to be of somebody else is none more often than that
 DEAF_SECONDS = 150.0  # without an answer to a poll, where a heartbeat comes within a minute
 
 
@@ -56,6 +57,7 @@ class Listener:
         self._heard_at = 0.0
         self._has_failed = False
         self.me: Me | None = None
+        self._me_at = 0.0
 
     def start(self) -> None:
         threading.Thread(target=self._run, name="listener", daemon=True).start()
@@ -94,7 +96,7 @@ class Listener:
     def hear(self) -> None:
         """Waits for the next events and hands them on. Raises LMSBotError where Zulip cannot be heard."""
         if self._queue is None:
-            self.me = Me.of_profile(self._gateway.fetch_own_profile())
+            self._read_own_profile()
             self._queue = self._gateway.register()
             self._heard_at = self._now()
             self._hearer.note_listening()
@@ -116,12 +118,19 @@ class Listener:
         kind, is_ours = event["type"], event.get("user_id") == self.me.user_id
         if kind == "message":
             incoming = read_incoming(event["message"], event["flags"], self.me)
+            if incoming is None and "mentioned" in event["flags"] and self._now() - self._me_at > NAME_SERVES_SECONDS:
+                self._read_own_profile()  # perhaps we are called otherwise now
+                incoming = read_incoming(event["message"], event["flags"], self.me)
             if incoming is not None:
                 self._hearer.receive(incoming)
         elif kind == "update_message" and _is_of_content(event) and not is_ours:
             self._hearer.note_edit(int(event["message_id"]), int(event["user_id"]), int(event["edit_timestamp"]))
         elif kind == "reaction" and is_check_mark(event) and not is_ours:
             self._hearer.note_reaction(int(event["message_id"]), int(event["user_id"]), event["op"] == "add")
+
+    def _read_own_profile(self) -> None:
+        self.me = Me.of_profile(self._gateway.fetch_own_profile())
+        self._me_at = self._now()
 
     def _delete(self, queue: EventQueue) -> None:
         with suppress(LMSBotError):

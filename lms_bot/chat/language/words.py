@@ -26,6 +26,7 @@ see show tell the there to us want was were what what's what\u2019s whats with w
 """
 _LEADING = frozenset(_SAID_BEFORE.split())
 _THANKS = frozenset(("thank", "thanks", "thx"))
+_MUCH = frozenset(("a", "lot", "so", "very", "much", "many", "again", "for", "that", "this", "help"))
 _TRAILING = _THANKS | {"please", "pls", "you"}
 
 
@@ -92,7 +93,8 @@ def strip_trailing_fillers(words: Sequence[str]) -> tuple[str, ...]:
 
 def is_thanks(words: Sequence[str]) -> bool:
     """Whether somebody says thank you, and nothing more."""
-    return not strip_fillers(words) and not _THANKS.isdisjoint(word.casefold() for word in words)
+    said = [word.casefold() for word in words if word.casefold() not in _MUCH]
+    return not strip_fillers(said) and not _THANKS.isdisjoint(said)
 
 
 def strip_leading_fillers(words: Sequence[str]) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ MOST_ALTERNATIVES = 48
 LONGEST_NAME = 3
 NAMED = ("student", "exam", "content")
 GUESS, NEAR_GUESS, TYPO, WITH_PERIOD, REST_OF_IT, STRANGE = 0.8, 0.94, 0.97, 0.985, 0.97, 0.92
+ANYTHING = 0.93
 """What a reading is worth that takes words nobody knows for a name, corrects one, or goes beyond the table."""
 
 FEWEST_AROUND_GUESS = 3
@@ -157,7 +158,7 @@ def _read_one(
         anything = [("{any}" if token == f"{{{named[0].kind}}}" else token) for token in tokens]
         thing = Slot("any", named[0].start, named[0].end, _said_of(named[0], words), named[0].is_guess)
         others = [thing if one is named[0] else one for one in slots]
-        yield from _match(anything, others, worth / GUESS if named[0].is_guess else worth * TYPO, ways)
+        yield from _match(anything, others, worth / GUESS * ANYTHING if named[0].is_guess else worth * TYPO, ways)
 
 
 def _worth_of(slot: Slot) -> float:

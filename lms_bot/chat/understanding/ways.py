@@ -63,6 +63,7 @@ class Ways:
         self._features = [self.get_features(one.tokens) for one in ways]
         self._sets = [frozenset(one.tokens) for one in ways]
         self._sizes = [sum(one.values()) for one in self._features]
+        self._telling = [self.get_telling(one.tokens) for one in ways]
         self._by_feature: dict[str, list[int]] = defaultdict(list)
         self._by_slots: dict[tuple[str, ...], set[int]] = defaultdict(set)
         for place, (one, features) in enumerate(zip(ways, self._features, strict=True)):
@@ -85,6 +86,7 @@ class Ways:
             return {}
         features = self.get_features(tokens)
         size = sum(features.values())
+        allowed = {place for place in allowed if self._may_be_meant(place, tokens)}
         shared: dict[int, float] = defaultdict(float)
         for feature, weight in features.items():
             for place in allowed.intersection(self._by_feature.get(feature, ())):
@@ -94,6 +96,11 @@ class Ways:
             place: 2 * weight / (size + self._sizes[place]) * _agree(turned, self._sets[place])
             for place, weight in shared.items()
         }
+
+    def _may_be_meant(self, place: int, tokens: Sequence[str]) -> bool:
+        """They share a word that few commands are said with, unless the way is made of names and the like alone."""
+        telling = self._telling[place]
+        return not telling or not telling.isdisjoint(tokens)
 
     def get_telling(self, tokens: Iterable[str]) -> set[str]:
         """The words among them that few commands are said with."""

@@ -101,6 +101,12 @@ class Realm(Organization):
                 gone = {"user_id": person.user_id, "full_name": person.full_name}
                 self.queues.publish(self.people, {"type": "realm_user", "op": "remove", "person": gone})
 
+    def rename(self, person: SandboxPerson, full_name: str) -> None:
+        with self.lock:
+            person.full_name = full_name
+            change = {"user_id": person.user_id, "full_name": full_name}
+            self.queues.publish(self.people, {"type": "realm_user", "op": "update", "person": change})
+
     def show_address(self, person: SandboxPerson) -> None:
         """The person lets everybody see the real address: from now on it is also their `email`."""
         with self.lock:

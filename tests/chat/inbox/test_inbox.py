@@ -287,6 +287,19 @@ def test_a_mention_while_it_was_away_is_answered_in_a_direct_message(world: Inbo
         assert [one.content for one in world.zulip.messages(sender=world.bot, to=place)] == [POINTER]
 
 
+def test_renamed_while_it_runs_it_is_known_by_its_new_name(
+    world: InboxWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lms_bot.chat.inbox.listener.NAME_SERVES_SECONDS", 0.0)
+    world.zulip.add_stream("school", [world.ada, world.bot])
+    with world.running():
+        world.zulip.realm.rename(world.bot, "Observer")
+        world.zulip.send(world.ada, ("school", "exams"), "thanks to @**Observer** we know")
+        world.zulip.send(world.ada, ("school", "exams"), "@**Observer** stats all")
+        assert len(world.wait_until_told(world.ada, 1)) == 1
+    assert [one.content for one in world.zulip.messages(sender=world.bot, to=("school", "exams"))] == [POINTER]
+
+
 # ---- changes ----
 
 
