@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from lms_bot.sandbox.lms.postgres import EmbeddedPostgres
 from lms_bot.sandbox.lms.sample import fill
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
     from tests.worlds.chat_world import World
 
 POSTGRES_15 = Path("/usr/lib/postgresql/15/bin")
+
+# HYPOTHESIS_PROFILE=thorough looks further than the gate has time for.
+settings.register_profile("gate", max_examples=50)
+settings.register_profile("thorough", max_examples=500)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))
 
 _numbers = itertools.count(1)
 

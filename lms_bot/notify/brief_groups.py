@@ -26,7 +26,7 @@ from lms_bot.notify.wording import (
 MAX_LENGTH = 9_500
 """What is added above or below has room in the message."""
 
-NAMES, EXAMS = 6, 8
+NAMES, EXAMS = 4, 6
 """So many are named of those who passed an exam, and so many exams; failures are all named."""
 
 SOME_IN_ROW = 3

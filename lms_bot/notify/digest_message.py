@@ -13,7 +13,7 @@ from lms_bot.store.concerns import Concern
 
 MAX_DIGEST_LENGTH = 2400
 ROWS = 15
-NAMES = 5
+NAMES = 3
 GOOD_NEWS = 3
 TITLE_LENGTH = 40
 NAME_LENGTH = 40
@@ -28,7 +28,7 @@ def fit_digest(digest: Digest, room: int = MAX_DIGEST_LENGTH) -> tuple[str, int]
     """The text, in `room` characters, and how many rows of concerns, and of escalated ones, it has at most."""
     if digest.is_empty:
         return "", 0
-    for rows, names in ((ROWS, NAMES), (ROWS, 3), (10, 3), (5, 2), (3, 1)):  # long names and titles: fewer of them
+    for rows, names in ((ROWS, NAMES), (ROWS, 2), (10, 2), (5, 2), (3, 1)):  # long names and titles: fewer of them
         text = _format(digest, rows, names)
         if len(text) <= room:
             break
@@ -43,7 +43,7 @@ def _format(digest: Digest, rows: int, names: int) -> str:
         *_failed(digest, names),
         *_good_news(digest, min(names, GOOD_NEWS)),
         _sums(digest),
-        f"{code('needs')} · {code('summary yesterday')} · {code('settings')}",
+        f"{code('needs')} · {code('failed yesterday')} · {code('settings')}",
     ]
     return "\n\n".join(parts)
 

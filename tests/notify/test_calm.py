@@ -288,7 +288,7 @@ NEWS = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(NEWS, st.sets(st.integers(0, 13)))
 def test_each_concern_is_told_once_to_each_and_each_failure_once(
     tmp_path_factory: pytest.TempPathFactory, news: list[tuple[ActivityType, int, int]], restarts: set[int]

@@ -132,7 +132,7 @@ def test_who_needs_the_mentor_comes_first_then_failures_good_news_and_sums(offic
         "",
         "📊 1 exam passed, 1 content done by 2 of 3 students.",
         "",
-        "`needs` · `summary yesterday` · `settings`",
+        "`needs` · `failed yesterday` · `settings`",
     ]
 
 

@@ -204,7 +204,7 @@ def test_everybody_is_told_once_with_the_store_in_sqlite(empty_store: Path, tmp_
     def new_store() -> str:
         return f"sqlite:///{shutil.copy(empty_store, tmp_path / f'{next(numbers)}.db')}"
 
-    run(type("Machine", (OutboxMachine,), {"new_store": staticmethod(new_store)}), examples=50)
+    run(type("Machine", (OutboxMachine,), {"new_store": staticmethod(new_store)}), examples=30)
 
 
 def test_everybody_is_told_once_with_the_store_in_postgresql(

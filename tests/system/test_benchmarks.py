@@ -13,7 +13,7 @@ from benchmarks.measuring import Report, at_most
 from lms_bot.chat.commands.table import COMMANDS
 from tests.places import REPOSITORY
 
-NAMES = ["answers", "concerns"]
+NAMES = ["answers"]
 """The gate runs all of them, tiny, and each refuses to print what is not well formed."""
 
 

@@ -235,7 +235,7 @@ dense_texts = st.lists(hostile_texts, min_size=20, max_size=20)
 
 
 @settings(
-    max_examples=6,
+    max_examples=4,
     deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),  # to find the smallest of so much would take too long
     suppress_health_check=list(HealthCheck),
@@ -267,7 +267,7 @@ OWN = {
 """What the bot's own answers are made of; besides, it links to the files it sends."""
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 @given(hostile_texts)
 def test_whatever_is_typed_comes_back_as_text(asked: World, text: str) -> None:
     for question in (text, *(f"{command.name} {text}" for command in COMMANDS), f"note {ONE} {text}", f"notes {ONE}"):

@@ -407,7 +407,7 @@ def test_events_equal_a_model_that_looks_at_everything(machine: type[LMSMachine]
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=100,
+            max_examples=60,
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -20,7 +20,7 @@ from tests.worlds.running_bot import BotProcess, Town, wait_until
 if TYPE_CHECKING:
     from lms_bot.sandbox.lms.school import School
 
-KILLS = 50
+KILLS = 30
 PAUSE_SECONDS = (0.03, 0.1)  # between two acts of the students
 PATIENCE_SECONDS = 400.0  # a busy machine tells thousands of events for minutes
 
@@ -73,7 +73,7 @@ class Students(threading.Thread):
         self.join()
 
 
-def test_killed_fifty_times_under_load_it_tells_everybody_once(town: Town) -> None:
+def test_killed_again_and_again_under_load_it_tells_everybody_once(town: Town) -> None:
     seed = random.randrange(2**32)
     print("seed", seed)  # shown when it fails
     chance = random.Random(seed)

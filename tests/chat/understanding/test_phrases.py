@@ -53,20 +53,20 @@ def test_phrases_that_the_table_does_not_hold_are_understood(tmp_path: Path) -> 
     phrases = read_phrases()
     in_table = {" ".join(one.words) for one in WAYS.ways}
     fresh = [one for one in phrases if one.said.casefold().strip("?!.") not in in_table]
-    assert len(fresh) > 500
-    score = add_up(list(judge(Asking(tmp_path), fresh)))
+    assert len(fresh) > 900
+    score = add_up(list(judge(Asking(tmp_path), fresh[::4])))  # `tests.chat.understanding.world` takes all
     assert score["understood"] >= UNDERSTOOD, score
     assert score["taken for something else"] <= ANSWERED_WRONGLY, score
 
 
 def test_each_way_means_its_own_command() -> None:
     known, wrong = make_known(), []
-    for way in WAYS.ways:
+    for way in WAYS.ways[::3]:
         said = " ".join(SAID.get(word, word) for word in way.words)
         best = read(said.split(), WAYS, known)
         if not best or best[0].way.says != way.says:
             wrong.append((said, way.says, best[0].says if best else None))
-    assert len(wrong) <= 0.02 * len(WAYS.ways), wrong[:40]
+    assert len(wrong) <= 0.02 * len(WAYS.ways) / 3, wrong[:40]
 
 
 def test_each_command_can_be_said_in_a_dozen_ways() -> None:
