@@ -42,7 +42,7 @@ def normalize(text: str | None) -> str:
     folded = fold(text)
     if folded.isalnum():
         return folded
-    return " ".join(_PUNCTUATED.sub(_put_apart, folded.replace("'", "")).split()) or folded.strip()
+    return " ".join(_PUNCTUATED.sub(_put_apart, folded.replace("'", "")).split()) or " ".join(folded.split())
 
 
 def _put_apart(found: re.Match[str]) -> str:
