@@ -23,7 +23,7 @@ from lms_bot.chat.commands.rendering import (
     name_of,
     page_note,
 )
-from lms_bot.chat.commands.titles import EMOJI_OF, EXAM, Scope, answer_title
+from lms_bot.chat.commands.titles import EMOJI_OF, EXAM, Scope, answer_title, find_meant
 from lms_bot.chat.language.arguments import Listing, UnclearStudent, get_student_index, read_listing
 from lms_bot.chat.language.periods import UNCLEAR_PERIOD
 from lms_bot.chat.language.question import Command, Question, WrongArguments
@@ -32,10 +32,9 @@ from lms_bot.chat.language.words import strip_fillers
 from lms_bot.core.clock import UTC
 from lms_bot.core.results import percent
 from lms_bot.insight.reports.results import Result, Wanted, get_active, get_last_seen, get_results
-from lms_bot.insight.reports.titles import FoundTitle, find_labelled, find_titles, get_takers
+from lms_bot.insight.reports.titles import FoundTitle, get_takers
 from lms_bot.lms.people import Student
 from lms_bot.people.access import Audience
-from lms_bot.store.coursework import to_title_key
 
 Words = tuple[str, ...]
 LATELY = ("30", "days")
@@ -112,7 +111,7 @@ def _row(question: Question, outcome: str, about: _About, one: Result, name: str
 
 def _read_about(question: Question, scope: Scope) -> _About:
     """A period, pages, and one student or one exam, in any order. Raises WrongArguments, UnclearStudent."""
-    words = tuple(word for word in strip_fillers(question.words))
+    words = strip_fillers(question.words)
     listing = read_listing(question, words)
     if listing is not None and listing.is_exam is not False:
         return _About(listing)
@@ -146,9 +145,7 @@ def _splits(words: Words) -> Iterator[tuple[Words, Words]]:
 
 
 def _find_exam(said: str, scope: Collection[int] | None) -> FoundTitle | None:
-    found = find_titles(said, scope, is_exam=True, limit=2)
-    exact = [one for one in found if one.title_key == to_title_key(said)]
-    meant = exact or find_labelled(said, scope, is_exam=True) or found
+    meant = find_meant(said, scope, is_exam=True)
     return meant[0] if len(meant) == 1 else None
 
 

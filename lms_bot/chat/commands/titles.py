@@ -82,9 +82,7 @@ def answer_title(
     if scope is not None and not scope:
         return NO_STUDENTS
     for said, page in readings:
-        found = find_titles(said, scope, is_exam=is_exam, limit=MOST_OFFERED + 1)
-        exact = [one for one in found if one.title_key == to_title_key(said)]
-        meant = [*exact, *find_labelled(said, scope, is_exam=is_exam)] or found
+        meant = find_meant(said, scope, is_exam=is_exam)
         if len(meant) == 1:
             return show(question, meant[0], scope, page)
         if meant:
@@ -95,6 +93,13 @@ def answer_title(
         raise NothingFound(format_nothing_found(kind, closest, of_everybody=scope is None))
     _offer_titles(question, closest, is_exam)
     return format_nothing_found(kind, closest, of_everybody=scope is None)
+
+
+def find_meant(said: str, scope: Scope, *, is_exam: bool) -> Sequence[FoundTitle]:
+    """Those that are called just so, alone or with their label; else all that hold the text, so many at most."""
+    found = find_titles(said, scope, is_exam=is_exam, limit=MOST_OFFERED + 1)
+    exact = [one for one in found if one.title_key == to_title_key(said)]
+    return [*exact, *find_labelled(said, scope, is_exam=is_exam)] or found
 
 
 def _offer_titles(question: Question, found: Sequence[FoundTitle], is_exam: bool, page: int = 1) -> None:

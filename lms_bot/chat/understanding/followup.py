@@ -25,6 +25,7 @@ _PAGE = re.compile(r"(?:(?:the )?next(?: page)?|more|show more|go on|continue)")
 _BACK = re.compile(r"(?:the )?(?:previous|last|prev) page|back|go back")
 _PAGE_NUMBER = re.compile(r"page #?([1-9][0-9]{0,3})", re.ASCII)
 _KINDS = {"exams": r"exams?|tests?|quiz(?:zes)?", "content": r"contents?|lessons?|videos?"}
+ABOUT_TITLES = ("exam", "content", "best")
 REPLACED = ("period", "student", "exam", "content")
 
 
@@ -76,7 +77,7 @@ def _strip(said: str) -> str:
 
 
 def _read_page(said: str, last: Sequence[str]) -> int | None:
-    if len(last) > 1 and last[-2].startswith(CHOSEN) and last[-1].isdecimal():
+    if _is_of_chosen_title(last):
         current = int(last[-1])
     else:
         current = next((int(two) for one, two in pairwise(last) if one == "page" and two.isdecimal()), 1)
@@ -88,9 +89,14 @@ def _read_page(said: str, last: Sequence[str]) -> int | None:
     return int(number[1]) if number else None
 
 
+def _is_of_chosen_title(last: Sequence[str]) -> bool:
+    """After a title that was chosen from a list stands the page alone; after a student, a number is a year."""
+    is_title = last[0] in ABOUT_TITLES or tuple(last[:2]) == ("chart", "exam")
+    return is_title and len(last) > 2 and last[-2].startswith(CHOSEN) and last[-1].isdecimal()
+
+
 def _turn_to(page: int, last: tuple[str, ...]) -> tuple[str, ...]:
-    """After a title that was chosen from a list stands the page alone."""
-    if len(last) > 1 and last[-2].startswith(CHOSEN) and last[-1].isdecimal():
+    if _is_of_chosen_title(last):
         return (*last[:-1], str(page))
     return (*_without_page(last), "page", str(page))
 

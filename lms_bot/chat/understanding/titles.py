@@ -31,6 +31,3 @@ class TitleIndex:
         if not said or all(word in COMMON for word in (said.split()[0], said.split()[-1])):
             return []
         return [kind for kind, text in self._text.items() if f" {said} " in text]
-
-    def is_whole(self, kind: str, words: Sequence[str]) -> bool:
-        return f"\n {normalize(' '.join(words))} \n" in self._text[kind]

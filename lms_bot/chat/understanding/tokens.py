@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 
@@ -127,10 +127,6 @@ def _undouble(stem: str) -> str:
 def get_spellings() -> frozenset[str]:
     """All words that are compared by another."""
     return frozenset(_SAME) | frozenset(_ALIKE)
-
-
-def to_tokens(words: Iterable[str]) -> list[str]:
-    return list(filter(None, map(to_token, words)))
 
 
 def pairs_of(tokens: Sequence[str]) -> list[str]:

@@ -57,6 +57,14 @@ def test_the_next_page_is_of_what_was_asked_last(small_world: World) -> None:
     assert text(small_world, "page 9").startswith("There are only 3 pages.")
 
 
+def test_a_year_after_a_name_is_no_page(small_world: World) -> None:
+    for _ in range(25):
+        small_world.add_event(JOHN, PASSED)
+    assert "2026 · 25 events" in text(small_world, "what did john do in 2026")
+    answer = text(small_world, "next page")
+    assert "· 2026 ·" in answer and answer.endswith("Page 2 of 2, the last.")
+
+
 def test_what_was_asked_is_forgotten_after_a_while_and_is_each_ones_own(small_world: World) -> None:
     fill(small_world)
     text(small_world, "history john")
