@@ -229,9 +229,14 @@ class UserMapper:
         """Forgets what was cached of a student, of a mentor, or of everybody."""
         self._rosters.forget(student_id, mentor_id)
         if student_id is None and mentor_id is None:
-            self._zulip.forget()
-            for cache in (self._unknown, self._recipients, self._found_students, self._shared_by_students):
+            self.forget_zulip()
+            for cache in (self._recipients, self._found_students, self._shared_by_students):
                 cache.clear()
+
+    def forget_zulip(self) -> None:
+        """Somebody in Zulip is changed: who they are is asked for again."""
+        self._zulip.forget()
+        self._unknown.clear()
 
     # -- where it comes from ---------------------------------------------------------------------------------
 

@@ -19,7 +19,8 @@ LOOKUP_MESSAGES = 100  # at once
 UNREAD_MESSAGES = 500  # at once
 POLL_TIMEOUT_SECONDS = 90.0  # where nothing happens, Zulip answers with a heartbeat within a minute
 TYPING_TIMEOUT_SECONDS = 2.0
-EVENT_TYPES = ("message", "update_message", "reaction")
+EVENT_TYPES = ("message", "update_message", "reaction", "realm_user")
+STATE_TYPES = ("message",)  # to be told at once as well: of `realm_user` that would be everybody
 USER_FIELDS = ("user_id", "full_name", "email", "delivery_email", "role", "is_bot", "is_active", "timezone")
 
 OWNER, ADMINISTRATOR, GUEST = 100, 200, 600  # https://zulip.com/api/get-users, `role`
@@ -181,7 +182,8 @@ class Gateway(ZulipClient):
     def register(self) -> EventQueue:
         """Has Zulip keep from now on what is written, changed and reacted to."""
         request = {"event_types": list(EVENT_TYPES), "apply_markdown": False, "client_gravatar": True}
-        answer = self._call("register", "POST", {**request, "all_public_streams": False})
+        request |= {"fetch_event_types": list(STATE_TYPES), "all_public_streams": False}
+        answer = self._call("register", "POST", request)
         return EventQueue(str(answer["queue_id"]), int(answer["last_event_id"]))
 
     def fetch_events(self, queue: EventQueue, *, is_waiting: bool = True) -> list[dict[str, Any]]:

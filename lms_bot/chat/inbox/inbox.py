@@ -76,7 +76,7 @@ class Inbox:
         self.queue = FairQueue(
             per_minute=self._get_rate, at_once=self._habits.at_once, most_waiting=self._habits.most_waiting
         )
-        self.listener = Listener(gateway, self, between_polls_seconds=self._habits.between_polls_seconds)
+        self.listener = Listener(gateway, self, users.forget_zulip, self._habits.between_polls_seconds)
         self._typing = TypingIndicator(gateway, self._habits.typing_after_seconds)
         self._answerer = Answerer(store, gateway, outbox, sender, users, self._typing, respond)
         self._unread = UnreadReader(store, gateway, outbox, users, self._put, self.note_reaction, self._wait)

@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Any, Protocol
 
 from lms_bot.chat.inbox.incoming import IncomingMessage, Me, is_check_mark, read_incoming
-from lms_bot.core.errors import LMSBotError, ZulipRefused, without_words
+from lms_bot.core.errors import LMSBotError, ZulipForbidden, ZulipRefused, without_words
 from lms_bot.zulip.gateway import EventQueue, Gateway
 
 logger = logging.getLogger(__name__)
@@ -44,12 +44,14 @@ class Listener:
         self,
         gateway: Gateway,
         hearer: Hearer,
-        *,
+        on_people_changed: Callable[[], None] = lambda: None,
         between_polls_seconds: float = BETWEEN_POLLS_SECONDS,
+        *,
         now: Callable[[], float] = monotonic,
     ) -> None:
         self._gateway = gateway
         self._hearer = hearer
+        self._on_people_changed = on_people_changed
         self._between_polls_seconds = between_polls_seconds
         self._now = now
         self._stopping = threading.Event()
@@ -102,7 +104,7 @@ class Listener:
             self._hearer.note_listening()
         try:
             events = self._gateway.fetch_events(self._queue, is_waiting=not self._has_failed)
-        except ZulipRefused:  # the queue is gone, or Zulip and we do not agree on what was heard
+        except (ZulipRefused, ZulipForbidden):  # the queue is gone, or we are, or we do not agree on what was heard
             self._queue = None
             raise
         self._heard_at = self._now()
@@ -125,6 +127,11 @@ class Listener:
                 self._hearer.receive(incoming)
         elif kind == "update_message" and _is_of_content(event) and not is_ours:
             self._hearer.note_edit(int(event["message_id"]), int(event["user_id"]), int(event["edit_timestamp"]))
+        elif kind == "realm_user":
+            self._on_people_changed()
+            if event["op"] == "update" and event["person"].get("user_id") == self.me.user_id:
+                with suppress(LMSBotError):  # at the latest a mention by another name has it read again
+                    self._read_own_profile()
         elif kind == "reaction" and is_check_mark(event) and not is_ours:
             self._hearer.note_reaction(int(event["message_id"]), int(event["user_id"]), event["op"] == "add")
 

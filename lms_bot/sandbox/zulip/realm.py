@@ -104,15 +104,22 @@ class Realm(Organization):
     def rename(self, person: SandboxPerson, full_name: str) -> None:
         with self.lock:
             person.full_name = full_name
-            change = {"user_id": person.user_id, "full_name": full_name}
-            self.queues.publish(self.people, {"type": "realm_user", "op": "update", "person": change})
+            self._publish_change({"user_id": person.user_id, "full_name": full_name})
+
+    def set_role(self, person: SandboxPerson, role: int) -> None:
+        with self.lock:
+            person.role = role
+            self._publish_change({"user_id": person.user_id, "role": role})
 
     def show_address(self, person: SandboxPerson) -> None:
         """The person lets everybody see the real address: from now on it is also their `email`."""
         with self.lock:
             person.email_is_hidden, person.email = False, person.delivery_email
             for change in shapes.show_address_changes(self, person):
-                self.queues.publish(self.people, {"type": "realm_user", "op": "update", "person": change})
+                self._publish_change(change)
+
+    def _publish_change(self, change: dict[str, Any]) -> None:
+        self.queues.publish(self.people, {"type": "realm_user", "op": "update", "person": change})
 
     def _publish_arrival(self, person: SandboxPerson) -> None:
         for queue in self.queues.listening("realm_user"):

@@ -19,6 +19,8 @@ from peewee import SqliteDatabase
 from lms_bot import running
 from lms_bot.chat.inbox import POINTER
 from lms_bot.chat.inbox.answerer import AWAY, TOO_MUCH
+from lms_bot.chat.inbox.incoming import Me
+from lms_bot.chat.respond import REFUSAL
 from lms_bot.core.clock import utc_now
 from lms_bot.insight import charts
 from lms_bot.sandbox.zulip import Fault, SandboxZulip
@@ -287,17 +289,29 @@ def test_a_mention_while_it_was_away_is_answered_in_a_direct_message(world: Inbo
         assert [one.content for one in world.zulip.messages(sender=world.bot, to=place)] == [POINTER]
 
 
-def test_renamed_while_it_runs_it_is_known_by_its_new_name(
-    world: InboxWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("lms_bot.chat.inbox.listener.NAME_SERVES_SECONDS", 0.0)
+def test_renamed_while_it_runs_it_is_known_by_its_new_name(world: InboxWorld) -> None:
     world.zulip.add_stream("school", [world.ada, world.bot])
-    with world.running():
+    with world.running() as app:
         world.zulip.realm.rename(world.bot, "Observer")
+        wait_until(lambda: get_inbox(app).listener.me == Me(world.bot.user_id, "Observer"), "it knows its new name")
         world.zulip.send(world.ada, ("school", "exams"), "thanks to @**Observer** we know")
         world.zulip.send(world.ada, ("school", "exams"), "@**Observer** stats all")
         assert len(world.wait_until_told(world.ada, 1)) == 1
     assert [one.content for one in world.zulip.messages(sender=world.bot, to=("school", "exams"))] == [POINTER]
+
+
+def test_whose_rights_are_taken_in_zulip_has_none_at_once(world: InboxWorld) -> None:
+    with world.running():
+        world.write(world.ada, "students all")
+        assert REFUSAL not in world.wait_until_told(world.ada, 1)
+        world.zulip.realm.set_role(world.ada, 600)
+        wait_until(lambda: REFUSAL in _ask_again(world), "a guest is told nothing")
+
+
+def _ask_again(world: InboxWorld) -> list[str]:
+    told = len(world.told(world.ada))
+    world.write(world.ada, "students all")
+    return world.wait_until_told(world.ada, told + 1)
 
 
 # ---- changes ----
