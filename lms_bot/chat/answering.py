@@ -7,8 +7,9 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 
 from lms_bot.chat.commands.table import choose_for, find_command, find_similar
-from lms_bot.chat.language.arguments import UnclearStudent
+from lms_bot.chat.language.arguments import UnclearStudent, says_oneself
 from lms_bot.chat.language.question import (
+    Answer,
     Command,
     NothingFound,
     Question,
@@ -18,10 +19,11 @@ from lms_bot.chat.language.question import (
 )
 from lms_bot.chat.language.words import strip_fillers
 from lms_bot.chat.offers import (
+    FOR_STUDENTS,
     HELP_SHOWS,
+    Sentence,
     ask_back,
     format_line,
-    get_readings,
     offer_lines,
     offer_students,
     suggest,
@@ -33,8 +35,7 @@ from lms_bot.chat.understanding.tokens import to_token
 from lms_bot.chat.understanding.understand import may_be_name
 from lms_bot.core.errors import StoreUnavailable
 from lms_bot.core.markdown import code
-
-FOR_STUDENTS = "You can ask: `history`, `student`, `chart`, about yourself."
+from lms_bot.people.access import Audience
 
 OBVIOUS, SURE, FAIR = 0.93, 0.82, 0.5
 """How sure a reading is to be for it to be answered without saying what it was taken for; to be done without asking
@@ -56,11 +57,12 @@ OF_MANY = frozenset(("done",))
 
 @dataclass(frozen=True)
 class Problem:
-    """Why words are no command said plainly: there is no such one, or it cannot be read. `make_reply` says it.
+    """Why a sentence is no command said plainly: there is no such one, or it cannot be read. `make_reply` says it.
 
     `is_name`: all that is wrong is that nobody is called so.
     """
 
+    sentence: Sentence
     command: Command | None
     make_reply: Callable[[], Reply]
     is_name: bool = False
@@ -68,27 +70,26 @@ class Problem:
 
 def answer_plain(words: tuple[str, ...], question: Question) -> Reply | Problem:
     """The answer to the command that the words begin with, where they are one."""
+    sentence = Sentence(replace(question, words=words))
     command, rest = find_command(words)
     if command is None:
-        return Problem(None, lambda: _make_suggestion(replace(question, words=words)))
+        return Problem(sentence, None, lambda: _make_suggestion(sentence))
     command = choose_for(question.asker, command)
     asked = replace(question, words=rest, command=command.name)
     if not command.takes_words and strip_fillers(rest):
-        return Problem(None, lambda: _run_or_say_usage(command, asked))
-    is_name = False
+        return Problem(sentence, None, lambda: _run_or_say_usage(command, asked))
     try:
         return _run(command, asked)
     except NothingFound as nothing:
         reply = make_reply(str(nothing), command, question.asker)
-        is_name = len(rest) <= LONGEST_TITLE or may_be_name(rest)
+        return Problem(sentence, command, lambda: reply, len(rest) <= LONGEST_TITLE or may_be_name(rest))
     except WrongArguments as error:
-        reply = _say_usage(command, asked, error)
-        if not strip_fillers(rest):
-            return reply
+        usage = _say_usage(command, asked, error)
+        return Problem(sentence, command, lambda: usage) if strip_fillers(rest) else usage
     except UnclearStudent as unclear:  # nobody is called so
         is_name = bool(unclear.students) or may_be_name(rest)
-        reply = _offer(asked, command, unclear) if is_name else _make_suggestion(replace(question, words=words))
-    return Problem(command, lambda: reply, is_name)
+        offered = _offer(asked, command, unclear) if is_name else None
+        return Problem(sentence, command, lambda: offered or _make_suggestion(sentence), is_name)
 
 
 def _run_or_say_usage(command: Command, question: Question) -> Reply:
@@ -103,12 +104,12 @@ def _say_usage(command: Command, question: Question, error: WrongArguments) -> R
     return Reply(f"{error}\n{usage}".strip(), is_private=True)
 
 
-def answer_understood(question: Question, problem: Problem) -> Reply | None:
+def answer_understood(problem: Problem) -> Reply | None:
     """The answer to the surest reading; asked back where that changes something and is not sure enough."""
-    readings, foreign = get_readings(question)
+    question, readings, foreign = problem.sentence.question, problem.sentence.readings, problem.sentence.foreign
     if foreign is not None and problem.command is None:
         return _run(foreign, replace(question, words=()))  # which says whom it is for
-    if not readings or not _is_sure_enough(problem, question, readings[0]):
+    if not readings or not _is_sure_enough(problem, readings[0]):
         return None
     best = readings[0]
     other = next((one for one in readings[1:] if one.says[0] != best.says[0]), None)
@@ -121,18 +122,18 @@ def answer_understood(question: Question, problem: Problem) -> Reply | None:
     return _answer_as_read(question, best)
 
 
-def _is_sure_enough(problem: Problem, question: Question, best: Reading) -> bool:
+def _is_sure_enough(problem: Problem, best: Reading) -> bool:
     """What is wrong with a command that was named says more than a guess at it, unless its name is a word of it."""
-    named = problem.command
+    named, words = problem.command, problem.sentence.question.words
     if named is None:
         return best.sureness >= FAIR
     is_itself = named.name.split()[0] == best.says[0]
-    is_sentence = len(question.words) > LONGEST_LINE and named.name not in FOR_GOOD
+    is_sentence = len(words) > LONGEST_LINE and named.name not in FOR_GOOD
     if problem.is_name or named.changes:
         return is_itself and best.sureness >= (NAMED_ITSELF if is_sentence else SURE)
     if is_itself:
         return best.sureness >= NAMED_ITSELF
-    word = to_token(next((one for one in question.words if find_command([one])[0] is not None), ""))
+    word = to_token(next((one for one in words if find_command([one])[0] is not None), ""))
     is_word_of_it = word in best.way.tokens or word in map(to_token, best.says)
     return is_word_of_it and best.sureness >= NAMED_ANOTHER
 
@@ -159,11 +160,12 @@ def _offer(question: Question, command: Command, unclear: UnclearStudent) -> Rep
     return make_reply(offer_students(question, unclear), command, question.asker)
 
 
-def _make_suggestion(question: Question) -> Reply:
+def _make_suggestion(sentence: Sentence) -> Reply:
+    question = sentence.question
     similar = find_similar(question.words, question.asker) if len(question.words) == 1 else []
     if len(similar) == 1 and not similar[0].changes:
         return _answer_similar(question, similar[0])
-    answer, is_private = suggest(question)
+    answer, is_private = suggest(sentence)
     return make_private(answer) if is_private else Reply(answer if isinstance(answer, str) else answer.text)
 
 
@@ -190,7 +192,7 @@ def _run(command: Command, question: Question) -> Reply:
     with question.context.store.session() if command.needs_store else nullcontext():
         uncounted = question.context.counters.catch_up() if command.needs_store else 0
         try:
-            answer = command.answer(question)
+            answer = _get_answer(command, question)
         except UnclearStudent as unclear:
             if str(unclear):
                 raise
@@ -198,6 +200,27 @@ def _run(command: Command, question: Question) -> Reply:
     if command.needs_store and not command.changes:
         _remember(question, command)
     return make_reply(answer, command, asker, _format_uncounted(uncounted))
+
+
+def _get_answer(command: Command, question: Question) -> Answer:
+    """A mentor, or an admin, who is a student as well may ask about themselves what students may: `history me`."""
+    is_open_to_students = command.audience is Audience.LEARNERS and command.is_about_own_students
+    if is_open_to_students and says_oneself(question.words):
+        return _answer_as_student(command, question) or command.answer(question)
+    try:
+        return command.answer(question)
+    except UnclearStudent:
+        own = _answer_as_student(command, question) if is_open_to_students else None
+        if own is None:
+            raise
+        return own
+
+
+def _answer_as_student(command: Command, question: Question) -> Answer | None:
+    with suppress(UnclearStudent, WrongArguments):
+        student = question.context.access.identify_as_student(question.asker)
+        return command.answer(replace(question, asker=student)) if student is not None else None
+    return None
 
 
 def _remember(question: Question, command: Command) -> None:

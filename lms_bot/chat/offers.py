@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 from lms_bot.chat.commands.rendering import ANSWER_WITH_NUMBER, name_of
 from lms_bot.chat.commands.table import find_command, find_similar
@@ -17,6 +19,7 @@ from lms_bot.lms.people import Student
 from lms_bot.outbox.draft import Button
 from lms_bot.store.conversation import Choice
 
+FOR_STUDENTS = "You can ask: `history`, `student`, `chart`, about yourself."
 HELP_SHOWS = "`help` shows what you can ask."
 WHICH_ONE = "Which one do you mean?"
 YES_OR_NO = "Answer `yes` or `no`."
@@ -30,19 +33,30 @@ MOST_NEAR = 2
 LONGEST_LINE = 200
 
 
-def get_readings(question: Question) -> tuple[list[Reading], Command | None]:
-    """Those of commands that the asker may use; and where what was meant is one for others, that."""
-    mine: list[Reading] = []
-    foreign: tuple[float, Command] | None = None
-    for one in understand(question):
-        command = find_command(one.says)[0]
-        if command is not None and question.asker.may_use(command.audience):
-            mine.append(one)
-        elif command is not None and foreign is None:
-            foreign = one.sureness, command
-    best = mine[0].sureness if mine else 0.0
-    is_foreign = foreign is not None and foreign[0] >= LEAST_FOREIGN and foreign[0] > best + FAR
-    return mine, foreign[1] if foreign is not None and is_foreign else None
+@dataclass(frozen=True)
+class Sentence:
+    """What was asked, and, once, what it may mean."""
+
+    question: Question
+
+    @cached_property
+    def readings(self) -> list[Reading]:
+        """Those of commands that the asker may use, the surest first."""
+        return [one for one, command in self._all if self.question.asker.may_use(command.audience)]
+
+    @property
+    def foreign(self) -> Command | None:
+        """What was meant, where that is a command for others."""
+        best = self.readings[0].sureness if self.readings else 0.0
+        first = next((pair for pair in self._all if not self.question.asker.may_use(pair[1].audience)), None)
+        if first is None or first[0].sureness < LEAST_FOREIGN or first[0].sureness <= best + FAR:
+            return None
+        return first[1]
+
+    @cached_property
+    def _all(self) -> list[tuple[Reading, Command]]:
+        found = ((one, find_command(one.says)[0]) for one in understand(self.question))
+        return [(one, command) for one, command in found if command is not None]
 
 
 def format_line(question: Question, says: tuple[str, ...]) -> str:
@@ -72,19 +86,21 @@ def offer_lines(question: Question, lines: Sequence[tuple[str, ...]], asking: st
     return WithButtons("\n".join([asking, "", *shown, "", f"{ANSWER_WITH_NUMBER} {HELP_SHOWS}"]), buttons, asking)
 
 
-def suggest(question: Question) -> tuple[Answer, bool]:
+def suggest(sentence: Sentence) -> tuple[Answer, bool]:
     """What is nearest, with what was said, to be chosen, and that only the asker may read it.
 
     Else by the commands' names, which repeats nothing of what was said.
     """
-    readings, _ = get_readings(question)
-    likely = [one.says for one in readings if one.sureness >= NEAR and not one.is_guess]
+    question = sentence.question
+    likely = [one.says for one in sentence.readings if one.sureness >= NEAR and not one.is_guess]
     near = list({tuple(sorted(says)): says for says in reversed(likely)}.values())[::-1][:MOST_NEAR]
     if len(near) == 1:
         asking = f"I am not sure what you mean. Did you mean {format_line(question, near[0])}?"
         return _offer_one(question, near[0], asking, f"{asking} {YES_OR_NO} {HELP_SHOWS}"), True
     if near:
         return offer_lines(question, near, "I am not sure what you mean. Perhaps:"), True
+    if question.asker.is_student:
+        return FOR_STUDENTS, False
     meant = " or ".join(code(command.name) for command in find_similar(question.words, question.asker))
     if meant or not question.asker.is_mentor:
         asked = f"Did you mean {meant}? " if meant else ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 
 from lms_bot.chat.answering import Problem, answer_plain, answer_understood
@@ -138,8 +137,8 @@ def _answer_first(readings: Sequence[tuple[str, ...]], question: Question) -> Re
         if isinstance(answer, Reply):
             return answer
         problems.append(answer)
-    for words, problem in zip(readings, problems, strict=True):
-        understood = answer_understood(replace(question, words=words), problem)
+    for problem in problems:
+        understood = answer_understood(problem)
         if understood is not None:
             return understood
     return problems[0].make_reply()

@@ -118,6 +118,16 @@ class Access:
             is_stale=roster.is_stale,
         )
 
+    def identify_as_student(self, asker: Asker) -> Asker | None:
+        """The student that a mentor or an admin is as well, who sees what students see; None where they are none.
+
+        Raises LMSBotError where it cannot be found out now.
+        """
+        if asker.zulip_user is None or asker.is_student:
+            return None
+        student = self._as_student(asker.zulip_user)
+        return student if student.is_student else None
+
     def _as_student(self, user: ZulipUser) -> Asker:
         """A student of the LMS, where students may ask at all; else a stranger, without asking the LMS."""
         student = self.users.get_student_for_zulip_user(user) if self.students_may_ask else None

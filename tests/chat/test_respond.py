@@ -51,7 +51,14 @@ def test_whose_it_is_may_be_said_first(small_world: World, said: str, plainly: s
 @pytest.mark.parametrize("said", ["", "   ", "?", "@**LMS Bot**", "hello!", "help"])
 def test_somebody_who_asks_nothing_gets_help(small_world: World, said: str) -> None:
     reply = small_world.ask(said)
-    assert reply.text.startswith("You can ask me, for") and reply.is_private
+    assert reply.text.startswith("You can ask me in") and reply.is_private
+
+
+def test_what_help_offers_can_be_clicked(small_world: World) -> None:
+    reply = small_world.ask("help")
+    assert [one.says for one in reply.buttons[-4:]] == ["help look", "help notes", "help news", "help all"]
+    assert all(f"`{one.says}`" in reply.text for one in reply.buttons) and len(reply.buttons) <= 10
+    assert small_world.ask(reply.buttons[0].says).text.startswith("☀️")
 
 
 @pytest.mark.parametrize(
@@ -140,7 +147,7 @@ def test_a_mentor_whose_students_are_not_known_is_told_so_plainly(small_world: W
     small_world.people.students_trouble = LMSUnavailable("connection refused at 10.0.0.1")
     for said in ("stats", "summary", "history john_doe", "students"):
         assert small_world.ask(said).text == "The LMS does not answer just now. Please try again in a few minutes."
-    assert small_world.ask("help").text.startswith("You can ask me, for")
+    assert small_world.ask("help").text.startswith("You can ask me in")
     assert "cannot be known now" in small_world.ask("status").text
 
 
@@ -166,7 +173,7 @@ def test_health_and_help_answer_while_the_store_is_away(small_world: World) -> N
 
     assert small_world.ask("errors", ADMIN).text.startswith("My own store does not answer just now.")
     assert "connection refused" in small_world.ask("health", ADMIN).text
-    assert small_world.ask("help").text.startswith("You can ask me, for")
+    assert small_world.ask("help").text.startswith("You can ask me in")
 
 
 def test_a_mistake_of_ours_is_the_bots_to_report(small_world: World) -> None:
@@ -192,7 +199,7 @@ def test_text_from_the_lms_is_disarmed_in_every_answer(small_world: World) -> No
 
 def test_the_same_people_may_be_passed_in(small_world: World) -> None:
     assert respond(small_world.context, "help", 12345, zulip_user=PEOPLE[0]).text.startswith(
-        "You can ask me, for example:"
+        "You can ask me in your own words"
     )
     assert respond(small_world.context, "help", 12345).text == REFUSAL
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lms_bot.chat.answering import FOR_STUDENTS
 from lms_bot.chat.commands.admin import NO_ENTRIES
 from lms_bot.chat.commands.table import COMMANDS
 from lms_bot.chat.inbox import make_reply
 from lms_bot.chat.language.arguments import UNKNOWN_STUDENT, UNKNOWN_TO_ADMIN
 from lms_bot.chat.language.choices import CHOICE_LASTS
+from lms_bot.chat.offers import FOR_STUDENTS
 from lms_bot.chat.respond import REFUSAL
 from lms_bot.core import cache
 from lms_bot.core.clock import utc_now
@@ -186,7 +186,11 @@ def test_a_student_who_is_also_a_mentor_is_a_mentor(world: AccessWorld) -> None:
     try:
         asker = world.app.context.access.identify(person.user_id)
         assert asker.is_mentor and not asker.is_student and not asker.students
-        assert world.ask("student", "history amber_a").text == UNKNOWN_STUDENT
+        with world.students_may_ask(False):
+            assert world.ask("student", "history amber_a").text == UNKNOWN_STUDENT
+        for said in ("history amber_a", "history me"):
+            assert students_in(world.ask("student", said)) == {"amber_a"}
+        assert world.ask("student", "notes amber_a").text == UNKNOWN_STUDENT, "which students are not shown either"
     finally:
         run(world.lms, "DELETE FROM mentors WHERE username = 'alice.also'")
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lms_bot.chat.answering import FOR_STUDENTS
 from lms_bot.chat.commands.table import COMMANDS
 from lms_bot.chat.language.arguments import UNKNOWN_STUDENT, UNKNOWN_TO_ADMIN, UNKNOWN_TO_STUDENT
+from lms_bot.chat.offers import FOR_STUDENTS
 from lms_bot.chat.respond import REFUSAL
 from lms_bot.lms.connection import Snapshot
 from lms_bot.people.access import Audience

@@ -115,6 +115,7 @@ class People:
 
     students_of: dict[int, tuple[Student, ...]] = field(default_factory=lambda: dict(STUDENTS_OF))
     zulip_users: dict[int, ZulipUser] = field(default_factory=lambda: {one.user_id: one for one in PEOPLE})
+    is_student: dict[int, Student] = field(default_factory=lambda: {PUPIL: JOHN})
     is_stale: bool = False
     lms_trouble: LMSBotError | None = None
     students_trouble: LMSBotError | None = None
@@ -152,7 +153,7 @@ class People:
         return {user_id: [mentor] for user_id, mentor in MENTOR_OF.items()}
 
     def get_student_for_zulip_user(self, user: ZulipUser) -> Student | None:
-        return JOHN if user.user_id == PUPIL else None
+        return self.is_student.get(user.user_id)
 
     def get_all_students(self) -> list[Student]:
         self._ask_lms()

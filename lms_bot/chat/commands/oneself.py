@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 
@@ -120,6 +121,9 @@ def _describe(question: Question) -> Iterator[str]:
     why = ", since your Zulip profile names no zone that I know" if question.has_unknown_zone else ""
     yield f"🪪 **{_name(user.full_name)}** · Zulip user {code(user.user_id)} · time zone {question.zone}{why}"
     yield from _describe_mentor(question)
+    with suppress(LMSBotError):
+        if question.context.access.identify_as_student(asker) is not None:
+            yield f"🎓 **Student** as well: {code('student me')}, {code('history me')}, {code('chart me')}."
     if asker.is_admin:
         by_setting = f"the bot's setting {code('LMS_ADMINS')} names you"
         why_admin = "an owner or administrator of this Zulip organization" if user.is_admin else by_setting

@@ -28,18 +28,27 @@ from lms_bot.chat.commands import (
 )
 from lms_bot.chat.language.command_finder import CommandFinder
 from lms_bot.chat.language.periods import PERIODS_ARE
-from lms_bot.chat.language.question import Command, Question, format_usage, pick_students_for_example
+from lms_bot.chat.language.question import (
+    Answer,
+    Command,
+    Question,
+    WithButtons,
+    format_usage,
+    pick_students_for_example,
+)
 from lms_bot.chat.language.words import strip_fillers
 from lms_bot.core.markdown import code
+from lms_bot.outbox.draft import Button
 from lms_bot.people.access import Asker, Audience
 
 HELP, ALL = "help", "all"
+OWN_WORDS = "You can ask me in your own words, or for example:"
 TOPICS = {"look": "Look", "notes": "Write down", "news": "News", "admin": "Admin"}
 MOST_ASKED = ("needs", "student", "failed", "summary", "open", "notify", "health")
 """Six at most for who is no admin."""
 
 
-def answer_help(question: Question) -> str:
+def answer_help(question: Question) -> Answer:
     """What is asked most; with a topic after it all of that, with a command all about that one."""
     asker = question.asker
     said = " ".join(strip_fillers(question.words)).casefold()
@@ -62,15 +71,18 @@ def _list_commands(asker: Asker, sections: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def _show_most_asked(question: Question) -> str:
-    """On one screen, with the asker's own students."""
+def _show_most_asked(question: Question) -> WithButtons:
+    """On one screen, with the asker's own students; each line, and each topic, can be clicked."""
     asker = question.asker
     names = pick_students_for_example(asker)
     asked = [one for name in MOST_ASKED if asker.may_use((one := _by_name[name]).audience)]
-    lines = [f"- {code(one.get_example(*names))}: {one.meaning}" for one in asked]
-    topics = [code(f"{HELP} {topic}") for topic in (*TOPICS, ALL) if topic != "admin" or asker.is_admin]
-    more = f"Or say it in your own words. More: {', '.join(topics)}."
-    return "\n".join(["You can ask me, for example:", "", *lines, "", more])
+    examples = [(one.get_example(*names), one.meaning) for one in asked]
+    topics = [f"{HELP} {topic}" for topic in (*TOPICS, ALL) if topic != "admin" or asker.is_admin]
+    lines = [f"- {code(example)}: {meaning}" for example, meaning in examples]
+    more = f"More: {', '.join(map(code, topics))}."
+    buttons = [Button(example, example, meaning) for example, meaning in examples]
+    buttons += [Button(topic, topic) for topic in topics]
+    return WithButtons("\n".join([OWN_WORDS, "", *lines, "", more]), tuple(buttons), OWN_WORDS)
 
 
 HELP_ROW = Command(

@@ -28,6 +28,7 @@ UNKNOWN_TO_STUDENT = "You can only ask about yourself."
 UNCLEAR_REST = "I could not read what follows the name."
 MOST_NAME_WORDS = 6
 MOST_SIMILAR = 3
+_ONESELF = frozenset(("me", "myself"))
 _JOINERS = frozenset(("and", "to", "vs", "versus", "with", "against", "or"))
 
 
@@ -148,8 +149,14 @@ def _find_before_text(index: StudentIndex, words: Words, read: Callable[[Words],
     return _Found(students, said[1:], read(said[1:]) if said[1:] else None) if students else None
 
 
+def says_oneself(words: Words) -> bool:
+    """Whether `me`, or the like, stands where a student's name would."""
+    return bool(words) and words[0].casefold() in _ONESELF
+
+
 def _find_oneself(question: Question, words: Words, read: Callable[[Words], T | None]) -> _Found[T] | None:
     """A student need not say whom they mean."""
+    words = words[1:] if says_oneself(words) else words
     meaning = read(words) if words else None
     if words and meaning is None:
         return None

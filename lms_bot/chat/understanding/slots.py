@@ -11,6 +11,7 @@ from lms_bot.chat.language.moments import parse_clock, parse_clock_range, parse_
 from lms_bot.chat.language.periods import BackwardPeriod, parse_period
 from lms_bot.chat.language.student_index import StudentIndex, chosen_word
 from lms_bot.chat.understanding.titles import TitleIndex
+from lms_bot.lms.people import Student
 
 LONGEST = {"student": 4, "title": 8, "period": 7, "time": 5, "range": 7, "days": 6, "types": 4}
 """Words, by kind."""
@@ -47,6 +48,7 @@ _TYPE = re.compile(
 _ASKING_HOW = frozenset(
     ["how", "what", "explain", "help", "usage", "syntax", "use", "used", "command", "mean", "means", "instructions"]
 )
+_ONESELF = frozenset(("i", "me", "my", "myself", "mine"))
 _ARTICLES = frozenset(("a", "an", "the", "their", "any"))
 
 
@@ -68,13 +70,14 @@ class Slot:
 
 @dataclass(frozen=True)
 class Known:
-    """What the asker's own world knows, and when and where the asker is. `vocabulary` are tokens of the table."""
+    """What the asker's own world knows, and when and where the asker is. `oneself` is a student who asks."""
 
     students: StudentIndex
     titles: TitleIndex
     now: datetime
     zone: tzinfo
     commands: Collection[str] = ()
+    oneself: Student | None = None
 
 
 def find_slots(words: Sequence[str], known: Known) -> list[Slot]:
@@ -82,6 +85,7 @@ def find_slots(words: Sequence[str], known: Known) -> list[Slot]:
     said = [word.casefold().strip(",.!?;:()\"'") for word in words]
     finders: tuple[Callable[[], Iterator[Slot]], ...] = (
         lambda: _find_students(words, known.students),
+        lambda: _find_oneself(said, known.oneself),
         lambda: _find_titles(words, known.titles),
         lambda: _find_periods(said, known),
         lambda: _find_times(said, known),
@@ -112,6 +116,12 @@ def _find_students(words: Sequence[str], index: StudentIndex) -> Iterator[Slot]:
             yield Slot("student", start, end, (chosen_word(found[0].student_id),))
         elif found:
             yield Slot("student", start, end, said)
+
+
+def _find_oneself(said: Sequence[str], oneself: Student | None) -> Iterator[Slot]:
+    for at, word in enumerate(said):
+        if oneself is not None and word in _ONESELF:
+            yield Slot("student", at, at + 1, (chosen_word(oneself.student_id),))
 
 
 def _find_titles(words: Sequence[str], titles: TitleIndex) -> Iterator[Slot]:

@@ -31,7 +31,9 @@ def get_known(question: Question) -> Known:
     students = StudentIndex(())
     with suppress(LMSBotError):
         students = get_student_index(question, own_only=not question.asker.is_admin)
-    return Known(students, _get_titles(question), question.now, question.zone, get_command_names(load_ways()))
+    oneself = next(iter(question.asker.students.values()), None) if question.asker.is_student else None
+    names = get_command_names(load_ways())
+    return Known(students, _get_titles(question), question.now, question.zone, names, oneself)
 
 
 def may_be_name(words: Sequence[str]) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lms_bot.chat.answering import FOR_STUDENTS
+from lms_bot.chat.offers import FOR_STUDENTS
 from lms_bot.core.activities import ActivityType
 from lms_bot.insight import charts
 from lms_bot.store.conversation import AuditEntry

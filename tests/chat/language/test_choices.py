@@ -208,7 +208,7 @@ def test_what_is_said_over_or_under_an_answer_is_seen_since_it_has_no_buttons_th
 
 
 def test_other_answers_have_no_buttons(small_world: World) -> None:
-    for said in ("help", "history john_doe", "students", "history nobody", "nonsense"):
+    for said in ("history john_doe", "students", "history nobody", "nonsense"):
         assert small_world.ask(said).buttons == ()
 
 

@@ -139,6 +139,31 @@ def test_a_student_is_told_what_students_may_ask(small_world: World) -> None:
     assert text(small_world, "who failed this week", PUPIL).startswith("You can ask: `history`, `student`, `chart`")
 
 
+@pytest.mark.parametrize(
+    ("said", "plainly"),
+    [("how am i doing", "student"), ("what did i do last week", "history last week"), ("my marks", "history exams")],
+)
+def test_a_student_asks_about_themselves_in_their_own_words(small_world: World, said: str, plainly: str) -> None:
+    small_world.let_students_ask()
+    small_world.add_event(JOHN)
+    assert text(small_world, said, PUPIL).endswith(text(small_world, plainly, PUPIL))
+
+
+def test_a_mentor_who_is_a_student_too_may_ask_what_students_may(small_world: World) -> None:
+    oneself = make_student(77, "maria_s", "Maria", "Santos")
+    small_world.people.is_student[MARIA] = oneself
+    small_world.add_event(oneself, activity_title="Teaching")
+    assert "Which student?" in text(small_world, "history me"), "where students may not ask, no record is theirs"
+    small_world.let_students_ask()
+    for said in ("history me", "history maria santos", "show me the history of maria_s please"):
+        assert "Teaching" in text(small_world, said), said
+    assert text(small_world, "student me").startswith("🎓 **Maria Santos (maria_s)**")
+    assert "`history me`" in text(small_world, "whoami")
+    for said in ("notes maria santos", "concerns maria_s", "snooze maria_s until tomorrow"):
+        assert "no student of that name" in text(small_world, said), said
+    assert "maria_s" not in text(small_world, "students")
+
+
 def test_a_number_after_a_list_is_of_the_list_also_with_another_command(small_world: World) -> None:
     small_world.add_event(JOHN)
     assert "1. José García" in text(small_world, "history jo")
