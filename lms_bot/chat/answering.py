@@ -13,6 +13,7 @@ from lms_bot.chat.language.question import (
     Command,
     NothingFound,
     Question,
+    UnclearRest,
     WrongArguments,
     format_usage,
     pick_students_for_example,
@@ -31,7 +32,6 @@ from lms_bot.chat.offers import (
 from lms_bot.chat.reply import Reply, make_private, make_reply
 from lms_bot.chat.understanding.followup import remember
 from lms_bot.chat.understanding.reading import Reading
-from lms_bot.chat.understanding.tokens import to_token
 from lms_bot.chat.understanding.understand import may_be_name
 from lms_bot.core.errors import StoreUnavailable
 from lms_bot.core.markdown import code
@@ -41,7 +41,7 @@ OBVIOUS, SURE, FAIR = 0.93, 0.82, 0.5
 """How sure a reading is to be for it to be answered without saying what it was taken for; to be done without asking
 back; and to be answered."""
 
-NAMED_ITSELF, NAMED_ANOTHER = 0.65, 0.58
+NAMED_SHORT, NAMED_ITSELF, NAMED_ANOTHER = 0.7, 0.65, 0.58
 """And to be answered where a command was named, that one or another, but could not be read."""
 
 CLOSE = 0.03
@@ -50,6 +50,7 @@ LONGEST_TITLE = 2
 """Words; more of them, all common ones, are rather a sentence."""
 
 HELP, ALL = "help", "all"
+IMPOSSIBLE = "I cannot do that: I tell what students did, and keep what you note about them."
 FOR_GOOD = frozenset(("discard", "unnote", "retry"))
 OF_MANY = frozenset(("done",))
 """What is always asked back where it was not typed as a command: it cannot be taken back, or not one by one."""
@@ -59,13 +60,13 @@ OF_MANY = frozenset(("done",))
 class Problem:
     """Why a sentence is no command said plainly: there is no such one, or it cannot be read. `make_reply` says it.
 
-    `is_name`: all that is wrong is that nobody is called so.
+    `is_meant`: it is this command that was meant; nobody is called so, or what follows the name cannot be read.
     """
 
     sentence: Sentence
     command: Command | None
     make_reply: Callable[[], Reply]
-    is_name: bool = False
+    is_meant: bool = False
 
 
 def answer_plain(words: tuple[str, ...], question: Question) -> Reply | Problem:
@@ -76,7 +77,8 @@ def answer_plain(words: tuple[str, ...], question: Question) -> Reply | Problem:
         return Problem(sentence, None, lambda: _make_suggestion(sentence))
     command = choose_for(question.asker, command)
     asked = replace(question, words=rest, command=command.name)
-    if not command.takes_words and strip_fillers(rest):
+    is_filler = bool(words) and not strip_fillers(words)  # `you there?`: help, where it means nothing else
+    if is_filler or (not command.takes_words and strip_fillers(rest)):
         return Problem(sentence, None, lambda: _run_or_say_usage(command, asked))
     try:
         return _run(command, asked)
@@ -84,8 +86,8 @@ def answer_plain(words: tuple[str, ...], question: Question) -> Reply | Problem:
         reply = make_reply(str(nothing), command, question.asker)
         return Problem(sentence, command, lambda: reply, len(rest) <= LONGEST_TITLE or may_be_name(rest))
     except WrongArguments as error:
-        usage = _say_usage(command, asked, error)
-        return Problem(sentence, command, lambda: usage) if strip_fillers(rest) else usage
+        usage, is_meant = _say_usage(command, asked, error), isinstance(error, UnclearRest)
+        return Problem(sentence, command, lambda: usage, is_meant) if strip_fillers(rest) else usage
     except UnclearStudent as unclear:  # nobody is called so
         is_name = bool(unclear.students) or may_be_name(rest)
         offered = _offer(asked, command, unclear) if is_name else None
@@ -107,6 +109,8 @@ def _say_usage(command: Command, question: Question, error: WrongArguments) -> R
 def answer_understood(problem: Problem) -> Reply | None:
     """The answer to the surest reading; asked back where that changes something and is not sure enough."""
     question, readings, foreign = problem.sentence.question, problem.sentence.readings, problem.sentence.foreign
+    if problem.sentence.is_impossible and problem.command is None:
+        return Reply(f"{IMPOSSIBLE} {HELP_SHOWS}")
     if foreign is not None and problem.command is None:
         return _run(foreign, replace(question, words=()))  # which says whom it is for
     if not readings or not _is_sure_enough(problem, readings[0]):
@@ -117,25 +121,26 @@ def answer_understood(problem: Problem) -> Reply | None:
         return make_private(offer_lines(question, [best.says, other.says]))
     command, rest = find_command(best.says)
     assert command is not None
-    if not best.is_guess and _has_to_be_confirmed(command, rest, best.sureness):
+    is_another = problem.command is not None and problem.command.name != command.name
+    if not best.is_guess and _has_to_be_confirmed(command, rest, 0.0 if is_another else best.sureness):
         return make_private(ask_back(question, command, best.says))
     return _answer_as_read(question, best)
 
 
 def _is_sure_enough(problem: Problem, best: Reading) -> bool:
-    """What is wrong with a command that was named says more than a guess at it, unless its name is a word of it."""
+    """What is wrong with a command that was named says more than a guess at what else was meant."""
     named, words = problem.command, problem.sentence.question.words
     if named is None:
         return best.sureness >= FAIR
     is_itself = named.name.split()[0] == best.says[0]
-    is_sentence = len(words) > LONGEST_LINE and named.name not in FOR_GOOD
-    if problem.is_name or named.changes:
-        return is_itself and best.sureness >= (NAMED_ITSELF if is_sentence else SURE)
-    if is_itself:
-        return best.sureness >= NAMED_ITSELF
-    word = to_token(next((one for one in words if find_command([one])[0] is not None), ""))
-    is_word_of_it = word in best.way.tokens or word in map(to_token, best.says)
-    return is_word_of_it and best.sureness >= NAMED_ANOTHER
+    if problem.is_meant and best.is_guess:  # no more is known than that nothing is called so
+        return False
+    if len(words) <= LONGEST_LINE:
+        least = OBVIOUS if not is_itself else SURE if named.changes else NAMED_SHORT
+        return best.sureness >= least
+    if problem.is_meant:
+        return is_itself and best.sureness >= NAMED_ITSELF
+    return best.sureness >= (NAMED_ITSELF if is_itself or named.changes else NAMED_ANOTHER)
 
 
 def _answer_as_read(question: Question, best: Reading) -> Reply | None:

@@ -26,6 +26,7 @@ YES_OR_NO = "Answer `yes` or `no`."
 NEAR = 0.3
 """How sure a reading is to be for it to be offered."""
 
+LEAST_IMPOSSIBLE = 0.7
 LEAST_FOREIGN, FAR = 0.6, 0.1
 """How sure a reading is to be, and how much surer than the asker's own, for it to be what was meant."""
 
@@ -53,9 +54,19 @@ class Sentence:
             return None
         return first[1]
 
+    @property
+    def is_impossible(self) -> bool:
+        """Whether it is most like what no command does."""
+        best = self._understood[0] if self._understood else None
+        return best is not None and best.way.is_impossible and best.sureness >= LEAST_IMPOSSIBLE
+
+    @cached_property
+    def _understood(self) -> list[Reading]:
+        return understand(self.question)
+
     @cached_property
     def _all(self) -> list[tuple[Reading, Command]]:
-        found = ((one, find_command(one.says)[0]) for one in understand(self.question))
+        found = ((one, find_command(one.says)[0]) for one in self._understood if not one.way.is_impossible)
         return [(one, command) for one, command in found if command is not None]
 
 

@@ -22,7 +22,7 @@ from lms_bot.chat.language.arguments import Listing, get_everybody, read_listing
 from lms_bot.chat.language.moments import parse_moment
 from lms_bot.chat.language.question import Command, Question, WrongArguments
 from lms_bot.chat.language.student_index import word_for
-from lms_bot.chat.language.words import get_said
+from lms_bot.chat.language.words import get_said, strip_trailing_fillers
 from lms_bot.core.markdown import code, disarm, time_tag
 from lms_bot.insight.concerns.reads import count_history, get_history
 from lms_bot.insight.concerns.tellings import get_first_told, get_snoozes
@@ -208,7 +208,8 @@ def _read_time(question: Question, words: tuple[str, ...]) -> _PutOff | None:
         said = " ".join(words[:end]).casefold().removeprefix("for ")
         moment = parse_moment(said, question.now, question.zone)
         if moment is not None and moment > question.now:
-            return _PutOff(moment, get_said(words[end:]))
+            reason = strip_trailing_fillers(words[end:])
+            return _PutOff(moment, get_said(reason[1:] if reason[:1] in (("please",), ("pls",)) else reason))
     return None
 
 

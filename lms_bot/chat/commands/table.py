@@ -31,6 +31,7 @@ from lms_bot.chat.language.periods import PERIODS_ARE
 from lms_bot.chat.language.question import (
     Answer,
     Command,
+    NothingFound,
     Question,
     WithButtons,
     format_usage,
@@ -59,7 +60,12 @@ def answer_help(question: Question) -> Answer:
     if command is not None and command.name != HELP and asker.may_use(command.audience):
         lines = [f"{code(command.name)}: {command.meaning}.", format_usage(command)]
         return "\n".join([*lines, PERIODS_ARE] if "[period]" in command.usage else lines)
-    return _list_commands(asker, tuple(SECTIONS)) if asker.is_student else _show_most_asked(question)
+    if asker.is_student:
+        return _list_commands(asker, tuple(SECTIONS))
+    page = _show_most_asked(question)
+    if said:
+        raise NothingFound(page.text)  # of what they ask about; perhaps it is a sentence
+    return page
 
 
 def _list_commands(asker: Asker, sections: Sequence[str]) -> str:

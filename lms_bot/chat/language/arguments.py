@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from lms_bot.chat.language.periods import Period
-from lms_bot.chat.language.question import Question, WrongArguments
+from lms_bot.chat.language.question import Question, UnclearRest, WrongArguments
 from lms_bot.chat.language.student_index import StudentIndex, chosen_word
 from lms_bot.chat.language.words import get_said, strip_fillers, strip_leading_fillers, strip_trailing_fillers
 from lms_bot.core.errors import LMSBotError
@@ -75,7 +75,7 @@ def read_student(
     The name is as much as finds somebody and leaves what can be read. `words` are all of the question's, where not
     said otherwise; `before` is what was said between the command and them.
     Where `is_text`, what follows may be anything, so that only a whole name is more than one word.
-    Raises WrongArguments where nobody is named or, saying `unclear`, where what follows cannot be read;
+    Raises WrongArguments where nobody is named; UnclearRest, saying `unclear`, where what follows cannot be read;
     UnclearStudent; LMSBotError where the asker's students cannot be known now.
     """
     asker, words = question.asker, question.words if words is None else words
@@ -134,7 +134,7 @@ def _find(index: StudentIndex, words: Words, read: Callable[[Words], T | None], 
             return _Found(students, rest, meaning)
         is_unclear = is_unclear or bool(students)
     if is_unclear:
-        raise WrongArguments(unclear)
+        raise UnclearRest(unclear)
     return None
 
 

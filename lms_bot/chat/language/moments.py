@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date, datetime, time, timedelta, tzinfo
 
-from lms_bot.chat.language.dates import DAY_NAMES
+from lms_bot.chat.language.dates import DAY_NAMES, NUMBER, NUMBER_WORDS, read_count
 from lms_bot.core.clock import to_utc
 from lms_bot.settings.checks import WEEKDAYS
 
@@ -18,9 +18,17 @@ _CLOCK_WORD = r"[0-9]{1,2}(?:[:.h]?[0-5][0-9])?h?(?: ?[ap]\.?m\.?)?|noon|midday|
 _CLOCK = re.compile(r"(?P<hour>[0-9]{1,2})(?:[:.h]?(?P<minute>[0-5][0-9]))?h?(?: ?(?P<half>[ap])\.?m\.?)?", re.ASCII)
 _CLOCK_RANGE = re.compile(rf"(?:(?:from|between) )?({_CLOCK_WORD})(?:{_TO}| )({_CLOCK_WORD})", re.ASCII)
 
+_PAST = {"half past": 30, "quarter past": 15, "quarter to": -15, "ten past": 10, "ten to": -10}
+_SPOKEN_CLOCK = re.compile(
+    rf"(?:at )?(?:a )?(?:(?P<past>{'|'.join(_PAST)}) )?(?P<hour>{'|'.join(NUMBER_WORDS)}|[0-9]{{1,2}})"
+    r"(?P<oclock> o['\u2019]?clock)?"
+    r"(?: (?:in the |at )(?P<part>morning|afternoon|evening|night))?"
+)
+
+EARLIEST_AT_NIGHT = 6
 _UNITS = {"mi": "minutes", "h": "hours", "d": "days", "w": "weeks", "mo": "months"}
 _LENGTH = re.compile(
-    r"(?:the )?(?:next )?(?:(?P<number>[0-9]{1,4}|an?|one) ?)?"
+    rf"(?:the )?(?:next )?(?:(?P<number>{NUMBER}) ?)?"
     r"(?P<unit>min(?:ute)?s?|hours?|days?|weeks?|months?|(?<=[0-9 ])[hdw])",
     re.ASCII,
 )
@@ -48,8 +56,7 @@ def parse_moment(text: str, now: datetime, zone: tzinfo) -> datetime | None:
 
 
 def _after(length: re.Match[str], now: datetime, zone: tzinfo) -> datetime:
-    said = length["number"] or "1"
-    number = int(said) if said.isdecimal() else 1
+    number = read_count(length["number"])
     unit = next(name for start, name in _UNITS.items() if length["unit"].startswith(start))
     if unit in ("minutes", "hours"):
         return to_utc(now) + timedelta(**{unit: number})
@@ -95,8 +102,8 @@ def _at(day: date, clock: time, zone: tzinfo) -> datetime:
 
 
 def parse_clock(text: str) -> time | None:
-    """ "21:00", "9pm", "7.30", "21h", "noon"."""
-    words = text.casefold().strip()
+    """ "21:00", "9pm", "7.30", "21h", "noon", "half past seven in the evening"."""
+    words = _in_figures(text.casefold().strip())
     if words in _NAMED_CLOCKS:
         return _NAMED_CLOCKS[words]
     match = _CLOCK.fullmatch(words)
@@ -110,6 +117,23 @@ def parse_clock(text: str) -> time | None:
     if (hour, minute) == (24, 0):
         return time(0)
     return time(hour, minute) if hour < 24 else None
+
+
+def _in_figures(words: str) -> str:
+    """`half past seven in the evening` as `7:30pm`; what is not spelled out, as it is."""
+    match = _SPOKEN_CLOCK.fullmatch(words)
+    if match is None or not (match["past"] or match["oclock"] or match["part"]):
+        return words
+    hour = read_count(match["hour"])
+    minute = _PAST.get(match["past"] or "", 0)
+    if minute < 0:
+        hour, minute = (hour - 1) % 12 or 12, 60 + minute
+    part = match["part"]
+    if part == "night" and hour == 12:
+        hour = 0
+    elif hour < 12 and (part in ("afternoon", "evening") or (part == "night" and hour >= EARLIEST_AT_NIGHT)):
+        hour += 12
+    return f"{hour}:{minute:02}"
 
 
 def parse_clock_range(text: str) -> tuple[time, time] | None:

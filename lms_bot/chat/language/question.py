@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, Protocol, TypeAlias
 
 from lms_bot.chat.language.periods import BackwardPeriod, Period, parse_period
-from lms_bot.chat.language.student_index import PLAIN_USERNAME, StudentIndexes
+from lms_bot.chat.language.student_index import CHOSEN, PLAIN_USERNAME, StudentIndexes
 from lms_bot.chat.language.words import get_said, strip_fillers
 from lms_bot.core.cache import ExpiringCache
 from lms_bot.core.clock import UTC, find_zone
@@ -33,6 +33,10 @@ class WrongArguments(Exception):
 
 class NothingFound(WrongArguments):
     """Nothing is called as was said; the message, a whole answer, says so."""
+
+
+class UnclearRest(WrongArguments):
+    """It is clear which student is meant, and not what follows the name."""
 
 
 @dataclass(frozen=True)
@@ -155,6 +159,8 @@ class Question:
 
     def read_period(self, words: tuple[str, ...]) -> Period | None:
         """The period that the words name, or None. WrongArguments where it would end before it begins."""
+        if any(word.startswith(CHOSEN) for word in words):  # `october` and a student are no day of October
+            return None
         try:
             return parse_period(get_said(strip_fillers(words)), self.now, self.zone)
         except BackwardPeriod:

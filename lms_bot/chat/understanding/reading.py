@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from lms_bot.chat.language.student_index import CHOSEN
+from lms_bot.chat.understanding.clauses import PRONOUNS, find_clauses, find_reason
+from lms_bot.chat.understanding.guesses import TYPO, correct, correct_time, correct_titles, guess_names
 from lms_bot.chat.understanding.slots import Known, Slot, find_slots
 from lms_bot.chat.understanding.tokens import MOST_WORDS, split_sentence, to_token
 from lms_bot.chat.understanding.ways import PERIOD, REST, Way, Ways, slots_of
 from lms_bot.core.normalize import normalize
-from lms_bot.core.typos import find_nearest
 
-MOST_ALTERNATIVES = 48
-LONGEST_NAME = 3
+MOST_ALTERNATIVES, MOST_IN_CLAUSE = 48, 12
 NAMED = ("student", "exam", "content")
-GUESS, NEAR_GUESS, TYPO, WITH_PERIOD, REST_OF_IT, STRANGE = 0.8, 0.94, 0.97, 0.985, 0.97, 0.92
-ANYTHING = 0.93
-"""What a reading is worth that takes words nobody knows for a name, corrects one, or goes beyond the table."""
+GUESS, NEAR_GUESS, WITH_PERIOD, REST_OF_IT = 0.8, 0.94, 0.985, 0.97
+ANYTHING, UNNAMED, CLAUSE = 0.93, 0.95, 0.81
+"""What a reading is worth that takes words nobody knows for a name, corrects one, goes beyond the table, takes a name
+for a word, or is of a part of what was said: so little that nothing is done without being asked back."""
+
+TO_BE_ASKED, PLAIN_REST = 0.81, 0.93
+PLAIN = 0.82
+"""Where all of it is read so surely, no part is looked at."""
 
 FEWEST_AROUND_GUESS = 3
 """Words, with the guess: an unknown one alone names nobody."""
@@ -26,8 +32,9 @@ LEAST_REST, LEAST_GUESS = 0.75, 0.68
 """Less sure readings of these kinds are none."""
 
 TAKES_PERIOD = frozenset(("failed", "passed", "inactive", "summary", "history", "export", "open"))
-TYPO_CUTOFF = 80
-SHORTEST_TYPO = 4
+CARD = ("student", "{student}")
+BEFORE_REST = tuple(frozenset(map(to_token, words)) for words in (("notes", "file", "record"), ("that", "saying")))
+"""Words that may stand between a name and what is written down of it: one of these, then one of those."""
 
 
 @dataclass(frozen=True)
@@ -55,29 +62,62 @@ def read(said: Sequence[str], ways: Ways, known: Known) -> list[Reading]:
     words = split_sentence(said) if len(said) <= MOST_WORDS else []
     if not words or len(words) > MOST_WORDS:
         return []
-    best: dict[tuple[str, ...], Reading] = {}
-    for alternative in _get_alternatives(words, ways, known):
-        for one in _read_one(alternative, words, said, ways):
-            if one.says not in best or best[one.says].sureness < one.sureness:
-                best[one.says] = one
+    words = [(correct_time(text, ways), place) for text, place in words]
+    found = list(_read_words(words, said, ways, known, MOST_ALTERNATIVES))
+    if max((one.sureness for one in found), default=0.0) < PLAIN:
+        found += _read_clauses(words, said, ways, known)
     if len(words) == 1:  # no other word bears out what a single one may mean
-        best = {key: one for key, one in best.items() if _is_as_said(one, words[0][0])}
+        found = [one for one in found if _is_as_said(one, words[0][0])]
+    best: dict[tuple[str, ...], Reading] = {}
+    for one in found:
+        if one.says not in best or best[one.says].sureness < one.sureness:
+            best[one.says] = one
     return sorted(best.values(), key=lambda one: (-one.sureness, len(one.says)))
+
+
+def _read_words(
+    words: Sequence[tuple[str, int]], said: Sequence[str], ways: Ways, known: Known, most: int
+) -> Iterator[Reading]:
+    for alternative in _get_alternatives(words, ways, known, most):
+        yield from _read_one(alternative, words, said, ways)
+
+
+def _read_clauses(
+    words: Sequence[tuple[str, int]], said: Sequence[str], ways: Ways, known: Known
+) -> Iterator[Reading]:
+    """What a part may mean, less surely; `her` in it is the one student whom the sentence names."""
+    plain = [text for text, _ in words]
+    clauses = find_clauses(plain)
+    named = [one for one in find_slots(plain, known) if one.kind == "student"] if clauses else []
+    whom = {one.says for one in named if len(one.says) == 1 and one.says[0].startswith(CHOSEN)}
+    names = {at for one in named for at in range(one.start, one.end)}
+    for clause in clauses:
+        part = list(words[clause.start : clause.end])
+        if len(whom) == 1 and names.isdisjoint(range(clause.start, clause.end)):
+            (student,) = next(iter(whom))
+            part = [(student if text.casefold() in PRONOUNS else text, place) for text, place in part]
+        end = words[clause.end][1] if clause.end < len(words) else len(said)
+        for one in _read_words(part, said[:end], ways, known, MOST_IN_CLAUSE):
+            says = one.says
+            if says[0] == "snooze" and REST not in one.way.words:
+                says += find_reason(plain, clause, names)
+            yield replace(one, says=says, sureness=one.sureness * CLAUSE)
 
 
 def _is_as_said(one: Reading, word: str) -> bool:
     return one.way.words[0].startswith("{") or one.way.words == (word.casefold().strip(",.!?;:"),)
 
 
-def _get_alternatives(words: Sequence[tuple[str, int]], ways: Ways, known: Known) -> list[list[Item]]:
+def _get_alternatives(words: Sequence[tuple[str, int]], ways: Ways, known: Known, most: int) -> list[list[Item]]:
     """Which words may be names, and which not: the likeliest first, so many at most."""
     plain = [text for text, _ in words]
     found_slots = find_slots(plain, known)
-    slots = _longest_of_each([*found_slots, *_guess_names(plain, ways, found_slots, known)])
-    tokens = [_correct(text, ways) for text in plain]
+    found_slots += correct_titles(plain, ways, found_slots, known)
+    slots = _longest_of_each([*found_slots, *guess_names(plain, ways, found_slots, known)])
+    tokens = [correct(text, ways) for text in plain]
     found: list[list[Item]] = []
     waiting: deque[tuple[int, list[Item]]] = deque([(0, [])])
-    while waiting and len(found) < MOST_ALTERNATIVES:
+    while waiting and len(found) < most:
         at, items = waiting.popleft()
         if at == len(words):
             found.append(items)
@@ -85,8 +125,10 @@ def _get_alternatives(words: Sequence[tuple[str, int]], ways: Ways, known: Known
         token, worth, is_known = tokens[at]
         here = slots.get(at, ())
         further = [(one.end, [*items, one]) for one in here]
-        if is_known or not token or not any(not one.is_guess for one in here):
-            further.append((at + 1, [*items, *([_Word(token, at, worth)] if token else [])]))
+        if is_known or not token or all(one.is_guess or one.is_near for one in here):
+            is_name = any(one.kind == "student" and not one.is_guess for one in here)
+            word = _Word(token, at, worth * UNNAMED if is_name else worth)
+            further.append((at + 1, [*items, *([word] if token else [])]))
         waiting.extendleft(reversed(further))
     return found
 
@@ -103,42 +145,6 @@ def _longest_of_each(slots: Sequence[Slot]) -> dict[int, list[Slot]]:
 def _is_part(one: Slot, other: Slot) -> bool:
     is_within = other.start <= one.start and one.end <= other.end and one.kind == other.kind
     return is_within and (one.start, one.end) != (other.start, other.end)
-
-
-def _guess_names(words: Sequence[str], ways: Ways, slots: Sequence[Slot], known: Known) -> Iterator[Slot]:
-    """Runs of words that neither the table nor the asker's world knows: of somebody else, or with a typo."""
-    covered = {at for one in slots for at in range(one.start, one.end)}
-    is_named = any(one.kind == "student" for one in slots)
-    strange = [at not in covered and is_strange(word, ways) for at, word in enumerate(words)]
-    start = 0
-    while start < len(words):
-        end = start
-        while end < len(words) and strange[end] and end - start < LONGEST_NAME:
-            end += 1
-        if end > start:
-            says = tuple(word.strip(",.!?;:") for word in words[start:end])
-            is_near = bool(known.students.find_similar(" ".join(says), 1))
-            if not is_named:  # else it is somebody else's name, or none
-                yield Slot("student", start, end, says, is_guess=True, is_near=is_near)
-            yield from (Slot(kind, start, end, says, is_guess=True) for kind in NAMED[1:])
-        start = max(end, start + 1)
-
-
-def is_strange(word: str, ways: Ways) -> bool:
-    token = to_token(word)
-    return bool(token) and token not in ways.vocabulary and not token.isdecimal()
-
-
-def _correct(word: str, ways: Ways) -> tuple[str, float, bool]:
-    """The token, what it is worth, and whether the table knows it: a mistyped word is the one it resembles."""
-    token = to_token(word)
-    if not token or token in ways.vocabulary:
-        return token, 1.0, True
-    if len(token) >= SHORTEST_TYPO and not token.isdecimal():
-        near = find_nearest(normalize(word), ways.spellings, 1, TYPO_CUTOFF)
-        if near:
-            return to_token(near[0]), TYPO, False
-    return token, 1.0 if token.isdecimal() else STRANGE, False
 
 
 def _read_one(
@@ -187,8 +193,10 @@ def _match(
         way = ways.ways[place]
         if names_only and way.tokens != tuple(tokens):
             continue  # a number alone, say, is no question
-        if not is_far or sureness * worth >= LEAST_GUESS:
-            yield Reading(_fill(way.says, slots, rest), sureness * worth, way, is_guess)
+        sure = sureness * worth
+        if not is_far or sure >= LEAST_GUESS:
+            sure = min(sure, TO_BE_ASKED) if way.is_hint else sure
+            yield Reading(_fill(way.says, slots, rest), sure, way, is_guess)
 
 
 def _match_beyond(
@@ -196,8 +204,13 @@ def _match_beyond(
 ) -> Iterator[Reading]:
     """A period may be said with what is asked of a period, also where the table has it without."""
     for one in _match([token for token in tokens if token != PERIOD], slots, worth * WITH_PERIOD, ways):
-        if one.says[0] in TAKES_PERIOD and PERIOD not in one.way.says:
+        if PERIOD in one.way.says:
+            continue
+        if one.says[0] in TAKES_PERIOD:
             yield Reading((*one.says, *period.says), one.sureness, one.way, one.is_guess)
+        elif one.way.says == CARD:  # how somebody is doing in a time is what they did in it
+            says = ("history", *one.says[1:], *period.says)
+            yield Reading(says, one.sureness, one.way, one.is_guess)
 
 
 def _match_rest(
@@ -211,14 +224,27 @@ def _match_rest(
     """After a student, or a time, may come words that are kept as they are."""
     for at, item in enumerate(items[:-1]):
         if isinstance(item, Slot) and item.kind in ("student", "time") and not item.is_guess:
-            following = words[item.end][1] if item.end < len(words) else len(said)
             slots = [one for one in items[: at + 1] if isinstance(one, Slot)]
+            end = _skip_to_rest(items, at + 1)
+            following = words[end][1] if end < len(words) else len(said)
             rest = tuple(said[following:])
             head = [*tokens[: at + 1], REST]
+            telling = ways.get_telling(head)
             for one in _match(head, slots, worth * REST_OF_IT, ways, rest):
-                telling = ways.get_telling(head)
                 if one.sureness >= LEAST_REST and telling and telling <= set(one.way.tokens):
-                    yield one
+                    is_plain = one.sureness >= PLAIN_REST or one.says[0] in {normalize(text) for text, _ in words}
+                    yield one if is_plain else replace(one, sureness=min(one.sureness, TO_BE_ASKED))
+
+
+def _skip_to_rest(items: Sequence[Item], at: int) -> int:
+    """The place in the words where what is kept begins: after `notes that` where this follows the name."""
+    before = items[at - 1]
+    place = before.end if isinstance(before, Slot) else before.place + 1
+    for skipped in BEFORE_REST:
+        item = items[at] if at < len(items) - 1 else None
+        if isinstance(item, _Word) and item.token in skipped:
+            at, place = at + 1, item.place + 1
+    return place
 
 
 def _fill(says: Sequence[str], slots: Sequence[Slot], rest: tuple[str, ...]) -> tuple[str, ...]:

@@ -7,10 +7,12 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
+from lms_bot.chat.language.dates import NUMBER, NUMBER_WORDS
 from lms_bot.chat.language.moments import parse_clock, parse_clock_range, parse_days, parse_moment
 from lms_bot.chat.language.periods import BackwardPeriod, parse_period
 from lms_bot.chat.language.student_index import StudentIndex, chosen_word
 from lms_bot.chat.understanding.titles import TitleIndex
+from lms_bot.chat.understanding.tokens import get_spellings
 from lms_bot.lms.people import Student
 
 LONGEST = {"student": 4, "title": 8, "period": 7, "time": 5, "range": 7, "days": 6, "types": 4}
@@ -21,12 +23,12 @@ _MONTH = "|".join(f"{month}|{month[:3]}" for month in _MONTHS.split()) + "|sept"
 _DAY = "(?:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?s?"
 _PERIOD_BEGINS = re.compile(
     rf"today|yesterday|this|last|past|previous|since|from|between|in|on|over|during|of|for|within|the|day|week|weekend"
-    rf"|weeks|month|year|one|two|three|four|five|six|seven|[0-9].*|{_MONTH}|{_DAY}"
+    rf"|weeks|month|year|[0-9].*|{NUMBER}|{_MONTH}|{_DAY}"
 )
 _IN_PERIODS = frozenset(("in", "on", "during", "over", "within", "the"))
 _FROM_ON = re.compile(rf"(?:{_DAY}|[0-9].*|.* (?:to|until|till|and|-) .*)(?: .*)?")
-_TIME_BEGINS = re.compile(rf"until|til|till|by|for|an?|one|two|the|next|on|tomorrow|today|noon|[0-9].*|{_DAY}")
-_RANGE_BEGINS = re.compile("from|between|[0-9].*|noon|midnight|midday")
+_TIME_BEGINS = re.compile(rf"until|til|till|by|for|[0-9].*|{NUMBER}|the|next|on|tomorrow|today|noon|{_DAY}")
+_RANGE_BEGINS = re.compile(rf"from|between|[0-9].*|noon|midnight|midday|half|quarter|{'|'.join(NUMBER_WORDS)}")
 _DAYS_BEGIN = re.compile(rf"weekdays?|weekends?|{_DAY}(?:[-,/].*)?|[a-z]{{3}}-[a-z]{{3}}")
 _CLOCK = re.compile(r"[0-9]{1,2}(?:[:.h][0-5][0-9])(?: ?[ap]\.?m\.?)?|[0-9]{1,2} ?[ap]\.?m\.?|noon|midnight|midday")
 _NUMBER = re.compile("#?[0-9]{1,9}(?:,#?[0-9]{1,9})*,?", re.ASCII)
@@ -49,6 +51,7 @@ _ASKING_HOW = frozenset(
     ["how", "what", "explain", "help", "usage", "syntax", "use", "used", "command", "mean", "means", "instructions"]
 )
 _ONESELF = frozenset(("i", "me", "my", "myself", "mine"))
+SPELLINGS = get_spellings()
 _ARTICLES = frozenset(("a", "an", "the", "their", "any"))
 
 
@@ -86,7 +89,7 @@ def find_slots(words: Sequence[str], known: Known) -> list[Slot]:
     finders: tuple[Callable[[], Iterator[Slot]], ...] = (
         lambda: _find_students(words, known.students),
         lambda: _find_oneself(said, known.oneself),
-        lambda: _find_titles(words, known.titles),
+        lambda: find_titles(words, known.titles),
         lambda: _find_periods(said, known),
         lambda: _find_times(said, known),
         lambda: _find_clocks(said),
@@ -111,7 +114,9 @@ def _find_students(words: Sequence[str], index: StudentIndex) -> Iterator[Slot]:
     for start, end in _spans(len(words), LONGEST["student"]):
         said = tuple(words[start:end])
         text = " ".join(said).strip(",.!?;:")
-        found = index.find_named(text) or (index.find_named(text[:-1]) if text.endswith("s") else [])  # johns card
+        found = index.find_named(text)
+        if not found and text.endswith("s") and text.casefold() not in SPELLINGS:  # `johns card`; `does` is of no Doe
+            found = index.find_named(text[:-1])
         if len(found) == 1:
             yield Slot("student", start, end, (chosen_word(found[0].student_id),))
         elif found:
@@ -124,7 +129,7 @@ def _find_oneself(said: Sequence[str], oneself: Student | None) -> Iterator[Slot
             yield Slot("student", at, at + 1, (chosen_word(oneself.student_id),))
 
 
-def _find_titles(words: Sequence[str], titles: TitleIndex) -> Iterator[Slot]:
+def find_titles(words: Sequence[str], titles: TitleIndex) -> Iterator[Slot]:
     known = [titles.has_word(word) for word in words]
     for start, end in _spans(len(words), LONGEST["title"]):
         if all(known[start:end]):
@@ -161,12 +166,12 @@ def _find_clocks(said: Sequence[str]) -> Iterator[Slot]:
         times = parse_clock_range(text)
         if times is not None and (":" in text or "m" in text or end - start > 1):
             yield Slot("range", start, end, (f"{times[0]:%H:%M}-{times[1]:%H:%M}",))
-        if end - start <= 2 and _is_clock(text, said[start - 1] if start else ""):
+        if _is_clock(text, said[start - 1] if start else ""):
             yield Slot("clock", start, end, (f"{parse_clock(text):%H:%M}",))
 
 
 def _is_clock(text: str, before: str) -> bool:
-    is_plain = text.isdecimal() and before in ("at", "after", "before", "past")
+    is_plain = not text.isdecimal() or before in ("at", "after", "before", "past")
     return parse_clock(text) is not None and (is_plain or _CLOCK.fullmatch(text) is not None)
 
 

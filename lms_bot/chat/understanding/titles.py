@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from lms_bot.core.normalize import normalize
+from lms_bot.core.typos import find_nearest
 
+SHORTEST, CUTOFF = 4, 82
 COMMON = frozenset(("a", "an", "and", "at", "for", "in", "is", "it", "my", "of", "on", "or", "the", "to", "with"))
 
 
@@ -24,6 +26,16 @@ class TitleIndex:
     def has_word(self, word: str) -> bool:
         said = normalize(word)
         return bool(said) and all(part in self._words for part in said.split())
+
+    def correct(self, word: str) -> str | None:
+        """The word of a title that this one begins, or is nearly: `intro`, `maths`, `phisics`."""
+        said = normalize(word).removesuffix("s")
+        if len(said) < SHORTEST or not self._words:
+            return None
+        longer = [one for one in self._words if one.startswith(said)]
+        if len(longer) == 1:
+            return longer[0]
+        return next(iter(find_nearest(normalize(word), self._words, 1, CUTOFF)), None)
 
     def find_kinds(self, words: Sequence[str]) -> list[str]:
         """Of what the words are a title, or follow each other in one."""

@@ -10,7 +10,8 @@ from lms_bot.chat.language.arguments import get_student_index
 from lms_bot.chat.language.question import Question
 from lms_bot.chat.language.student_index import CHOSEN, StudentIndex, word_for
 from lms_bot.chat.language.words import get_said, strip_leading_fillers
-from lms_bot.chat.understanding.reading import Reading, is_strange, read
+from lms_bot.chat.understanding.guesses import is_strange
+from lms_bot.chat.understanding.reading import Reading, read
 from lms_bot.chat.understanding.slots import Known
 from lms_bot.chat.understanding.titles import TitleIndex
 from lms_bot.chat.understanding.ways import Ways, load_ways

@@ -15,8 +15,13 @@ REST = "{rest}"
 """Whatever follows: the text of a note, say."""
 
 PERIOD = "{period}"
+IMPOSSIBLE = ("?",)
+HINT = "~ "
 PAIR_WEIGHT = 0.3
 SHORTEST_SPELLING = 3
+UNNAMED = 0.85
+"""What a sentence is worth that lacks the command's own name, where the way has it."""
+
 TELLING = 1.5
 """A word that weighs so much says what is meant."""
 
@@ -26,20 +31,30 @@ TURNING = {
     frozenset(map(stem, _NOT)): 0.75,
     frozenset(map(stem, ("all", "every"))): 0.85,
     frozenset(("mentor",)): 0.9,
-    frozenset(("my", "mine", "our")): 0.95,
+    frozenset(("my", "mine", "our")): 0.9,
     frozenset(map(stem, ("again", "undo", "back"))): 0.9,
     frozenset(("only", "just")): 0.9,
+    frozenset(("content",)): 0.85,
 }
 """Words that turn what is said, and what a sentence is worth that has one where the other has none."""
 
 
 @dataclass(frozen=True)
 class Way:
-    """`says` is how one would type what the sentence means; both have the same slots, such as `{student}`."""
+    """`says` is how one would type what the sentence means; both have the same slots, such as `{student}`.
+
+    A hint tells what is so (`{student} is ill`), not what to do about it: that is asked back.
+    """
 
     says: tuple[str, ...]
     words: tuple[str, ...]
     tokens: tuple[str, ...]
+    is_hint: bool = False
+
+    @property
+    def is_impossible(self) -> bool:
+        """Whether this is what no command does: mark an exam, write to a student."""
+        return self.says == IMPOSSIBLE
 
     @property
     def slots(self) -> tuple[str, ...]:
@@ -64,6 +79,7 @@ class Ways:
         self._sets = [frozenset(one.tokens) for one in ways]
         self._sizes = [sum(one.values()) for one in self._features]
         self._telling = [self.get_telling(one.tokens) for one in ways]
+        self._names = [name if (name := to_token(one.says[0])) in one.tokens else "" for one in ways]
         self._by_feature: dict[str, list[int]] = defaultdict(list)
         self._by_slots: dict[tuple[str, ...], set[int]] = defaultdict(set)
         for place, (one, features) in enumerate(zip(ways, self._features, strict=True)):
@@ -91,11 +107,18 @@ class Ways:
         for feature, weight in features.items():
             for place in allowed.intersection(self._by_feature.get(feature, ())):
                 shared[place] += weight
-        turned = frozenset(tokens)
-        return {
-            place: 2 * weight / (size + self._sizes[place]) * _agree(turned, self._sets[place])
-            for place, weight in shared.items()
-        }
+        said = frozenset(tokens)
+        alike = {place: 2 * weight / (size + self._sizes[place]) for place, weight in shared.items()}
+        return {place: much * self._agree(said, place) for place, much in alike.items()}
+
+    def _agree(self, said: frozenset[str], place: int) -> float:
+        """What turns a sentence into its opposite, or makes it one about everybody, is in both or in neither."""
+        name = self._names[place]
+        worth = UNNAMED if name and name not in said else 1.0
+        for turning, much in TURNING.items():
+            if turning.isdisjoint(said) != turning.isdisjoint(self._sets[place]):
+                worth *= much
+        return worth
 
     def _may_be_meant(self, place: int, tokens: Sequence[str]) -> bool:
         """They share a word that few commands are said with, unless the way is made of names and the like alone."""
@@ -112,15 +135,6 @@ class Ways:
         return 1.0 if token.startswith("{") else self._weights.get(token, self._strangest)
 
 
-def _agree(tokens: frozenset[str], others: frozenset[str]) -> float:
-    """What turns a sentence into its opposite, or makes it one about everybody, is to be in both or in neither."""
-    worth = 1.0
-    for turning, much in TURNING.items():
-        if turning.isdisjoint(tokens) != turning.isdisjoint(others):
-            worth *= much
-    return worth
-
-
 def _weigh(ways: Sequence[Way]) -> Mapping[str, float]:
     """By how few commands a word is said with."""
     said: dict[str, set[str]] = defaultdict(set)
@@ -132,16 +146,16 @@ def _weigh(ways: Sequence[Way]) -> Mapping[str, float]:
 
 
 def parse_ways(text: str) -> list[Way]:
-    """`# command {slot}` above the ways to say it. Where a period may be left out, both are meant."""
+    """`# command {slot}` above the ways to say it; `~` before a hint. A period may be left out: both are meant."""
     ways: list[Way] = []
     says: tuple[str, ...] = ()
     for line in text.splitlines():
         if line.startswith("# "):
             says = tuple(line.removeprefix("# ").split())
         elif line.strip():
-            ways.append(_make(says, tuple(line.split())))
+            ways.append(_make(says, tuple(line.removeprefix(HINT).split()), is_hint=line.startswith(HINT)))
     without = [
-        _make(_leave_out(one.says), _leave_out(one.words))
+        _make(_leave_out(one.says), _leave_out(one.words), is_hint=one.is_hint)
         for one in ways
         if PERIOD in one.words and len(one.words) > 1
     ]
@@ -153,8 +167,9 @@ def _leave_out(words: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(word for word in words if word != PERIOD)
 
 
-def _make(says: tuple[str, ...], words: tuple[str, ...]) -> Way:
-    return Way(says, words, tuple(filter(None, (word if word.startswith("{") else to_token(word) for word in words))))
+def _make(says: tuple[str, ...], words: tuple[str, ...], *, is_hint: bool) -> Way:
+    tokens = (word if word.startswith("{") else to_token(word) for word in words)
+    return Way(says, words, tuple(filter(None, tokens)), is_hint)
 
 
 @cache

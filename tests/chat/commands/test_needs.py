@@ -297,7 +297,7 @@ def test_the_last_word_counts_whoever_says_it_and_any_of_them_ends_it(world: Wor
         ("snooze john until 2026-03-01", "I know who you mean, but not until when."),
         ("snooze john soon", "I know who you mean, but not until when."),
         ("snooze john 0 days", "I know who you mean, but not until when."),
-        ("snooze john ill 5 days", "I know who you mean, but not until when."),
+        ("snooze john whenever", "I know who you mean, but not until when."),
         ("snooze", "Which student?"),
     ],
 )

@@ -185,3 +185,61 @@ def test_only_failed_exams_can_be_chosen_and_taken_back(small_world: World) -> N
     assert "Told nothing" in text(small_world, "settings") or "Not told" in text(small_world, "settings")
     text(small_world, "notify calm")
     assert "Not told" not in text(small_world, "settings")
+
+
+@pytest.mark.parametrize(
+    ("said", "plainly"),
+    [
+        ("i have a talk with the parents in ten minutes, how is john doing", "student john_doe"),
+        ("good morning, i would like to know what john did last week", "history john_doe last week"),
+        ("john has a birthday, what did he do last week", "history john_doe last week"),
+        ("jon doe", "student john_doe"),
+        ("who faild yesterdays exams", "failed yesterday"),
+        ("hows john this wk", "history john_doe this week"),
+        ("who took algbra", "exam algebra"),
+        ("johns fails in march", "failed march john_doe"),
+    ],
+)
+def test_what_is_long_or_mistyped_is_understood(small_world: World, said: str, plainly: str) -> None:
+    fill(small_world)
+    assert text(small_world, said).endswith(text(small_world, plainly))
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ("jane is ill until friday", "snooze jane_smith until friday"),
+        ("jane is ill, leave her off the worry list for two weeks", "snooze jane_smith two weeks ill"),
+        ("too many messages", "notify calm"),
+        ("john passed, so mute him until tomorrow", "mute john_doe until tomorrow"),
+    ],
+)
+def test_nothing_is_done_that_was_only_hinted_at(small_world: World, said: str, line: str) -> None:
+    fill(small_world)
+    before = text(small_world, "settings"), text(small_world, "notes jane_smith")
+    answer = text(small_world, said)
+    assert answer.startswith(("🤔", "I am not sure", "Which do you mean")) and f"`{line}`" in answer, answer
+    assert (text(small_world, "settings"), text(small_world, "notes jane_smith")) == before
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "mark the exams for me",
+        "please write to jane that she should call me",
+        "what is the weather like",
+        "give john another attempt",
+    ],
+)
+def test_what_it_cannot_do_it_says(small_world: World, said: str) -> None:
+    fill(small_world)
+    assert text(small_world, said).startswith("I cannot do that")
+
+
+def test_a_common_word_is_nobodys_name(small_world: World) -> None:
+    assert "John" not in text(small_world, "where does she stand")
+
+
+def test_a_word_is_not_put_right_into_its_opposite(small_world: World) -> None:
+    answer = text(small_world, "unsilense john doe")
+    assert "You are told nothing" not in answer

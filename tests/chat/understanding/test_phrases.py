@@ -40,7 +40,7 @@ SAID = {
 }
 """What stands for each slot of a way."""
 
-UNDERSTOOD, ANSWERED_WRONGLY = 0.86, 0.05
+UNDERSTOOD, ANSWERED_WRONGLY = 0.92, 0.03
 WAYS = load_ways()
 
 
@@ -53,8 +53,8 @@ def test_phrases_that_the_table_does_not_hold_are_understood(tmp_path: Path) -> 
     phrases = read_phrases()
     in_table = {" ".join(one.words) for one in WAYS.ways}
     fresh = [one for one in phrases if one.said.casefold().strip("?!.") not in in_table]
-    assert len(fresh) > 900
-    score = add_up(list(judge(Asking(tmp_path), fresh[::4])))  # `tests.chat.understanding.world` takes all
+    assert len(fresh) > 1600
+    score = add_up(list(judge(Asking(tmp_path), fresh[::7])))  # `tests.chat.understanding.world` takes all
     assert score["understood"] >= UNDERSTOOD, score
     assert score["taken for something else"] <= ANSWERED_WRONGLY, score
 
@@ -78,7 +78,7 @@ def test_each_command_can_be_said_in_a_dozen_ways() -> None:
 
 def test_a_way_names_only_slots_that_its_command_takes() -> None:
     for way in WAYS.ways:
-        assert find_command(way.says)[0] is not None, way.says
+        assert way.is_impossible or find_command(way.says)[0] is not None, way.says
         assert set(re.findall(r"{\w+}", " ".join(way.says))) <= {*way.words, "{period}"}, way
 
 

@@ -33,7 +33,16 @@ MENTORS = (
     Mentor(key=2, mentor_id=9002, username="bob", email=None, name="Bob Miles"),
 )
 TAKEN_FOR = re.compile(r"\A↳ `[^`]*`\n\n")
-NOT_ANSWERED = ("I do not know", "I am not sure", "Which do you mean", "🤔", "You have no", "No student of that name")
+NOT_ANSWERED = (
+    "I do not know",
+    "I cannot do that",
+    "You are welcome",
+    "I am not sure",
+    "Which do you mean",
+    "🤔",
+    "You have no",
+    "No student of that name",
+)
 
 
 class Phrase(NamedTuple):
