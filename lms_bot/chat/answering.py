@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 
+from lms_bot.chat.commands.rendering import HELP_SHOWS
 from lms_bot.chat.commands.table import choose_for, find_command, find_similar
 from lms_bot.chat.language.arguments import UnclearStudent, says_oneself
 from lms_bot.chat.language.question import (
@@ -21,7 +22,6 @@ from lms_bot.chat.language.question import (
 from lms_bot.chat.language.words import strip_fillers
 from lms_bot.chat.offers import (
     FOR_STUDENTS,
-    HELP_SHOWS,
     Sentence,
     ask_back,
     format_line,
@@ -37,9 +37,9 @@ from lms_bot.core.errors import StoreUnavailable
 from lms_bot.core.markdown import code
 from lms_bot.people.access import Audience
 
-OBVIOUS, SURE, FAIR = 0.93, 0.82, 0.5
+OBVIOUS, PLAIN, SURE, FAIR = 0.93, 0.9, 0.82, 0.5
 """How sure a reading is to be for it to be answered without saying what it was taken for; to be done without asking
-back; and to be answered."""
+back; to be answered though another is as sure; and to be answered."""
 
 NAMED_SHORT, NAMED_ITSELF, NAMED_ANOTHER = 0.7, 0.65, 0.58
 """And to be answered where a command was named, that one or another, but could not be read."""
@@ -133,10 +133,11 @@ def _is_sure_enough(problem: Problem, best: Reading) -> bool:
     if named is None:
         return best.sureness >= FAIR
     is_itself = named.name.split()[0] == best.says[0]
-    if problem.is_meant and best.is_guess:  # no more is known than that nothing is called so
+    is_the_same = [*best.says] == [word.casefold() for word in words]
+    if is_the_same or (problem.is_meant and best.is_guess):  # no more is known than that this cannot be read
         return False
     if len(words) <= LONGEST_LINE:
-        least = OBVIOUS if not is_itself else SURE if named.changes else NAMED_SHORT
+        least = OBVIOUS if not is_itself else PLAIN if named.changes else NAMED_SHORT
         return best.sureness >= least
     if problem.is_meant:
         return is_itself and best.sureness >= NAMED_ITSELF
@@ -184,7 +185,7 @@ def _answer_similar(question: Question, command: Command) -> Reply:
 def _has_to_be_confirmed(command: Command, rest: tuple[str, ...], sureness: float) -> bool:
     if not command.changes or (command.name == "digest" and not rest):
         return False
-    return sureness < SURE or command.name in FOR_GOOD or (command.name in OF_MANY and ALL in rest)
+    return sureness < PLAIN or command.name in FOR_GOOD or (command.name in OF_MANY and ALL in rest)
 
 
 def _run(command: Command, question: Question) -> Reply:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from lms_bot.chat.commands.rendering import ANSWER_WITH_NUMBER, name_of
+from lms_bot.chat.commands.rendering import ANSWER_WITH_NUMBER, HELP_SHOWS, name_of
 from lms_bot.chat.commands.table import find_command, find_similar
 from lms_bot.chat.language.arguments import UnclearStudent
 from lms_bot.chat.language.choices import MOST_OFFERED, offer
@@ -20,7 +20,6 @@ from lms_bot.outbox.draft import Button
 from lms_bot.store.conversation import Choice
 
 FOR_STUDENTS = "You can ask: `history`, `student`, `chart`, about yourself."
-HELP_SHOWS = "`help` shows what you can ask."
 WHICH_ONE = "Which one do you mean?"
 YES_OR_NO = "Answer `yes` or `no`."
 NEAR = 0.3

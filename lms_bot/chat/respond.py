@@ -8,6 +8,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from lms_bot.chat.answering import Problem, answer_plain, answer_understood
+from lms_bot.chat.commands.rendering import HELP_SHOWS
 from lms_bot.chat.commands.table import find_command
 from lms_bot.chat.language.choices import (
     choose,
@@ -21,12 +22,12 @@ from lms_bot.chat.language.question import (
     Context,
     Question,
 )
-from lms_bot.chat.language.words import is_thanks, split_lines, split_words
+from lms_bot.chat.language.words import split_lines, split_words
 from lms_bot.chat.offers import (
-    HELP_SHOWS,
     format_out_of_range,
 )
 from lms_bot.chat.reply import Reply
+from lms_bot.chat.small_talk import answer_small_talk
 from lms_bot.chat.understanding.followup import MOST_WORDS, follow_up, recall
 from lms_bot.chat.understanding.understand import get_known
 from lms_bot.core.clock import utc_now
@@ -39,7 +40,6 @@ REFUSAL = "Sorry, I cannot help you. If you think that I should, please ask an a
 
 TRY_AGAIN = "Please try again in a few minutes."
 
-WELCOME = "You are welcome."
 NO_FILES = f"I cannot read files. {HELP_SHOWS}"
 _FILES_ALONE = re.compile(r"(?:\s*!?\[[^\]\n]*\]\(/user_uploads/[^)\s]*\))+\s*")
 MOST_LINES = 5
@@ -98,8 +98,8 @@ def _answer(question: Question, text: str) -> Reply:
             forget_choice(choice)
         if is_no(question.words):
             return Reply(NOTHING_DONE)
-    if is_thanks(question.words):
-        return Reply(WELCOME)
+    if (small := answer_small_talk(question, text)) is not None:
+        return small
     if _FILES_ALONE.fullmatch(text):
         return Reply(NO_FILES)
     taken = take_from_list(question.words, choice) if choice else None

@@ -48,7 +48,7 @@ def test_whose_it_is_may_be_said_first(small_world: World, said: str, plainly: s
     assert small_world.ask(said).text.endswith(small_world.ask(plainly).text)
 
 
-@pytest.mark.parametrize("said", ["", "   ", "?", "@**LMS Bot**", "hello!", "help"])
+@pytest.mark.parametrize("said", ["", "   ", "?", "@**LMS Bot**", "help"])
 def test_somebody_who_asks_nothing_gets_help(small_world: World, said: str) -> None:
     reply = small_world.ask(said)
     assert reply.text.startswith("You can ask me in") and reply.is_private
@@ -88,6 +88,65 @@ def test_a_file_alone_is_told_what_can_be_asked(small_world: World) -> None:
 def test_who_says_thanks_is_welcome(small_world: World) -> None:
     for said in ("thanks!", "Thank you 🙏", "thx", "thanks a lot!", "thank you so much for that"):
         assert small_world.ask(said).text == "You are welcome."
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        ("hi", "Hello! `help` shows what you can ask."),
+        ("Good morning dear bot!", "Hello! `help` shows what you can ask."),
+        ("ok", "👍"),
+        ("👍", "👍"),
+        (":thumbs_up:", "👍"),
+        ("Got it.", "👍"),
+        ("bye :wave:", "👋"),
+    ],
+)
+def test_politeness_alone_gets_a_short_word(small_world: World, said: str, answer: str) -> None:
+    assert small_world.ask(said).text == answer
+
+
+def test_who_asks_whether_somebody_is_there_is_told_in_one_line(small_world: World) -> None:
+    for said in ("who are you?", "are you working", "are you there?", "still alive"):
+        answer = small_world.ask(said).text
+        assert "\n" not in answer and answer.startswith(("I am the bot", "⚠️ I have not been able")), said
+    assert small_world.ask("hi, how is john doe doing").text.startswith("🎓")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "`history john_doe today`",
+        "``history john_doe today``",
+        "**history john_doe today**",
+        '"history john_doe today".',
+        "\u201chistory john_doe today\u201d",
+        "history john_doe today.",
+        "history `john_doe` today!",
+        "history john_doe today :slight_smile:",
+        "history john_doe :point_right: today 🙂",
+        "history john_doe 'today'?",
+    ],
+)
+def test_what_is_pasted_back_is_understood(small_world: World, said: str) -> None:
+    small_world.add_event(JOHN)
+    assert small_world.ask(said).text == small_world.ask("history john_doe today").text
+
+
+def test_what_is_pasted_back_keeps_pages_titles_and_numbers(small_world: World) -> None:
+    for _ in range(25):
+        small_world.add_event(JOHN)
+    second = small_world.ask("history john_doe page 2").text
+    for said in ("`history john_doe page 2`", "history john_doe page 2.", "history john_doe page 2 :smile:"):
+        assert small_world.ask(said).text == second and "Page 2 of 2" in second
+    assert small_world.ask("`exam Mathematics Final Exam`").text.startswith("📝 **Mathematics Final Exam**")
+    assert small_world.ask("exam math final").text.endswith(small_world.ask("exam Mathematics Final Exam").text)
+    assert small_world.ask("done #1 :check:").text == "✅ Seen to: `#1`."
+
+
+def test_a_note_that_is_pasted_back_keeps_no_stray_sign(small_world: World) -> None:
+    assert "to read: called home\n" in small_world.ask("`note john_doe called home`").text
+    assert "to read: called home :\u200bsmile:\n" in small_world.ask("note john_doe called home :smile:").text
 
 
 def test_long_messages_are_answered_quickly(small_world: World) -> None:

@@ -26,7 +26,7 @@ from lms_bot.chat.commands.rendering import (
 from lms_bot.chat.language.arguments import get_everybody, read_listing, read_page
 from lms_bot.chat.language.periods import UNCLEAR_PERIOD, get_period_before
 from lms_bot.chat.language.question import Command, NothingFound, Question, WrongArguments
-from lms_bot.chat.language.words import get_said, strip_fillers
+from lms_bot.chat.language.words import get_bare, strip_fillers
 from lms_bot.core.markdown import code, disarm, time_tag
 from lms_bot.core.normalize import normalize
 from lms_bot.insight.digest import get_needs
@@ -146,7 +146,7 @@ def answer_students_all(question: Question) -> str:
 
 def answer_students_of(question: Question) -> str:
     """Those of one mentor, who is named as the LMS calls them."""
-    page, said = _split_page(get_said(strip_fillers(question.words)))
+    page, said = _split_page(get_bare(strip_fillers(question.words)))
     if not said:
         raise WrongArguments("Of which mentor?")
     found = find_mentors(said, question.context.users.get_mentors())

@@ -28,6 +28,7 @@ PAGE_ROWS = 20
 NO_STUDENTS = "The LMS gives you no students."
 NO_ACTIVITY = "No activity."
 ANSWER_WITH_NUMBER = "Answer with the number."
+HELP_SHOWS = "`help` shows what you can ask."
 
 _VERBS = {
     ActivityType.EXAM_STARTED.value: "started",

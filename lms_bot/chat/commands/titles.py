@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, tzinfo
 from functools import partial
 from statistics import fmean
-from typing import TypeVar
 
 from lms_bot.chat.commands.rendering import (
     ANSWER_WITH_NUMBER,
@@ -29,9 +29,9 @@ from lms_bot.chat.commands.rendering import (
 )
 from lms_bot.chat.language.arguments import get_student_index
 from lms_bot.chat.language.choices import offer
-from lms_bot.chat.language.question import Command, NothingFound, Question, WrongArguments
+from lms_bot.chat.language.question import Answer, Command, NothingFound, Question, WrongArguments
 from lms_bot.chat.language.student_index import CHOSEN, word_for
-from lms_bot.chat.language.words import get_said, strip_fillers
+from lms_bot.chat.language.words import get_bare, get_said, strip_fillers
 from lms_bot.core.markdown import code, disarm
 from lms_bot.core.results import percent
 from lms_bot.insight.reports.titles import (
@@ -46,8 +46,6 @@ from lms_bot.insight.reports.titles import (
 )
 from lms_bot.people.access import Audience
 from lms_bot.store.coursework import LONGEST_KEY, to_title_key
-
-T = TypeVar("T")
 
 Scope = Collection[int] | None
 """Whose doings count; None: everybody's."""
@@ -64,8 +62,8 @@ EMOJI_OF = {EXAM: "📝", CONTENT: "📚"}
 
 
 def answer_title(
-    question: Question, show: Callable[[Question, FoundTitle, Scope, int], T], *, is_exam: bool
-) -> T | str:
+    question: Question, show: Callable[[Question, FoundTitle, Scope, int], Answer], *, is_exam: bool
+) -> Answer:
     """What `show` says of the one that is called so, and of a page; where several or none are, which there are, to
     be chosen by a number."""
     scope, kind = question.students_in_sight, kind_of(is_exam)
@@ -88,11 +86,21 @@ def answer_title(
         if meant:
             _offer_titles(question, meant, is_exam, page)
             return format_choice(said, meant, MOST_OFFERED)
-    closest = find_similar_titles(readings[-1][0], scope, limit=MOST_OFFERED)
+    said, page = readings[-1]
+    closest = find_similar_titles(said, scope, limit=MOST_OFFERED)
+    if len(closest) == 1 and closest[0].is_exam == is_exam:
+        return _say_taken_for(f"{question.command} {closest[0].typed}", show(question, closest[0], scope, page))
     if not closest:
         raise NothingFound(format_nothing_found(kind, closest, of_everybody=scope is None))
     _offer_titles(question, closest, is_exam)
     return format_nothing_found(kind, closest, of_everybody=scope is None)
+
+
+def _say_taken_for(line: str, answer: Answer) -> Answer:
+    taken_for = f"↳ {code(line)}\n\n"
+    if isinstance(answer, str):
+        return f"{taken_for}{answer}"
+    return replace(answer, text=f"{taken_for}{answer.text}")
 
 
 def find_meant(said: str, scope: Scope, *, is_exam: bool) -> Sequence[FoundTitle]:
@@ -116,7 +124,7 @@ def _offer_titles(question: Question, found: Sequence[FoundTitle], is_exam: bool
 def _read_text(question: Question) -> Iterator[tuple[str, int]]:
     """What is looked for and which page, as it may be meant: a title may be as `page 2` is, or end in a `?`."""
     bare = strip_fillers(question.words)
-    for said in dict.fromkeys((get_said(question.words), get_said(bare))):
+    for said in dict.fromkeys((get_said(question.words), get_said(bare), get_bare(bare))):
         match = _PAGE.fullmatch(said)
         for text, page in [(said, 1), *([(match["said"], int(match["number"]))] if match else [])]:
             for title in filter(None, dict.fromkeys((text, text.strip(_AROUND)))):

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from lms_bot.chat.language.periods import Period
 from lms_bot.chat.language.question import Question, UnclearRest, WrongArguments
 from lms_bot.chat.language.student_index import StudentIndex, chosen_word
-from lms_bot.chat.language.words import get_said, strip_fillers, strip_leading_fillers, strip_trailing_fillers
+from lms_bot.chat.language.words import get_bare, strip_fillers, strip_leading_fillers, strip_trailing_fillers
 from lms_bot.core.errors import LMSBotError
 from lms_bot.insight.reports.students import get_former_students, get_stored_students
 from lms_bot.lms.people import Student
@@ -223,7 +223,7 @@ _KINDS = re.compile(
 
 def read_listing(question: Question, words: Words) -> Listing | None:
     """`[period] [exams|content] [page N]` in any order; None where it cannot be read."""
-    said = get_said(strip_fillers(words)).casefold()
+    said = get_bare(strip_fillers(words)).casefold()
     pages = [int(match["number"]) for match in _PAGE.finditer(said)]
     kinds = {bool(match["exam"]) for match in _KINDS.finditer(said)}
     without_page = " ".join(_PAGE.sub("", said).split())

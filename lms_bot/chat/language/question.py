@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeAlias
 
 from lms_bot.chat.language.periods import BackwardPeriod, Period, parse_period
 from lms_bot.chat.language.student_index import CHOSEN, PLAIN_USERNAME, StudentIndexes
-from lms_bot.chat.language.words import get_said, strip_fillers
+from lms_bot.chat.language.words import get_bare, strip_fillers
 from lms_bot.core.cache import ExpiringCache
 from lms_bot.core.clock import UTC, find_zone
 from lms_bot.core.markdown import code
@@ -162,7 +162,7 @@ class Question:
         if any(word.startswith(CHOSEN) for word in words):  # `october` and a student are no day of October
             return None
         try:
-            return parse_period(get_said(strip_fillers(words)), self.now, self.zone)
+            return parse_period(get_bare(strip_fillers(words)), self.now, self.zone)
         except BackwardPeriod:
             raise WrongArguments("That period would end before it begins.") from None
 

@@ -17,6 +17,11 @@ _OWNER = re.compile("(.+)['\u2019\u02bc]s|(.+s)['\u2019\u02bc]", re.IGNORECASE) 
 _NUMBERS = re.compile(r"#?[0-9]{1,9}(?:,#?[0-9]{1,9})*", re.ASCII)
 REFS_SHOWN = 50
 _OWNING_NOTHING = frozenset(("who", "what", "that", "it", "he", "she", "there", "how", "where", "let", "here"))
+EMOJI_NAME = re.compile(r"(?<![^\s:]):[a-z0-9_+-]*[a-z][a-z0-9_+-]*:(?![^\s:])", re.IGNORECASE | re.ASCII)
+"""As Zulip writes an emoji: `:check:`."""
+
+_WRAPPED = re.compile(r"(?P<mark>`+|\*{1,3}|\"|'|\u201c|\u2018)(?P<inner>[^`*\"]+)(?:(?P=mark)|\u201d|\u2019)[.!?]*")
+_AT_THE_ENDS = " `*\"'\u201c\u201d\u2018\u2019.!?"
 _KEPT_AT_THE_ENDS = frozenset("#_+-")
 _UNSEEN_MARKS = frozenset("\ufe0e\ufe0f\u20e3")  # they make an emoji of what is before them
 
@@ -56,14 +61,25 @@ def split_lines(text: str) -> list[tuple[Word, ...]]:
 
 
 def _split(text: str) -> tuple[Word, ...]:
-    said = _MENTION.sub(r"\1", _LEADING_MENTIONS.sub("", one_line(text)))
+    said = _unwrap(_MENTION.sub(r"\1", _LEADING_MENTIONS.sub("", one_line(text))))
     words: list[str] = []
     for part in said.split():
-        if any(map(str.isalnum, part)):
+        if any(map(str.isalnum, part)) and not EMOJI_NAME.fullmatch(part):
             words.append(part)
         elif words:
             words[-1] += f" {part}"
     return tuple(map(Word, words))
+
+
+def _unwrap(said: str) -> str:
+    """Without the marks around all of it that come along with what is pasted back."""
+    match = _WRAPPED.fullmatch(said.strip())
+    return match["inner"] if match else said
+
+
+def get_bare(words: Iterable[str]) -> str:
+    """As `get_said`, without emoji and without marks at the ends: for what is read rather than kept."""
+    return EMOJI_NAME.sub(" ", get_said(words)).strip(_AT_THE_ENDS)
 
 
 def get_said(words: Iterable[str]) -> str:

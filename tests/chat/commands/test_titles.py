@@ -116,14 +116,17 @@ def test_of_many_exams_the_first_are_listed_and_the_rest_counted(small_world: Wo
 def test_a_title_nobody_has_is_answered_with_the_closest(small_world: World) -> None:
     add_exam(small_world, JOHN, "Algebra", 80)
     add_exam(small_world, ZOE, "Algebraic", 80)
+    assert small_world.ask("exam algbra").text == f"↳ `exam Algebra`\n\n{small_world.ask('exam algebra').text}"
+    add_exam(small_world, JOHN, "Algebra 2", 80)
     assert lines_of(small_world, "exam algbra") == [
         "None of your students has taken an exam of that title. Do you mean one of these?",
         "",
         "1. 📝 Algebra · 1 student",
+        "2. 📝 Algebra 2 · 1 student",
         "",
         "Answer with the number.",
     ]
-    assert small_world.ask("yes").text.startswith("📝 **Algebra** ·")
+    assert small_world.ask("1").text.startswith("📝 **Algebra** ·")
     assert "`find` looks for a part of one." in small_world.ask("exam xyzzy").text
     assert small_world.ask("exam algebraic").text.startswith("None of your students has taken an exam")
 
