@@ -16,6 +16,9 @@ from itertools import accumulate, takewhile
 MAX_MESSAGE_LENGTH = 10_000
 """What Zulip keeps of a message, in code points; it drops the rest without an error."""
 
+NO_BREAK = "\u00a0"
+"""A space at which no line ends: an emoji stays with its number, a day with its month."""
+
 _NOT_BEFORE_ELLIPSIS = " \u200c\u200d"
 _BREAK = "\u200b"  # zero-width space: nothing to the eye, an ordinary character to Zulip
 
@@ -101,6 +104,11 @@ def plain(text: object, *, max_length: int | None = None) -> str:
     if max_length is None or len(line) <= max_length:
         return line
     return line[: max_length - 1].rstrip(_NOT_BEFORE_ELLIPSIS) + "…"
+
+
+def glue(*words: object) -> str:
+    """The words on one line, however narrow the column."""
+    return NO_BREAK.join(map(str, words))
 
 
 def event_ref(event_id: object) -> str:

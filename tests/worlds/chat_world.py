@@ -15,6 +15,7 @@ from lms_bot.chat import Reply, respond
 from lms_bot.chat.language.question import Context
 from lms_bot.core.activities import ActivityType
 from lms_bot.core.clock import UTC, find_zone
+from lms_bot.core.markdown import NO_BREAK
 from lms_bot.insight.school_calendar import SchoolCalendar
 from lms_bot.lms.people import Mentor, Student
 from lms_bot.notify.brief import BriefFormatter
@@ -266,7 +267,9 @@ class World:
         return 2
 
     def ask(self, text: str, who: int = MARIA, now: datetime = NOW) -> Reply:
-        return respond(self.context, text, who, now=now)
+        """What is answered, with ordinary spaces for those at which no line ends."""
+        reply = respond(self.context, text, who, now=now)
+        return replace(reply, text=reply.text.replace(NO_BREAK, " "))
 
     def add_event(
         self,

@@ -20,9 +20,10 @@ from lms_bot.chat.language.arguments import Listing, get_everybody, read_listing
 from lms_bot.chat.language.question import Command, Question
 from lms_bot.chat.language.student_index import word_for
 from lms_bot.core.errors import LMSBotError
-from lms_bot.core.markdown import code, disarm, fit_lines, table_head, table_row, time_tag
+from lms_bot.core.markdown import code, disarm, fit_lines, time_tag
 from lms_bot.lms.people import Mentor, Student
 from lms_bot.people.access import Audience
+from lms_bot.people.users import UnmappedMentor
 from lms_bot.store.conversation import AuditEntry
 
 NO_ENTRIES = "🔎 No admin has looked at a student who is not theirs."
@@ -30,9 +31,9 @@ NO_ENTRIES = "🔎 No admin has looked at a student who is not theirs."
 
 def answer_health(question: Question) -> str:
     checks = question.context.get_checks()
-    rows = [table_row(["✅" if one.is_ok else "❌", disarm(one.name), disarm(one.text)]) for one in checks]
+    lines = [f"{'✅' if one.is_ok else '❌'} **{disarm(one.name)}**: {disarm(one.text)}" for one in checks]
     title = "✅ **All is well**" if all(one.is_ok for one in checks) else "❌ **Something is wrong**"
-    return fit_lines([title, "", *table_head(["", "What", "How it is"])], rows, limit=MAX_LENGTH)
+    return fit_lines([title, ""], lines, limit=MAX_LENGTH)
 
 
 def answer_poll_now(question: Question) -> str:
@@ -44,10 +45,14 @@ def answer_unmapped(question: Question) -> str:
     unmapped = question.context.users.get_unmapped_mentors()
     if not unmapped:
         return "✅ Every mentor is known in Zulip."
-    rows = [table_row([_name_mentor(one.mentor), disarm(one.mentor.email), disarm(one.reason)]) for one in unmapped]
-    head = [f"👤 **Not known in Zulip** · {count(len(rows), 'mentor')}", ""]
-    head += table_head(["Mentor", "E-mail", "Why"])
-    return fit_lines(head, rows, limit=MAX_LENGTH)
+    head = [f"👤 **Not known in Zulip** · {count(len(unmapped), 'mentor')}", ""]
+    return fit_lines(head, list(map(_format_unmapped, unmapped)), limit=MAX_LENGTH)
+
+
+def _format_unmapped(one: UnmappedMentor) -> str:
+    """`- **Chen Wei (chen.wei)** · chen.wei@example.com · no Zulip user has the e-mail address`"""
+    known = (f"**{_name_mentor(one.mentor)}**", disarm(one.mentor.email), disarm(one.reason))
+    return f"- {' · '.join(filter(None, known))}"
 
 
 def _name_mentor(mentor: Mentor) -> str:
@@ -64,14 +69,14 @@ def answer_audit(question: Question) -> str:
         return NO_ENTRIES if student is None else f"🔎 No admin has looked at **{name_of(student)}**."
     people = _people_names(question, {entry.zulip_user_id for entry in entries})
     students = get_everybody(question)
-    rows = [
-        table_row([time_tag(one.looked_at), people[one.zulip_user_id], _whom(one, students), code(one.command)])
+    lines = [
+        f"- {time_tag(one.looked_at)} {people[one.zulip_user_id]}: {_whom(one, students)}, {code(one.command)}"
         for one in entries
     ]
     whom = f"**Looks at {name_of(student)}**" if student else "**Looks at students who are not theirs**"
-    head = [f"🔎 {whom} · {total:,}", "", *table_head(["When", "Who", "Student", "Command"])]
+    head = [f"🔎 {whom} · {total:,}", ""]
     note = page_note(page, total, f"audit {word_for(student)}" if student else "audit")
-    return fit_lines(head, rows, ["", note] if note else [], limit=MAX_LENGTH)
+    return fit_lines(head, lines, ["", note] if note else [], limit=MAX_LENGTH)
 
 
 def _read_audit(question: Question) -> tuple[Student | None, int]:

@@ -11,19 +11,19 @@ from lms_bot.chat.commands.rendering import (
     NO_ACTIVITY,
     NO_STUDENTS,
     count,
+    format_date,
     format_titled,
     format_try,
     name_of,
-    narrow_table,
 )
 from lms_bot.chat.commands.titles import Scope, answer_title, show_takers, sort_worst_first
 from lms_bot.chat.language.arguments import read_student
-from lms_bot.chat.language.dates import MONTH_NAMES, Interval, format_day, get_calendar_units, get_week
+from lms_bot.chat.language.dates import MONTH_NAMES, Interval, get_calendar_units, get_week
 from lms_bot.chat.language.periods import UNCLEAR_TIME, Period
 from lms_bot.chat.language.question import Command, Question, WithFiles, WrongArguments
 from lms_bot.chat.language.student_index import word_for
 from lms_bot.chat.language.words import strip_fillers
-from lms_bot.core.markdown import code, spoiler, table_head, table_row, time_tag
+from lms_bot.core.markdown import code, glue, spoiler, table_head, table_row
 from lms_bot.core.results import Attempt
 from lms_bot.insight import charts
 from lms_bot.insight.reports.counting import get_week_counts
@@ -64,7 +64,8 @@ def answer_chart(question: Question) -> str | WithFiles:
     labels = get_labels_among(ended, question.students_in_sight)
     results = _get_results(question, ended, labels)
     picture = _draw(lambda: charts.draw_student(_names_of(student), what, results, spans, question.zone))
-    tables = _format_results(ended, student, labels), _format_spans(unit, spans, question.zone)
+    when = question.zone, question.now
+    tables = _format_results(ended, student, labels, when), _format_spans(unit, spans, when)
     return _put_together(head, picture, tables)
 
 
@@ -199,48 +200,62 @@ def _put_together(head: str, picture: bytes | str | None, tables: Sequence[str])
     return "\n\n".join(filter(None, [head, picture or "", *tables]))
 
 
-def _format_results(attempts: Sequence[Attempt], student: Student, labels: Mapping[int, str]) -> str:
-    """Exam results, newest first; "" where there are none. `labels` as in Card."""
+def _format_results(
+    attempts: Sequence[Attempt], student: Student, labels: Mapping[int, str], when: tuple[tzinfo, datetime]
+) -> str:
+    """Exam results, newest first; "" where there are none. `labels` and `when` as in Card."""
     shown = attempts[:RESULTS_SHOWN]
     titles = [format_titled(one.title, labels.get(one.coursework_id or 0, ""), one.activity_id) for one in shown]
     rows = [
-        table_row([time_tag(one.last_at), title, format_try(one)]) for one, title in zip(shown, titles, strict=True)
+        table_row([title, format_try(one), format_date(one.last_at, *when)])
+        for one, title in zip(shown, titles, strict=True)
     ]
     if not rows:
         return ""
-    lines = [*table_head(["When", "Exam", "Result"]), *rows]
+    lines = [*table_head(["Exam", "Result", "When"]), *rows]
     if len(attempts) > RESULTS_SHOWN:
         older = f"… and {len(attempts) - RESULTS_SHOWN:,} older: {code(f'history {word_for(student)} exams')}"
         lines += ["", older]
     return "\n".join(lines)
 
 
-def _format_spans(unit: str, spans: Sequence[charts.Span], zone: tzinfo) -> str:
+def _format_spans(unit: str, spans: Sequence[charts.Span], when: tuple[tzinfo, datetime]) -> str:
     """How much of what there was in each day, week, month or year; the latest first."""
-    rows = [[_format_start(unit, span, zone), *_count_cells(span)] for span in reversed(spans)]
-    head, lines = narrow_table([unit.capitalize() if unit != "week" else "Week from", *COUNTED], rows)
-    return "\n".join([*head, *lines])
+    rows = [(_format_start(unit, span, when), _count_kinds([span])) for span in reversed(spans)]
+    return _tabulate("Week from" if unit == "week" else unit.capitalize(), rows)
 
 
 def _format_days(spans: Sequence[charts.Span], zone: tzinfo) -> str:
     """As `_format_spans`, for the days of a week, the first first; and of all days together."""
     if not any(span.counts for span in spans):
         return NO_ACTIVITY
-    rows = [[f"{span.start.astimezone(zone):%a}", *_count_cells(span)] for span in spans]
-    totals = [sum(cell or 0 for cell in column) or None for column in zip(*map(_count_cells, spans), strict=True)]
-    head, lines = narrow_table(["Day", *COUNTED], [*rows, ["**All**", *totals]])
-    return "\n".join([*head, *lines])
+    rows = [(f"{span.start.astimezone(zone):%a}", _count_kinds([span])) for span in spans]
+    return _tabulate("Day", [*rows, ("**All**", _count_kinds(spans))])
 
 
-def _count_cells(span: charts.Span) -> list[int | None]:
-    return [sum(span.counts.get(kind, 0) for kind in kinds) or None for kinds in COUNTED.values()]
+def _count_kinds(spans: Sequence[charts.Span]) -> dict[str, int]:
+    """How many there are of what `COUNTED` names, of each of which there is any."""
+    counts = {
+        title: sum(span.counts.get(kind, 0) for span in spans for kind in kinds) for title, kinds in COUNTED.items()
+    }
+    return {title: number for title, number in counts.items() if number}
 
 
-def _format_start(unit: str, span: charts.Span, zone: tzinfo) -> str:
-    day = span.start.astimezone(zone).date()
+def _tabulate(unit: str, rows: Sequence[tuple[str, Mapping[str, int]]]) -> str:
+    """In two columns, as many kinds as there are: `| 9 March 2026 | ❌ 1 🎉 2 |`, named in the head."""
+    titles = " ".join(glue(*title.split()) for title in COUNTED if any(title in counts for _, counts in rows))
+    lines = [
+        table_row([start, " ".join(glue(title.split()[0], f"{number:,}") for title, number in counts.items())])
+        for start, counts in rows
+    ]
+    return "\n".join([*table_head([unit, titles]), *lines])
+
+
+def _format_start(unit: str, span: charts.Span, when: tuple[tzinfo, datetime]) -> str:
+    day = span.start.astimezone(when[0]).date()
     if unit == "month":
         return f"{MONTH_NAMES[day.month - 1].capitalize()} {day.year}"
-    return str(day.year) if unit == "year" else format_day(day)
+    return str(day.year) if unit == "year" else format_date(span.start, *when)
 
 
 COMMANDS = (

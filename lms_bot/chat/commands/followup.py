@@ -10,10 +10,10 @@ from lms_bot.chat.commands.rendering import (
     PAGE_ROWS,
     check_page,
     count,
-    format_act,
-    format_name,
+    format_date,
+    format_news,
     format_page,
-    format_result,
+    get_short_names,
     name_of,
     page_note,
 )
@@ -23,12 +23,11 @@ from lms_bot.chat.language.periods import UNCLEAR_PERIOD, Period
 from lms_bot.chat.language.question import Command, Question, WrongArguments
 from lms_bot.chat.language.student_index import word_for
 from lms_bot.chat.language.words import format_refs, read_numbers, strip_fillers
-from lms_bot.core.markdown import code, disarm, event_ref, time_tag
+from lms_bot.core.markdown import code, disarm, event_ref
 from lms_bot.insight import seen
 from lms_bot.insight.concerns.reads import get_open_concerns
 from lms_bot.insight.concerns.tellings import get_concerns_told_with, mark_concerns_reopened, mark_concerns_seen
 from lms_bot.people.access import Audience
-from lms_bot.store.models import LMSActivityEvent
 
 OPEN_DAYS = 30
 HOW_TO_CLOSE = "`done #12`, or ✅ on my message, marks an event as seen to."
@@ -159,17 +158,16 @@ def answer_open(question: Question) -> str:
         return f"✅ Nothing is open: all you were told of {period.label} is seen to."
     head = f"📂 **Open** · {period.label} · {count(found.total, 'event')}, worst first"
     more = page_note(listing.page, found.total, f"open {listing.said}".strip())
-    rows = [[_name_student(one), _format_what(one), time_tag(one.timestamp)] for one in found.events]
+    names = get_short_names(question, {one.student_id for one in found.events})
+    rows = [
+        [
+            names[one.student_id],
+            f"{format_news(one)} {event_ref(one.event_id)}",
+            format_date(one.timestamp, question.zone, question.now),
+        ]
+        for one in found.events
+    ]
     return format_page(head, ("Student", "What", "When"), rows, [more, HOW_TO_CLOSE])
-
-
-def _format_what(event: LMSActivityEvent) -> str:
-    """`❌ did not pass: Algebra 40 (40%) `#12``"""
-    return " ".join(filter(None, (format_act(event), format_result(event), event_ref(event.event_id))))
-
-
-def _name_student(event: LMSActivityEvent) -> str:
-    return format_name(event.student_id, event.student_username, event.student_display_name)
 
 
 COMMANDS = (

@@ -23,7 +23,7 @@ from lms_bot.chat.language.moments import parse_moment
 from lms_bot.chat.language.question import Command, Question, WrongArguments
 from lms_bot.chat.language.student_index import word_for
 from lms_bot.chat.language.words import get_said, strip_trailing_fillers
-from lms_bot.core.markdown import code, disarm, time_tag
+from lms_bot.core.markdown import code, disarm, glue, time_tag
 from lms_bot.insight.concerns.reads import count_history, get_history
 from lms_bot.insight.concerns.tellings import get_first_told, get_snoozes
 from lms_bot.insight.digest import Needs, get_needs
@@ -83,7 +83,7 @@ def _list_needs(question: Question, whose: str, students: Mapping[int, Student])
 
 
 def _needs_row(question: Question, name: str, one: Concern) -> list[object]:
-    return [f"{emoji_of_concern(one.kind)} {name}", format_reason(one), _day(question, one.since_at)]
+    return [glue(emoji_of_concern(one.kind), name), format_reason(one), _day(question, one.since_at)]
 
 
 def _say_rest(question: Question, needs: Needs, students: Mapping[int, Student]) -> list[str]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, tzinfo
 
-from lms_bot.chat.commands.rendering import NAME_LENGTH, PAGE_ROWS, check_page, count, format_page, name_of, page_note
+from lms_bot.chat.commands.rendering import NAME_LENGTH, PAGE_ROWS, check_page, count, format_date, name_of, page_note
 from lms_bot.chat.language.arguments import Listing, read_listing, read_student
 from lms_bot.chat.language.question import Command, Question, WrongArguments
 from lms_bot.chat.language.student_index import word_for
 from lms_bot.chat.language.words import format_refs, get_said, read_numbers
-from lms_bot.core.markdown import code, disarm, event_ref, time_tag
+from lms_bot.core.markdown import code, disarm, event_ref
 from lms_bot.lms.people import Student
 from lms_bot.people.access import Audience
 from lms_bot.store.conversation import Note
@@ -45,7 +45,7 @@ def answer_note(question: Question) -> str:
 def answer_notes(question: Question) -> str:
     student, listing = read_student(question, lambda words: _read_page(question, words))
     question.audit(student.student_id)
-    return _format_notes(student, get_notes(student.student_id), listing or Listing())
+    return _format_notes(question, student, get_notes(student.student_id), listing or Listing())
 
 
 def _read_page(question: Question, words: tuple[str, ...]) -> Listing | None:
@@ -54,34 +54,34 @@ def _read_page(question: Question, words: tuple[str, ...]) -> Listing | None:
     return listing if listing == Listing(page=listing.page if listing else 1) else None
 
 
-def _format_notes(student: Student, notes: list[Note], listing: Listing) -> str:
+def _format_notes(question: Question, student: Student, notes: list[Note], listing: Listing) -> str:
     if not notes:
         how = code(f"note {word_for(student)} …")
         return f"📌 Nothing is noted about **{name_of(student)}**. {how} writes something down."
-    pages = _split([format_note(one) for one in notes])
+    pages = _split([format_note(one, question.zone, question.now) for one in notes])
     rows_total = len(pages) * PAGE_ROWS  # each page counts as full: notes are long, and few fill one
     check_page(listing.page, rows_total)
     more = page_note(listing.page, rows_total, f"notes {word_for(student)}")
     head = f"📌 **Notes about {name_of(student)}** · {count(len(notes), 'note')}"
-    return format_page(head, ("When", "Who", "Note", "Number"), pages[listing.page - 1], [more])
+    return "\n".join([head, "", *pages[listing.page - 1], *(["", more] if more else [])])
 
 
-def format_note(note: Note) -> tuple[str, str, str, str]:
-    """When, who, what and its number, as cells of a table."""
-    author = disarm(note.author_name, max_length=NAME_LENGTH)
-    return time_tag(note.created_at), author, disarm(note.text), event_ref(note.note_id)
+def format_note(note: Note, zone: tzinfo, now: datetime, max_length: int | None = None) -> str:
+    """``- `#2` Wed 18 Mar, Maria: Talked to the parents.``"""
+    author, text = disarm(note.author_name, max_length=NAME_LENGTH), disarm(note.text, max_length=max_length)
+    return f"- {event_ref(note.note_id)} {format_date(note.created_at, zone, now)}, {author}: {text}"
 
 
-def _split(rows: Iterable[tuple[str, ...]]) -> list[list[tuple[str, ...]]]:
-    """The rows as pages that fit a message."""
-    pages: list[list[tuple[str, ...]]] = []
+def _split(lines: Iterable[str]) -> list[list[str]]:
+    """The lines as pages that fit a message."""
+    pages: list[list[str]] = []
     room = 0
-    for row in rows:
-        needed = sum(len(cell) + 3 for cell in row) + 2
+    for line in lines:
+        needed = len(line) + 1
         if needed > room or len(pages[-1]) == PAGE_ROWS:
             pages.append([])
             room = ROOM_ON_PAGE
-        pages[-1].append(row)
+        pages[-1].append(line)
         room -= needed
     return pages
 

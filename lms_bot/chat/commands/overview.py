@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import astuple, replace
 from datetime import datetime, timedelta, tzinfo
+from functools import partial
 
 from lms_bot.chat.commands.needs import format_needs_in_short
 from lms_bot.chat.commands.rendering import (
@@ -15,6 +16,8 @@ from lms_bot.chat.commands.rendering import (
     PAGE_ROWS,
     check_page,
     count,
+    format_change,
+    format_clock,
     format_date,
     format_mark,
     format_page,
@@ -24,10 +27,10 @@ from lms_bot.chat.commands.rendering import (
     page_note,
 )
 from lms_bot.chat.language.arguments import get_everybody, read_listing, read_page
-from lms_bot.chat.language.periods import UNCLEAR_PERIOD, get_period_before
+from lms_bot.chat.language.periods import UNCLEAR_PERIOD, Period, get_period_before
 from lms_bot.chat.language.question import Command, NothingFound, Question, WrongArguments
 from lms_bot.chat.language.words import get_bare, strip_fillers
-from lms_bot.core.markdown import code, disarm, time_tag
+from lms_bot.core.markdown import code, disarm, glue
 from lms_bot.core.normalize import normalize
 from lms_bot.insight.digest import get_needs
 from lms_bot.insight.reports.counting import (
@@ -44,7 +47,6 @@ WEEK = timedelta(days=7)
 MENTORS_SHOWN = 9
 CONTENT = "content"
 RESULT_WORDS = ("failed", "left open", "passed", "completed", CONTENT)
-SUMMARY_HEADERS = ("Student", "❌ 📝 🎉 ✅ 📚", "Last")
 SUMMARY_MARKS = ("❌", "📝", "🎉", "✅", "📚")
 """Failed, left open, passed, completed, contents: as few columns as a phone shows."""
 
@@ -77,20 +79,33 @@ def _summarise(question: Question, student_ids: Collection[int] | None) -> str:
     names = get_short_names(question, [row.student_id for row in found.rows])
     students = None if student_ids is None else len(student_ids)
     note = page_note(listing.page, found.students, f"{question.command} {listing.said}".strip())
-    return format_summary(found, names, period.label, (before.label, earlier), students, note)
+    say_when = partial(_say_when, question, _is_one_day(question, period))
+    return format_summary(found, names, say_when, period.label, (before.label, earlier), students, note)
+
+
+def _is_one_day(question: Question, period: Period) -> bool:
+    last = period.end - timedelta(microseconds=1)
+    return period.start.astimezone(question.zone).date() == last.astimezone(question.zone).date()
+
+
+def _say_when(question: Question, is_of_one_day: bool, moment: datetime) -> str:
+    """Of one day, which the heading names, the hour."""
+    return format_clock(moment, question.zone) if is_of_one_day else format_date(moment, question.zone, question.now)
 
 
 def format_summary(
     page: SummaryPage,
     names: Mapping[int, str],
+    say_when: Callable[[datetime], str],
     period: str,
     before: tuple[str, Totals],
     students: int | None,
     note: str,
 ) -> str:
-    """Who did what in a period: `names` are disarmed, `before` is the period before, with what it is called.
+    """Who did what in a period, and when last, as `say_when` has it.
 
-    `students` is how many there are, None where everybody is asked about; `note` says which page this is.
+    `names` are disarmed, `before` is the period before, with what it is called. `students` is how many there are,
+    None where everybody is asked about; `note` says which page this is.
     """
     label, earlier = before
     title = f"📊 **Summary** · {period}"
@@ -104,29 +119,29 @@ def format_summary(
     who = f"{of_all}{count(page.students + silent, 'student')}"
     totals = _format_changes(page.totals, earlier)
     changes = f"▲ ▼ against {label}." if totals else ""
-    rows = [_summary_row(names[one.student_id], one) for one in page.rows]
+    rows = [_summary_row(names[one.student_id], one, say_when(one.last_at)) for one in page.rows]
     first_line = f"{title} · {who}{': ' if totals else ''}{totals}"
-    return format_page(first_line, SUMMARY_HEADERS, rows, [" ".join(filter(None, (silence, changes))), note])
+    # The head names what there is any of.
+    marks = " ".join(mark for mark in SUMMARY_MARKS if any(mark in str(row[1]) for row in rows))
+    return format_page(
+        first_line, ("Student", marks, "Last"), rows, [" ".join(filter(None, (silence, changes))), note]
+    )
 
 
 def _format_changes(totals: Totals, before: Totals) -> str:
     """`3 failed (▲ 1), 9 passed (=)`: what there is, or was, any of."""
     pairs = zip(RESULT_WORDS, astuple(totals), astuple(before), strict=True)
-    return ", ".join(f"{_say(word, now)} ({_change(now - then)})" for word, now, then in pairs if now or then)
+    return ", ".join(f"{_say(word, now)} ({format_change(now - then)})" for word, now, then in pairs if now or then)
 
 
 def _say(word: str, number: int) -> str:
     return count(number, word) if word == CONTENT else f"{number:,} {word}"
 
 
-def _change(difference: int) -> str:
-    return "=" if not difference else f"{'▲' if difference > 0 else '▼'} {abs(difference):,}"
-
-
-def _summary_row(name: str, one: StudentSummary) -> list[object]:
+def _summary_row(name: str, one: StudentSummary, last: str) -> list[object]:
     numbers = (one.failed, one.left_open, one.passed, one.completed, one.contents)
-    marks = " ".join(f"{mark} {number}" for mark, number in zip(SUMMARY_MARKS, numbers, strict=True) if number)
-    return [name, marks, time_tag(one.last_at)]
+    marks = " ".join(glue(mark, number) for mark, number in zip(SUMMARY_MARKS, numbers, strict=True) if number)
+    return [name, marks, last]
 
 
 def answer_students(question: Question) -> str:
@@ -236,7 +251,7 @@ def format_students(
 
 
 def _student_row(name: str, one: Attention, when: tuple[tzinfo, datetime]) -> list[object]:
-    who = " ".join([*(FLAGS[flag] for flag in one.flags), name])
+    who = glue(*(FLAGS[flag] for flag in one.flags), name)
     seen = format_date(one.last_at, *when) if one.last_at else "none known"
     if (last := one.last_result) is None:
         return [who, "", seen]

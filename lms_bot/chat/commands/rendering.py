@@ -8,7 +8,16 @@ from typing import Any
 
 from lms_bot.chat.language.question import Question, WrongArguments
 from lms_bot.core.activities import ActivityType
-from lms_bot.core.markdown import MAX_MESSAGE_LENGTH, code, disarm, fit_lines, table_head, table_row, time_tag
+from lms_bot.core.markdown import (
+    MAX_MESSAGE_LENGTH,
+    code,
+    disarm,
+    fit_lines,
+    glue,
+    table_head,
+    table_row,
+    time_tag,
+)
 from lms_bot.core.results import Attempt, percent
 from lms_bot.insight.reports.students import get_stored_students, get_students_with_events
 from lms_bot.lms.people import Student
@@ -69,7 +78,17 @@ def format_act(event: Any) -> str:
     """`🎉 passed: Mathematics Final Exam`"""
     kind = str(event.event_type)
     verb = _VERBS.get(kind) or disarm(kind.replace("_", " "))
-    return f"{EMOJI.get(kind, UNKNOWN_TYPE_EMOJI)} {verb}: {format_title(event.activity_title, event.activity_id)}"
+    emoji = EMOJI.get(kind, UNKNOWN_TYPE_EMOJI)
+    return f"{glue(emoji, verb)}: {format_title(event.activity_title, event.activity_id)}"
+
+
+def format_news(event: Any) -> str:
+    """`❌ 48% Physics Midterm`, `👀 Linear Equations`: as `format_act` with its result, in the fewest words."""
+    kind, score = str(event.event_type), value_of(event, "score", RESULT_LENGTH)
+    emoji = EMOJI.get(kind) or f"{glue(UNKNOWN_TYPE_EMOJI, disarm(kind.replace('_', ' ')))}:"
+    result = percentage_of(event, RESULT_LENGTH) or (score and f"score {score}")
+    words = filter(None, (result, format_title(event.activity_title, event.activity_id)))
+    return glue(emoji, " ".join(words))
 
 
 def format_result(event: Any) -> str:
@@ -91,19 +110,19 @@ def format_attempt(attempt: Attempt, label: str = "") -> str:
         emoji, word = OUTCOMES.get(attempt.outcome, (UNKNOWN_TYPE_EMOJI, disarm(attempt.outcome)))
     score = "" if attempt.score is None else f"{attempt.score:.1f}".removesuffix(".0")
     result = _join_result(score, percent(attempt.percentage))
-    return f"{emoji} {word}: {format_titled(attempt.title, label, attempt.activity_id)} {result}".rstrip()
+    return f"{glue(emoji, word)}: {format_titled(attempt.title, label, attempt.activity_id)} {result}".rstrip()
 
 
 def format_outcome(outcome: str, percentage: float | None = None) -> str:
     """`❌ failed 35%`"""
     emoji, word = OUTCOMES.get(outcome, (UNKNOWN_TYPE_EMOJI, disarm(outcome)))
-    return f"{emoji} {word} {percent(percentage)}".rstrip()
+    return f"{glue(emoji, word)} {percent(percentage)}".rstrip()
 
 
 def format_mark(outcome: str, percentage: float | None) -> str:
     """`❌ 35%`: as short as it can be."""
     emoji, word = OUTCOMES.get(outcome, (UNKNOWN_TYPE_EMOJI, disarm(outcome)))
-    return f"{emoji} {percent(percentage) or word}"
+    return glue(emoji, percent(percentage) or word)
 
 
 def format_try(attempt: Attempt) -> str:
@@ -113,7 +132,18 @@ def format_try(attempt: Attempt) -> str:
 def format_date(moment: datetime, zone: tzinfo, now: datetime) -> str:
     """`Fri 27 Nov`, with the year where it is another than now: narrower than a `<time:>`, which names the minute."""
     day = moment.astimezone(zone)
-    return format_day(day) if day.year == now.astimezone(zone).year else f"{format_day(day)} {day.year}"
+    said = format_day(day) if day.year == now.astimezone(zone).year else f"{format_day(day)} {day.year}"
+    return glue(*said.split())
+
+
+def format_clock(moment: datetime, zone: tzinfo) -> str:
+    """`09:36`: for a moment of the day that the heading names."""
+    return f"{moment.astimezone(zone):%H:%M}"
+
+
+def format_change(difference: int) -> str:
+    """`▲ 3`, `▼ 3`, `=`"""
+    return "=" if not difference else f"{'▲' if difference > 0 else '▼'} {abs(difference):,}"
 
 
 def count(number: int, thing: str) -> str:
@@ -153,20 +183,6 @@ def format_name(student_id: int, username: str | None, display_name: str | None)
 def name_of(student: Student) -> str:
     """How a student is called in an answer. Disarmed."""
     return format_name(student.student_id, student.username, student.display_name)
-
-
-def get_names(question: Question, student_ids: Collection[int]) -> dict[int, str]:
-    """What these students are called, disarmed: one's own as the LMS says, others as it did when they were read last.
-
-    Of whom the LMS has no attempt any more, the latest event says it.
-    """
-    own = question.asker.students
-    names = {one: name_of(own[one]) for one in student_ids if one in own}
-    for get_students in (get_stored_students, get_students_with_events):
-        if missing := [one for one in student_ids if one not in names]:
-            found = get_students(missing)
-            names |= {one.student_id: format_name(one.student_id, one.username, one.display_name) for one in found}
-    return names
 
 
 def get_short_names(

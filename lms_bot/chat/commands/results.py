@@ -18,7 +18,6 @@ from lms_bot.chat.commands.rendering import (
     format_page,
     format_title,
     format_titled,
-    get_names,
     get_short_names,
     name_of,
     page_note,
@@ -30,6 +29,7 @@ from lms_bot.chat.language.question import Command, Question, WrongArguments
 from lms_bot.chat.language.student_index import CHOSEN, word_for
 from lms_bot.chat.language.words import strip_fillers
 from lms_bot.core.clock import UTC
+from lms_bot.core.markdown import glue
 from lms_bot.core.results import percent
 from lms_bot.insight.reports.results import Result, Wanted, get_active, get_last_seen, get_results
 from lms_bot.insight.reports.titles import FoundTitle, get_takers
@@ -159,12 +159,12 @@ def _show_best(question: Question, found: FoundTitle, scope: Scope, page: int) -
     shown = takers[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
     if not all(question.asker.is_own(one.student_id) for one in takers):
         question.audit(None)
-    names = get_names(question, [one.student_id for one in shown])
+    names = get_short_names(question, [one.student_id for one in shown])
     first = (page - 1) * PAGE_ROWS + 1
     rows: list[list[object]] = [
         [
             f"{place}. {names[one.student_id]}",
-            f"{'🎉' if one.passed else OUTCOMES.get(one.last_outcome, ('', ''))[0]} {percent(one.best)}".strip(),
+            glue("🎉" if one.passed else OUTCOMES.get(one.last_outcome, ("", ""))[0], percent(one.best)).strip(),
             format_date(one.last_at, question.zone, question.now),
         ]
         for place, one in enumerate(shown, start=first)

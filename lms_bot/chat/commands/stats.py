@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import timedelta
 
-from lms_bot.chat.commands.rendering import NO_ACTIVITY, NO_STUDENTS, count
+from lms_bot.chat.commands.rendering import NO_ACTIVITY, NO_STUDENTS, count, format_change
 from lms_bot.chat.language.question import Command, Question
 from lms_bot.core.errors import LMSBotError
 from lms_bot.core.markdown import disarm, table_head, table_row
@@ -50,7 +50,7 @@ def _format_stats(question: Question, whose: str, student_ids: Collection[int] |
     if not total:
         return f"📊 **{whose}**\n\n{NO_ACTIVITY}"
     first_line = f"📊 **{whose}** · {events}, {sum(week.values()):,} in the last 7 days"
-    return format_counts(first_line, {"In total": total, "Last 7 days": week, "The 7 before": before})
+    return format_counts(first_line, total, week, before)
 
 
 def format_numbers(title: str, numbers: Mapping[str, object]) -> str:
@@ -61,16 +61,21 @@ def format_numbers(title: str, numbers: Mapping[str, object]) -> str:
     return "\n".join([title, "", *table_head(["What", "How many"]), *rows])
 
 
-def format_counts(title: str, columns: Mapping[str, Mapping[str, int]]) -> str:
-    """A table of events by type: a column for each heading, a row for each type that occurs, the totals."""
-    kinds = [*LABELS, *sorted({kind for counts in columns.values() for kind in counts if kind not in LABELS})]
-    rows: list[list[object]] = [
-        [f"{EMOJI.get(kind, UNKNOWN_TYPE_EMOJI)} {LABELS.get(kind) or disarm(kind)}", *map("{:,}".format, cells)]
+def format_counts(title: str, total: Mapping[str, int], week: Mapping[str, int], before: Mapping[str, int]) -> str:
+    """A table of events by type: in total, in a week, and how that compares with the week before."""
+    kinds = [*LABELS, *sorted(kind for kind in total if kind not in LABELS)]
+    rows = [
+        _counts_row(f"{EMOJI.get(kind, UNKNOWN_TYPE_EMOJI)} {LABELS.get(kind) or disarm(kind)}", *numbers)
         for kind in kinds
-        if any(cells := [counts.get(kind, 0) for counts in columns.values()])
+        if any(numbers := [counts.get(kind, 0) for counts in (total, week, before)])
     ]
-    rows.append(["**All**", *(f"{sum(counts.values()):,}" for counts in columns.values())])
-    return "\n".join([title, "", *table_head(["Events", *columns]), *map(table_row, rows)])
+    rows.append(_counts_row("**All**", *(sum(counts.values()) for counts in (total, week, before))))
+    head = table_head(["Events", "In total", "Last 7 days"])
+    return "\n".join([title, "", *head, *rows, "", "▲ ▼ against the 7 days before."])
+
+
+def _counts_row(what: str, total: int, week: int, before: int) -> str:
+    return table_row([what, f"{total:,}", f"{week:,} ({format_change(week - before)})"])
 
 
 COMMANDS = (

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime, tzinfo
 
-from lms_bot.chat.commands.notes import count_notes, get_notes
+from lms_bot.chat.commands.notes import count_notes, format_note, get_notes
 from lms_bot.chat.commands.rendering import (
     MAX_LENGTH,
     NO_ACTIVITY,
     count,
     format_attempt,
+    format_date,
     format_titled,
     format_try,
+    get_short_names,
     list_counts,
     name_of,
     narrow_table,
@@ -20,7 +23,7 @@ from lms_bot.chat.commands.rendering import (
 from lms_bot.chat.language.arguments import read_student, read_two_students
 from lms_bot.chat.language.question import Command, Question, WrongArguments
 from lms_bot.chat.language.student_index import word_for
-from lms_bot.core.markdown import code, disarm, fit_lines, spoiler, table_head, table_row, time_tag
+from lms_bot.core.markdown import code, fit_lines, spoiler, table_head, table_row, time_tag
 from lms_bot.core.results import Attempt, Direction, Results, Trend, add_up, group_tries, percent
 from lms_bot.insight.reports.counting import get_summary
 from lms_bot.insight.reports.students import get_attempts, get_totals_of_students
@@ -44,13 +47,14 @@ class Card:
 
     `contents` were done this week; `notes` are the newest, newest first, of `note_count`. `rank` is how many of the
     asker's students have a lower average, and how many others have any. `labels` tell exams of one title apart, by
-    coursework id.
+    coursework id. `when` is where and at what time it is asked.
     """
 
     name: str
     word: str
     last: Attempt | None
     results: Results
+    when: tuple[tzinfo, datetime]
     contents: int
     rank: tuple[int, int] | None = None
     notes: Sequence[Note] = ()
@@ -76,6 +80,7 @@ def make_card(question: Question, student: Student, is_complete: bool = False) -
         word_for(student),
         next(iter(get_attempts(student_id, limit=1)), None),
         add_up(exams),
+        (question.zone, question.now),
         contents=get_summary(week.start, week.end, [student_id], limit=0).totals.contents,
         rank=_rank(question, student_id) if for_mentors else None,
         notes=get_notes(student_id, NOTES_SHOWN) if for_mentors else (),
@@ -144,7 +149,8 @@ def _format_pass_rate(results: Results) -> str:
 
 def _format_open(card: Card) -> str:
     left_open = [one for one in card.results.attempts if one.outcome == "started"]
-    shown = [f"{_format_exam(card, one)} since {time_tag(one.last_at)}" for one in left_open[:OPEN_SHOWN]]
+    newest = left_open[:OPEN_SHOWN]
+    shown = [f"{_format_exam(card, one)} since {format_date(one.last_at, *card.when)}" for one in newest]
     more = [f"… and {len(left_open) - OPEN_SHOWN} more"] if len(left_open) > OPEN_SHOWN else []
     return f"{len(left_open)}: {'; '.join([*shown, *more])}" if left_open else ""
 
@@ -179,7 +185,7 @@ def _tries_row(card: Card, tries: Sequence[Attempt]) -> list[object]:
     last, *earlier = tries
     marks = [format_try(one) for one in earlier[:EARLIER_SHOWN]]
     more = [f"… and {len(earlier) - EARLIER_SHOWN} more"] if len(earlier) > EARLIER_SHOWN else []
-    when = f"{format_try(last)} {time_tag(last.last_at)}"
+    when = f"{format_try(last)} {format_date(last.last_at, *card.when)}"
     return [_format_exam(card, last), when, ", ".join([*marks, *more])]
 
 
@@ -198,11 +204,7 @@ def format_direction(trend: Trend | None) -> str:
 def _format_notes(card: Card) -> str:
     if not card.notes:
         return ""
-    lines = [
-        f"- {time_tag(note.created_at)} {disarm(note.author_name, max_length=100)}:"
-        f" {disarm(note.text, max_length=NOTE_LENGTH)}"
-        for note in card.notes
-    ]
+    lines = [format_note(note, *card.when, max_length=NOTE_LENGTH) for note in card.notes]
     more = card.note_count > len(card.notes)
     tail = ["", f"{code(f'notes {card.word}')} shows all."] if more else []
     return "\n".join([f"📌 **Notes** · {card.note_count:,}", "", *lines, *tail])
@@ -212,10 +214,11 @@ def answer_compare(question: Question) -> str:
     first, second = read_two_students(question)
     if first.student_id == second.student_id:
         raise WrongArguments("That is the same student twice.")
-    cards = []
-    for student in (first, second):
-        question.audit(student.student_id)
-        cards.append(make_card(question, student))
+    cards, students = [], {one.student_id: one for one in (first, second)}
+    names = get_short_names(question, students, students)
+    for student_id, student in students.items():
+        question.audit(student_id)
+        cards.append(replace(make_card(question, student), name=names[student_id]))
     return format_comparison(*cards)
 
 
@@ -239,7 +242,7 @@ def _compare_averages(first: Card, second: Card) -> str:
 
 
 _COMPARED: dict[str, Callable[[Card], str]] = {
-    "Last seen": lambda card: time_tag(card.last.last_at) if card.last else "never",
+    "Last seen": lambda card: format_date(card.last.last_at, *card.when) if card.last else "never",
     "Average": lambda card: percent(card.results.average),
     "Best": lambda card: percent(card.results.best),
     "Last": lambda card: percent(card.results.last),

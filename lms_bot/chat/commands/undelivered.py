@@ -10,7 +10,7 @@ from lms_bot.chat.commands.rendering import MAX_LENGTH, NAME_LENGTH, count
 from lms_bot.chat.language.question import Command, Question, WrongArguments
 from lms_bot.chat.language.words import format_refs, read_numbers, strip_fillers
 from lms_bot.core.errors import LMSBotError
-from lms_bot.core.markdown import code, disarm, event_ref, fit_lines, table_head, table_row, time_tag
+from lms_bot.core.markdown import code, disarm, event_ref, fit_lines, time_tag
 from lms_bot.insight.reports.outgoing import (
     DeadNotice,
     ErrorGroup,
@@ -52,21 +52,19 @@ def answer_errors(question: Question) -> str:
 def format_errors(
     errors: Sequence[ErrorGroup], rejected: Sequence[RejectedGroup], notices: Sequence[DeadNotice] = ()
 ) -> str:
-    """What could not be told, and what could not be read. The last table is the one that gives way."""
+    """What could not be told, and what could not be read. The last list is the one that gives way."""
     if not errors and not rejected and not notices:
         return "✅ No errors."
     parts = [_format_notices(notices)] if notices else []
     if errors:
         head = [f"❌ **Not told** · {count(sum(one.count for one in errors), 'event')}", ""]
-        head += table_head(["Reason", "Count", "Last", "Events"])
         give_up = f"{code('discard')} in place of {code('retry')} gives up for good."
         tail = ["", f"{code('retry all')} or {code(f'retry {errors[0].event_ids[0]}')} sends again; {give_up}"]
-        parts.append(fit_lines(head, [_error_row(one) for one in errors], tail, limit=MAX_LENGTH // 2))
+        parts.append(fit_lines(head, [_format_error(one) for one in errors], tail, limit=MAX_LENGTH // 2))
     if rejected:
         head = [f"🧩 **LMS rows that could not be read** · {sum(one.count for one in rejected)}", ""]
-        head += table_head(["Where", "Problem", "Count", "Last", "Rows", "For example"])
         room = MAX_LENGTH - sum(len(part) + 2 for part in parts)
-        parts.append(fit_lines(head, [_rejected_row(one) for one in rejected], limit=room))
+        parts.append(fit_lines(head, [_format_rejected(one) for one in rejected], limit=room))
     return "\n\n".join(parts)
 
 
@@ -78,15 +76,19 @@ def _format_notices(notices: Sequence[DeadNotice]) -> str:
     return f"{head}. The next digest tells what they told."
 
 
-def _error_row(group: ErrorGroup) -> str:
+def _format_error(group: ErrorGroup) -> str:
+    """``- mentor chen.wei: no such address · 2 events, last <time:…>: `#14` `#15` ``"""
     refs = _examples(map(event_ref, group.event_ids), group.count)
-    return table_row([disarm(group.reason, max_length=REASON_LENGTH), group.count, time_tag(group.last_at), refs])
+    reason = disarm(group.reason, max_length=REASON_LENGTH)
+    return f"- {reason} · {count(group.count, 'event')}, last {time_tag(group.last_at)}: {refs}"
 
 
-def _rejected_row(group: RejectedGroup) -> str:
+def _format_rejected(group: RejectedGroup) -> str:
+    """``- **attempts**: unknown state · 2 rows, last <time:…>: `5` `7`, for example: state is 'limbo'``"""
     keys = _examples((code(key[:NAME_LENGTH]) for key in group.row_keys), group.count)
     problem, reason = (disarm(text, max_length=REASON_LENGTH) for text in (group.problem, group.reason))
-    return table_row([disarm(group.stream), problem, group.count, time_tag(group.last_at), keys, reason])
+    rows = f"{count(group.count, 'row')}, last {time_tag(group.last_at)}: {keys}"
+    return f"- **{disarm(group.stream)}**: {problem} · {rows}, for example: {reason}"
 
 
 def _examples(shown: Iterable[str], total: int) -> str:
@@ -130,15 +132,19 @@ def _recipient_names(question: Question, recipients: set[str]) -> dict[str, str]
 
 def format_waiting(waiting: Sequence[tuple[str, Waiting]], undecided: tuple[int, datetime | None]) -> str:
     """What is not sent yet; with each group goes who it is for, disarmed."""
-    rows = [table_row([who, one.count, time_tag(one.since), _why(one)]) for who, one in waiting]
+    lines = [_format_one_waiting(who, one.count, one.since, _why(one)) for who, one in waiting]
     undecided_count, since = undecided
     if undecided_count:
-        rows.insert(0, table_row(["not decided yet", undecided_count, since and time_tag(since), "just recorded"]))
-    if not rows:
+        lines.insert(0, _format_one_waiting("not decided yet", undecided_count, since, "just recorded"))
+    if not lines:
         return "✅ Nothing is waiting."
     total = sum(one.count for _, one in waiting) + undecided_count
-    head = [f"⏳ **Waiting** · {total}", "", *table_head(["For", "Count", "Since", "Why"])]
-    return fit_lines(head, rows, limit=MAX_LENGTH)
+    return fit_lines([f"⏳ **Waiting** · {total}", ""], lines, limit=MAX_LENGTH)
+
+
+def _format_one_waiting(who: str, many: int, since: datetime | None, why: str) -> str:
+    """`- **Maria** · 3 since <time:…> · to be written next`"""
+    return f"- **{who}** · {many}{f' since {time_tag(since)}' if since else ''} · {why}"
 
 
 def _why(group: Waiting) -> str:

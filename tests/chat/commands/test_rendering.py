@@ -47,7 +47,7 @@ def make_card(text: str, tries: int) -> students.Card:
     name = format_name(7, text, text + text)
     notes = [Note(student_id=7, author_name=text, text=text, created_at=NOW) for _ in range(3)]
     word = word_for(make_student(7, text))
-    return students.Card(name, word, make_attempt(text), add_up(attempts), 3, (1, 2), notes, note_count=9)
+    return students.Card(name, word, make_attempt(text), add_up(attempts), (UTC, NOW), 3, (1, 2), notes, note_count=9)
 
 
 def answers_with(text: str, rows: int = 1) -> list[str]:
@@ -64,7 +64,7 @@ def answers_with(text: str, rows: int = 1) -> list[str]:
         history.format_history(name, EventPage(rows, [make_event(text) for _ in many]), ["today"], note, (UTC, NOW)),  # type: ignore[misc]
         students.format_card(card),
         students.format_comparison(card, card),
-        overview.format_summary(summary, names, "today", ("before", totals), rows + 1, note),
+        overview.format_summary(summary, names, str, "today", ("before", totals), rows + 1, note),
         overview.format_students("Yours", names, attention, dict.fromkeys(Flag, 1), note, (UTC, NOW)),
         titles.format_takers(found, takers, [titles.format_taker(one, names, (UTC, NOW)) for one in takers], 9, note),
         titles.format_choice(text, [found] * rows, 10),
@@ -75,7 +75,7 @@ def answers_with(text: str, rows: int = 1) -> list[str]:
             [titles.format_found_student(name, "7"), *[titles.format_found_title(found)] * (rows - 1)],
             note,
         ),
-        stats.format_counts("Title", {"In total": {text: 1}}),
+        stats.format_counts("Title", {text: 2}, {text: 1}, {}),
         stats.format_numbers("Title", {text[:100]: text[:100]}),
     ]
 

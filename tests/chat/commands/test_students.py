@@ -31,7 +31,7 @@ def test_a_card_tells_how_a_student_is_doing(world: World) -> None:
         "| Last activity | 👀 watched: Video 85% |\n"
         "|---|---|\n"
         "| Exams | 6 attempts at 4 exams: 3 passed, 2 failed |\n"
-        "| Left open | 1: Art since <time:2026-03-16T12:00:00Z> |\n"
+        "| Left open | 1: Art since Mon 16 Mar |\n"
         "| Best / last / average | 90% / 90% / 63.3% |\n"
         "| Trend | ↗ rising: 88% in the last 2, 47% in the 3 before |\n"
         "| Pass rate | 60% (3 of 5) |\n"
@@ -41,10 +41,10 @@ def test_a_card_tells_how_a_student_is_doing(world: World) -> None:
         "```spoiler All attempts · 6\n"
         "| Exam | Last | Earlier |\n"
         "|---|---|---|\n"
-        "| Art | 📝 left open <time:2026-03-16T12:00:00Z> |  |\n"
-        "| Chemistry | 🎉 90% <time:2026-03-06T12:00:00Z> |  |\n"
-        "| Algebra | 🎉 85% <time:2026-03-04T12:00:00Z> | ❌ 40%, ❌ 35% |\n"
-        "| Physics | 🎉 66.5% <time:2026-03-02T12:00:00Z> |  |\n"
+        "| Art | 📝 left open Mon 16 Mar |  |\n"
+        "| Chemistry | 🎉 90% Fri 6 Mar |  |\n"
+        "| Algebra | 🎉 85% Wed 4 Mar | ❌ 40%, ❌ 35% |\n"
+        "| Physics | 🎉 66.5% Mon 2 Mar |  |\n"
         "```"
     )
 
@@ -131,11 +131,11 @@ def test_two_students_are_compared_side_by_side(small_world: World, said: str) -
     add_exam(small_world, JANE, "Algebra", 50)
 
     assert small_world.ask(said).text == (
-        "⚖️ **John Doe (john_doe)** has the higher average: 70%, **Jane Smith (jane_smith)** 50%\n"
+        "⚖️ **John Doe** has the higher average: 70%, **Jane Smith** 50%\n"
         "\n"
-        "|  | John Doe (john_doe) | Jane Smith (jane_smith) |\n"
+        "|  | John Doe | Jane Smith |\n"
         "|---|---|---|\n"
-        f"| Last seen | {AN_HOUR_AGO} | {AN_HOUR_AGO} |\n"
+        "| Last seen | Wed 18 Mar | Wed 18 Mar |\n"
         "| Average | 70% | 50% |\n"
         "| Best | 90% | 50% |\n"
         "| Last | 90% | 50% |\n"
@@ -145,7 +145,7 @@ def test_two_students_are_compared_side_by_side(small_world: World, said: str) -
         "| Failed | 1 |  |\n"
         "\n"
         "```spoiler Best at the 1 exam that both took\n"
-        "| Exam | John Doe (john_doe) | Jane Smith (jane_smith) |\n"
+        "| Exam | John Doe | Jane Smith |\n"
         "|---|---|---|\n"
         "| Algebra | 🎉 80% | 🎉 50% |\n"
         "```"

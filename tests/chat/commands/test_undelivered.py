@@ -40,7 +40,7 @@ def test_errors_are_grouped_and_name_their_events(world: World) -> None:
     assert f"`#{events[-1].event_id}`" in text and f"`#{events[0].event_id}`" not in text
     assert "… and 2 more" in text
     assert "@**" not in text and "](http" not in text
-    assert "| attempts | unknown state | 1 |" in text and "`5`" in text
+    assert "- **attempts**: unknown state · 1 row, last <time:" in text and "`5`, for example: state is" in text
 
 
 def test_a_digest_that_was_given_up_is_shown_for_a_week(world: World) -> None:
@@ -81,11 +81,11 @@ def test_pending_says_for_whom_since_when_and_why(world: World) -> None:
     lines = world.ask("pending", ADMIN).text.replace("\u200b", "").splitlines()
 
     assert lines[0] == "⏳ **Waiting** · 4"
-    assert lines[4] == f"| not decided yet | 1 | {when} | just recorded |"
-    assert sorted(lines[5:]) == [
-        f"| Maria | 1 | {when} | sent perhaps; being looked up in Zulip: the answer was lost |",
-        f"| mentor chen.wei | 1 | {when} | nobody in Zulip is known for them: no such address |",
-        f"| nobody | 1 | {when} | nobody in Zulip is known for them: no mentor |",
+    assert lines[2] == f"- **not decided yet** · 1 since {when} · just recorded"
+    assert sorted(lines[3:]) == [
+        f"- **Maria** · 1 since {when} · sent perhaps; being looked up in Zulip: the answer was lost",
+        f"- **mentor chen.wei** · 1 since {when} · nobody in Zulip is known for them: no such address",
+        f"- **nobody** · 1 since {when} · nobody in Zulip is known for them: no mentor",
     ]
 
 
@@ -134,11 +134,11 @@ def test_pending_tells_held_back_from_due(world: World) -> None:
     lines = world.ask("pending", ADMIN).text.splitlines()
 
     assert lines[0] == "⏳ **Waiting** · 5"
-    assert sorted(lines[4:]) == [
-        "| Arjun | 1 | <time:2026-03-18T11:00:00Z> | held back, as they chose: until they unmute |",
-        "| Maria | 1 | <time:2026-03-18T11:00:00Z> | to be written next |",
-        "| Maria | 3 | <time:2026-03-18T11:00:00Z> | held back, as they chose: the first until"
-        " 2026-03-21 12:00 UTC |",
+    assert sorted(lines[2:]) == [
+        "- **Arjun** · 1 since <time:2026-03-18T11:00:00Z> · held back, as they chose: until they unmute",
+        "- **Maria** · 1 since <time:2026-03-18T11:00:00Z> · to be written next",
+        "- **Maria** · 3 since <time:2026-03-18T11:00:00Z> · held back, as they chose: the first until"
+        " 2026-03-21 12:00 UTC",
     ]
 
 
@@ -174,7 +174,8 @@ def test_errors_show_how_to_retry_and_how_to_give_up(berlin_world: World) -> Non
     event = berlin_world.add_event(JOHN)
     berlin_world.add_error(event, "Zulip says: deactivated")
     text = berlin_world.ask("errors", ADMIN).text
-    assert "| Zulip says: deactivated | 1 |" in text
+    when = time_tag(event.timestamp)
+    assert f"- Zulip says: deactivated · 1 event, last {when}: `#{event.event_id}`" in text
     assert text.splitlines()[-1] == (
         f"`retry all` or `retry {event.event_id}` sends again; `discard` in place of `retry` gives up for good."
     )

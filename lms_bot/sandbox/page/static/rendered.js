@@ -3,8 +3,9 @@
 
 import { decoded } from "./api.js";
 
-const shownTime = new Intl.DateTimeFormat(undefined, {
-  weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit",
+// Zulip's own web app says every time in these words, whatever the reader's language: "Fri, Nov 27 2026, 11:23 PM".
+const shownTime = new Intl.DateTimeFormat("en-US", {
+  weekday: "short", month: "short", day: "numeric", year: "numeric", hour: "numeric", minute: "2-digit", hour12: true,
 });
 const fullTime = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 // The page's policy allows no element a style of its own. Text cannot look like this: its "<" is escaped.
@@ -28,8 +29,14 @@ export function fromRendered(html, person) {
 export function showLocally(time) {
   const at = new Date(time.dateTime);
   if (Number.isNaN(at.getTime())) return;
-  time.textContent = shownTime.format(at);
+  time.textContent = inZulipsWords(at);
   time.title = fullTime.format(at);
+}
+
+function inZulipsWords(at) {
+  const part = Object.fromEntries(shownTime.formatToParts(at).map(({ type, value }) => [type, value]));
+  const { weekday, month, day, year, hour, minute, dayPeriod } = part;
+  return `${weekday}, ${month} ${day} ${year}, ${hour}:${minute} ${dayPeriod}`;
 }
 
 /** The character of an emoji's code, as in "1f389" or "0031-20e3". */
