@@ -17,7 +17,7 @@ MAX_MESSAGE_LENGTH = 10_000
 """What Zulip keeps of a message, in code points; it drops the rest without an error."""
 
 NO_BREAK = "\u00a0"
-"""A space at which no line ends: an emoji stays with its number, a day with its month."""
+"""A space at which no line ends: an emoji stays with its number."""
 
 _NOT_BEFORE_ELLIPSIS = " \u200c\u200d"
 _BREAK = "\u200b"  # zero-width space: nothing to the eye, an ordinary character to Zulip

@@ -40,6 +40,7 @@ from lms_bot.store.messages import Delivery, Message
 from lms_bot.store.models import LMSActivityEvent, LMSEventLog
 from lms_bot.zulip.gateway import ZulipUser
 from tests.worlds.followed import create_event, follow_event
+from tests.worlds.zulip_rules import MOST_COLUMNS, count_columns
 
 if TYPE_CHECKING:
     from lms_bot.core.errors import LMSBotError
@@ -269,6 +270,7 @@ class World:
     def ask(self, text: str, who: int = MARIA, now: datetime = NOW) -> Reply:
         """What is answered, with ordinary spaces for those at which no line ends."""
         reply = respond(self.context, text, who, now=now)
+        assert count_columns(reply.text) <= MOST_COLUMNS, f"too wide for a phone: {reply.text}"
         return replace(reply, text=reply.text.replace(NO_BREAK, " "))
 
     def add_event(

@@ -375,6 +375,12 @@ def read_answers() -> dict[str, str]:
     return {part.partition("\n")[0]: f"### {part}" for part in parts if "~~~~text" in part}
 
 
+def read_single_answers() -> list[str]:
+    """Each answer as it was written, once."""
+    answers = re.findall(r"^~~~~text\n(.*?)\n~~~~$", ANSWERS.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    return list(dict.fromkeys(answers))
+
+
 def write() -> None:
     held = {}
     with tempfile.TemporaryDirectory() as folder:

@@ -19,6 +19,7 @@ from lms_bot.chat.commands.table import COMMANDS, find_command
 from lms_bot.chat.understanding.ways import load_ways
 from lms_bot.core.activities import ActivityType
 from lms_bot.core.clock import UTC
+from lms_bot.core.markdown import NO_BREAK
 from lms_bot.core.so_far import SoFar
 from lms_bot.insight.reports.students import EventPage
 from lms_bot.lms.standard import grant_statements
@@ -119,7 +120,8 @@ def long_sample() -> str:
 def answer_sample() -> str:
     events = [one for one in reversed(LATER_NEWS) if one.student_id == JANE[0]]
     when = UTC, events[0].timestamp
-    return _block("text", format_history(format_name(*JANE), EventPage(3, events), ["the last 7 days"], "", when))
+    answer = format_history(format_name(*JANE), EventPage(3, events), ["the last 7 days"], "", when)
+    return _block("text", answer.replace(NO_BREAK, " "))
 
 
 def grants_block() -> str:

@@ -19,6 +19,9 @@ from hypothesis import strategies as st
 from lms_bot.sandbox.zulip.rendering import Known, render
 from lms_bot.sandbox.zulip.rendering.emoji import NAMES_BY_CODE
 
+MOST_COLUMNS = 3
+"""A phone shows some 316 pixels of a table: three narrow columns."""
+
 _COMMAND = re.compile(r"/(?:poll|todo|me)\b")  # only at the start of a message
 _LINKIFIER = re.compile(r"#\d+")
 _PICTURES = {int(code, 16): "\u25a1" for code in NAMES_BY_CODE}  # an emoji as such harms nobody
@@ -151,3 +154,8 @@ FRAGMENTS = [
     *"\x00\x02\x1b\ud800\u2028\u0085\u200b\u200c\u200d\u200e\u202e\u2066\u2060\ufeff\u0301",
 ]
 hostile_texts = st.lists(st.sampled_from(FRAGMENTS) | st.characters(), max_size=12).map("".join)
+
+
+def count_columns(text: str) -> int:
+    """How many columns the widest table has; 0 where there is none."""
+    return max((line.count("|") - 1 for line in text.splitlines() if line.startswith("|")), default=0)

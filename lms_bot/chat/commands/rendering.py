@@ -132,8 +132,7 @@ def format_try(attempt: Attempt) -> str:
 def format_date(moment: datetime, zone: tzinfo, now: datetime) -> str:
     """`Fri 27 Nov`, with the year where it is another than now: narrower than a `<time:>`, which names the minute."""
     day = moment.astimezone(zone)
-    said = format_day(day) if day.year == now.astimezone(zone).year else f"{format_day(day)} {day.year}"
-    return glue(*said.split())
+    return format_day(day) if day.year == now.astimezone(zone).year else f"{format_day(day)} {day.year}"
 
 
 def format_clock(moment: datetime, zone: tzinfo) -> str:
