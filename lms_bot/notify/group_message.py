@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import Any
 
 from lms_bot.core.activities import ActivityType
-from lms_bot.core.markdown import MAX_MESSAGE_LENGTH, event_ref, spoiler, table_head, table_row
+from lms_bot.core.markdown import MAX_MESSAGE_LENGTH, event_ref, glue, spoiler, table_head, table_row
 from lms_bot.core.results import percent
 from lms_bot.notify.group_rows import Row, get_furthest, get_rows, step_of
 from lms_bot.notify.wording import (
@@ -176,7 +176,7 @@ def _attempt_course(attempt: Sequence[Any]) -> str:
 def _step_text(event: Any) -> str:
     if (correction := correction_of(event)) is not None:
         was, now = (
-            f"{emoji_of(kind)} {percent(number)}".rstrip()
+            glue(emoji_of(kind), percent(number)).rstrip()
             for kind, number in (
                 (correction.was_type, correction.was_percentage),
                 (correction.event_type, correction.percentage),
@@ -184,7 +184,7 @@ def _step_text(event: Any) -> str:
         )
         return f"now {now} (was {was})"
     result = _result(event) if step_of(event) and kind_of(event) == "Exam" else ""
-    return f"{emoji_of(str(event.event_type))} {result}".rstrip()
+    return glue(emoji_of(str(event.event_type)), result).rstrip()
 
 
 def _result(event: Any) -> str:
@@ -199,7 +199,7 @@ def _runs(texts: Iterable[str]) -> list[str]:
 
 
 def _format_totals(events: Iterable[Any]) -> str:
-    return " ".join(f"{emoji_of(kind)} {many}" for kind, many in _counted(events))
+    return " ".join(glue(emoji_of(kind), many) for kind, many in _counted(events))
 
 
 def _counted(events: Iterable[Any]) -> list[tuple[str, int]]:

@@ -82,9 +82,9 @@ def test_the_shape_of_a_group() -> None:
             "\n"
             "| Student | News | Exam or content |\n"
             "|---|---|---|\n"
-            "| student_2 | ❌ 40% | Mathematics Final Exam `#3` |\n"
+            "| student_2 | ❌\u00a040% | Mathematics Final Exam `#3` |\n"
             "| student_3 | 📖 | Sets `#4` |\n"
-            "| student_1 | 🎉 85% | Mathematics Final Exam `#1` `#2` |",
+            "| student_1 | 🎉\u00a085% | Mathematics Final Exam `#1` `#2` |",
             [3, 4, 1, 2],
         )
     ]
@@ -129,8 +129,8 @@ def test_more_rows_than_one_reads_are_folded_under_totals() -> None:
     assert lines[2:6] == [
         "| Student | In total |",
         "|---|---|",
-        "| student_17 | ❌ 6 |",
-        "| student_7 | ❌ 6 |",
+        "| student_17 | ❌\u00a06 |",
+        "| student_7 | ❌\u00a06 |",
     ]
     assert lines.index("```spoiler One by one, worst first") == 2 + 2 + 20 + 1
     assert lines[lines.index("```spoiler One by one, worst first") - 1] == ""

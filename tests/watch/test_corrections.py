@@ -209,7 +209,7 @@ def test_a_few_corrections_are_told_one_by_one(school: School, watching: Telling
     run(school, "UPDATE attempts SET result = 'pass', percentage = 75")
     watching.poll()
     ((_, content),) = watching.tell()
-    assert f"now 🎉 75% (was ❌ 30%) \u00d7{MOST_CORRECTIONS}" in content
+    assert f"now 🎉\u00a075% (was ❌\u00a030%) \u00d7{MOST_CORRECTIONS}" in content
 
 
 def test_a_retry_of_what_was_corrected_meanwhile_tells_what_is_true_now_and_once(

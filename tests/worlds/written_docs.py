@@ -121,7 +121,7 @@ def answer_sample() -> str:
     events = [one for one in reversed(LATER_NEWS) if one.student_id == JANE[0]]
     when = UTC, events[0].timestamp
     answer = format_history(format_name(*JANE), EventPage(3, events), ["the last 7 days"], "", when)
-    return _block("text", answer.replace(NO_BREAK, " "))
+    return _block("text", answer)
 
 
 def grants_block() -> str:
@@ -225,7 +225,7 @@ def _table(head: tuple[str, ...], rows: Any) -> str:
 
 
 def _block(language: str, text: str) -> str:
-    return f"```{language}\n{text}\n```\n"
+    return f"```{language}\n{text.replace(NO_BREAK, ' ')}\n```\n"
 
 
 WRITTEN: dict[str, dict[str, Callable[[], str]]] = {
