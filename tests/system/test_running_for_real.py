@@ -386,9 +386,9 @@ def test_an_lms_that_is_away_at_the_start_does_not_stop_the_bot(town: Town, post
             bot = stack.enter_context(town.run_bot())
             wait_until(lambda: "the poll failed" in bot.output, "the log says so")
             health = town.ask("ada", "health")
-            assert "❌ | LMS |" in health
+            assert "❌ **LMS**: " in health
             assert "cannot be reached" in health
-            assert "❌ | last good poll | none yet" in health
+            assert "❌ **last good poll**: none yet" in health
             assert "cannot look up who you are just now" in town.ask("anna", "students")
             assert "have not been able to look into the LMS" in town.ask("ada", "status")
         take_exam(town)
@@ -513,7 +513,7 @@ def test_people_named_in_the_settings_are_admins_by_address_and_by_id(town: Town
     admins = f"Helen@School.example.com, {town.people['sven'].user_id}"
     with town.run_bot(lms_admins=admins):
         for name in ("helen", "sven", "ada"):
-            assert "| LMS | answers |" in town.ask(name, "health")
+            assert "✅ **LMS**: answers" in town.ask(name, "health")
         assert "for admins only" in town.ask("anna", "health")
 
 

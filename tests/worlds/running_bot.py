@@ -247,9 +247,12 @@ class Town:
     # ---- what people see ----
 
     def told(self, name: str) -> list[str]:
-        """What the bot wrote to this person alone, without what it says of itself below the first."""
+        """What the bot wrote to this person alone, without what it says of itself below the first.
+
+        All spaces are ordinary ones.
+        """
         messages = self.zulip.messages(sender=self.bot, to=self.people[name])
-        return [one.content.partition(WELCOME)[0] for one in messages]
+        return [one.content.partition(WELCOME)[0].replace("\u00a0", " ") for one in messages]
 
     def titles(self, name: str) -> list[str]:
         """The first lines of it."""
