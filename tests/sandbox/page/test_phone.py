@@ -42,10 +42,10 @@ ASKED = {
         ("inactive last week", "Last active"),
         ("exam python basics quiz", "Result"),
         ("best python basics quiz", "Best"),
-        ("chart john", "The figures"),
+        ("open", "worst first"),
     ),
     "chen.wei": (
-        ("open", "worst first"),
+        ("chart omar", "The figures"),
         ("needs", "need"),
         ("history omar", "Event"),
         ("student omar", "Best / last / average"),
