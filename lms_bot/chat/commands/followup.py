@@ -20,16 +20,20 @@ from lms_bot.chat.commands.rendering import (
 from lms_bot.chat.language.arguments import Listing, read_listing, read_student
 from lms_bot.chat.language.command_finder import ALL
 from lms_bot.chat.language.periods import UNCLEAR_PERIOD, Period
-from lms_bot.chat.language.question import Command, Question, WrongArguments
+from lms_bot.chat.language.question import Answer, Command, Question, WithButtons, WrongArguments
 from lms_bot.chat.language.student_index import word_for
 from lms_bot.chat.language.words import format_refs, read_numbers, strip_fillers
 from lms_bot.core.markdown import code, disarm, event_ref
 from lms_bot.insight import seen
 from lms_bot.insight.concerns.reads import get_open_concerns
 from lms_bot.insight.concerns.tellings import get_concerns_told_with, mark_concerns_reopened, mark_concerns_seen
+from lms_bot.outbox.draft import Button
 from lms_bot.people.access import Audience
 
 OPEN_DAYS = 30
+MOST_BUTTONS = 8
+"""Where more is open, a client that shows buttons in place of the text would show a list that is too long."""
+
 HOW_TO_CLOSE = "`done #12`, or ✅ on my message, marks an event as seen to."
 
 
@@ -135,8 +139,8 @@ def _format_unknown(numbers: Iterable[int], known: Collection[int]) -> list[str]
     return [f"You have no event {format_refs(unknown)}."] if unknown else []
 
 
-def answer_open(question: Question) -> str:
-    """What the asker was told of students they still have, and nobody has seen to."""
+def answer_open(question: Question) -> Answer:
+    """What the asker was told of students they still have, and nobody has seen to; a few can be clicked away."""
     listing = read_listing(question, question.words) if question.words else Listing()
     if listing is None or listing.is_exam is not None:
         raise WrongArguments(UNCLEAR_PERIOD)
@@ -160,14 +164,20 @@ def answer_open(question: Question) -> str:
     more = page_note(listing.page, found.total, f"open {listing.said}".strip())
     names = get_short_names(question, {one.student_id for one in found.events})
     rows = [
-        [
+        (
+            one.event_id,
             names[one.student_id],
-            f"{format_news(one)} {event_ref(one.event_id)}",
+            format_news(one),
             format_date(one.timestamp, question.zone, question.now),
-        ]
+        )
         for one in found.events
     ]
-    return format_page(head, ("Student", "What", "When"), rows, [more, HOW_TO_CLOSE])
+    cells = [[name, f"{what} {event_ref(event_id)}", when] for event_id, name, what, when in rows]
+    text = format_page(head, ("Student", "What", "When"), cells, [more, HOW_TO_CLOSE])
+    if found.total > MOST_BUTTONS:
+        return text
+    buttons = [Button(f"Seen to #{number}", f"done #{number}", " · ".join(about)) for number, *about in rows]
+    return WithButtons(text, tuple(buttons), head)
 
 
 COMMANDS = (

@@ -164,3 +164,15 @@ def test_thousands_of_events_can_be_done_at_once(small_world: World) -> None:
 
     assert small_world.ask("done all").text == "✅ Seen to: 1,100 events."
     assert not opens(small_world)
+
+
+def test_a_few_that_are_open_can_be_clicked_away(small_world: World) -> None:
+    numbers = [tell(small_world, JOHN, ago=ago * HOUR) for ago in (1, 2, 3)]
+    reply = small_world.ask("open")
+    assert reply.is_private and [one.says for one in reply.buttons] == [f"done #{one}" for one in numbers]
+    assert all("John Doe" in one.meaning and "❌" in one.meaning for one in reply.buttons)
+    small_world.ask(reply.buttons[0].says)
+    assert [one.says for one in small_world.ask("open").buttons] == [f"done #{one}" for one in numbers[1:]]
+    for ago in range(4, 12):
+        tell(small_world, JANE, ago=ago * HOUR)
+    assert small_world.ask("open").buttons == ()
