@@ -29,6 +29,7 @@ from lms_bot.notify.events import LMSActivityEventHandler
 from lms_bot.settings.settings import Settings
 from lms_bot.store.database import rows
 from lms_bot.store.models import LMSActivityEvent
+from tests.places import IS_THOROUGH
 
 if TYPE_CHECKING:
     from lms_bot.people.recipients import Recipients
@@ -407,7 +408,7 @@ def test_events_equal_a_model_that_looks_at_everything(machine: type[LMSMachine]
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=60,
+            max_examples=200 if IS_THOROUGH else 30,
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lms_bot.sandbox.zulip import Fault, SandboxZulip
+from tests.places import IS_THOROUGH
 from tests.worlds.running_bot import BotProcess, Town, wait_until
 
 if TYPE_CHECKING:
     from lms_bot.sandbox.lms.school import School
 
-KILLS = 30
+KILLS = 50 if IS_THOROUGH else 20
 PAUSE_SECONDS = (0.03, 0.1)  # between two acts of the students
 PATIENCE_SECONDS = 400.0  # a busy machine tells thousands of events for minutes
 

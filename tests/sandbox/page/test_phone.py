@@ -153,7 +153,7 @@ def test_buttons_are_for_thumbs_and_long_ones_wrap(page: PageServer, phone: Brow
     bot, person = page.backend.environment.account, page.backend.get_client("maria.santos").person
     gateway = Gateway(Credentials(bot.delivery_email, bot.api_key, page.backend.environment.zulip.site))
     gateway.send((person.user_id,), "for other clients", widget)
-    phone.wait(lambda: phone.find_all(".message:last-child .choice"))
+    phone.wait(lambda: len(phone.find_all(".message:last-child .choice")) == 2)
     short_one, long_one = (button.rect for button in phone.find_all(".message:last-child .choice"))
     assert short_one["height"] >= THUMB and short_one["width"] >= THUMB
     assert long_one["height"] > short_one["height"] and long_one["width"] <= ROOM
