@@ -106,6 +106,10 @@ def plain(text: object, *, max_length: int | None = None) -> str:
     return line[: max_length - 1].rstrip(_NOT_BEFORE_ELLIPSIS) + "…"
 
 
+_LONG_WORD = re.compile(r"\w{16}(?=\w{5})")
+_CODE_OR_TIME = re.compile(r"(`[^`]*`|<time:[^>]*>)")
+
+
 def glue(*words: object) -> str:
     """The words on one line, however narrow the column."""
     return NO_BREAK.join(map(str, words))
@@ -135,8 +139,15 @@ def table_head(headers: Sequence[object]) -> list[str]:
 
 
 def table_row(cells: Sequence[object]) -> str:
-    """One line of a table."""
-    return "| " + " | ".join("" if cell is None else str(cell) for cell in cells) + " |"
+    """One line of a table. Words that are longer than a phone's column may be broken, but not in code."""
+    return "| " + " | ".join("" if cell is None else _let_break(str(cell)) for cell in cells) + " |"
+
+
+def _let_break(cell: str) -> str:
+    if not _LONG_WORD.search(cell):
+        return cell
+    apart = _CODE_OR_TIME.split(cell)
+    return "".join(part if at % 2 else _LONG_WORD.sub(rf"\g<0>{_BREAK}", part) for at, part in enumerate(apart))
 
 
 def spoiler(header: str, body: str) -> str:

@@ -9,7 +9,19 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lms_bot.core.markdown import code, disarm, event_ref, fit_lines, one_line, plain, spoiler, table, time_tag
+from lms_bot.core.markdown import (
+    code,
+    disarm,
+    event_ref,
+    fit_lines,
+    one_line,
+    plain,
+    spoiler,
+    table,
+    table_row,
+    time_tag,
+)
+from lms_bot.core.normalize import normalize
 from tests.places import RECORDINGS
 from tests.worlds.zulip_rules import as_seen, constructs, elements_of, hostile_texts, marks, render_widely, text_of
 
@@ -245,3 +257,12 @@ def test_lines_that_do_not_fit_are_counted_and_never_cut(
 
 def test_a_frame_that_is_too_long_itself_is_cut_as_a_last_resort() -> None:
     assert fit_lines(["x" * 30], ["a"], limit=20) == "x" * 19 + "…"
+
+
+def test_a_long_word_in_a_cell_may_be_broken_but_not_in_code() -> None:
+    word = "Donaudampfschifffahrtsgesellschaft"
+    row = table_row([word, f"`exam {word}`", "<time:2026-01-01T00:00:00Z>"])
+    assert row.replace("\u200b", "") == f"| {word} | `exam {word}` | <time:2026-01-01T00:00:00Z> |"
+    assert max(map(len, re.split("[ \u200b]", row.split("|")[1]))) <= 20
+    assert "\u200b" not in "|".join(row.split("|")[2:])
+    assert normalize(row.split("|")[1]) == normalize(word), "what is copied is found"
