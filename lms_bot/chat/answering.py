@@ -19,7 +19,7 @@ from lms_bot.chat.language.question import (
     format_usage,
     pick_students_for_example,
 )
-from lms_bot.chat.language.words import strip_fillers
+from lms_bot.chat.language.words import is_asking, strip_fillers
 from lms_bot.chat.offers import (
     FOR_STUDENTS,
     Sentence,
@@ -55,6 +55,9 @@ FOR_GOOD = frozenset(("discard", "unnote", "retry"))
 OF_MANY = frozenset(("done",))
 """What is always asked back where it was not typed as a command: it cannot be taken back, or not one by one."""
 
+LOOKING_ALONE = frozenset(("digest", "holiday"))
+"""What only shows something where nothing follows."""
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -77,9 +80,9 @@ def answer_plain(words: tuple[str, ...], question: Question) -> Reply | Problem:
         return Problem(sentence, None, lambda: _make_suggestion(sentence))
     command = choose_for(question.asker, command)
     asked = replace(question, words=rest, command=command.name)
-    is_filler = bool(words) and not strip_fillers(words)  # `you there?`: help, where it means nothing else
-    if is_filler or (not command.takes_words and strip_fillers(rest)):
-        return Problem(sentence, None, lambda: _run_or_say_usage(command, asked))
+    at_last = _find_last_resort(words, command, asked)
+    if at_last is not None:
+        return Problem(sentence, None, at_last)
     try:
         return _run(command, asked)
     except NothingFound as nothing:
@@ -94,6 +97,16 @@ def answer_plain(words: tuple[str, ...], question: Question) -> Reply | Problem:
         return Problem(sentence, command, lambda: offered or _make_suggestion(sentence), is_name)
 
 
+def _find_last_resort(words: tuple[str, ...], command: Command, asked: Question) -> Callable[[], Reply] | None:
+    """What answers words that are this command only where they mean nothing else; None where they are it plainly."""
+    is_filler = bool(words) and not strip_fillers(words)  # `you there?`: help
+    if is_filler or (not command.takes_words and strip_fillers(asked.words)):
+        return lambda: _run_or_say_usage(command, asked)
+    if command.changes and is_asking(words):  # `how do I mute john` mutes nobody
+        return lambda: _say_usage(command, asked, f"{code(command.name)}: {command.meaning}.")
+    return None
+
+
 def _run_or_say_usage(command: Command, question: Question) -> Reply:
     try:
         return _run(command, question)
@@ -101,9 +114,9 @@ def _run_or_say_usage(command: Command, question: Question) -> Reply:
         return _say_usage(command, question, error)
 
 
-def _say_usage(command: Command, question: Question, error: WrongArguments) -> Reply:
+def _say_usage(command: Command, question: Question, before: object) -> Reply:
     usage = format_usage(command, *pick_students_for_example(question.asker))
-    return Reply(f"{error}\n{usage}".strip(), is_private=True)
+    return Reply(f"{before}\n{usage}".strip(), is_private=True)
 
 
 def answer_understood(problem: Problem) -> Reply | None:
@@ -122,7 +135,8 @@ def answer_understood(problem: Problem) -> Reply | None:
     command, rest = find_command(best.says)
     assert command is not None
     is_another = problem.command is not None and problem.command.name != command.name
-    if not best.is_guess and _has_to_be_confirmed(command, rest, 0.0 if is_another else best.sureness):
+    is_unsure = is_another or is_asking(question.words)
+    if not best.is_guess and _has_to_be_confirmed(command, rest, 0.0 if is_unsure else best.sureness):
         return make_private(ask_back(question, command, best.says))
     return _answer_as_read(question, best)
 
@@ -183,7 +197,7 @@ def _answer_similar(question: Question, command: Command) -> Reply:
 
 
 def _has_to_be_confirmed(command: Command, rest: tuple[str, ...], sureness: float) -> bool:
-    if not command.changes or (command.name == "digest" and not rest):
+    if not command.changes or (command.name in LOOKING_ALONE and not rest):
         return False
     return sureness < PLAIN or command.name in FOR_GOOD or (command.name in OF_MANY and ALL in rest)
 

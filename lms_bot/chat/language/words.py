@@ -30,6 +30,7 @@ a about an any are bot can could do for get give hello hey hi how i is let list 
 see show tell the there to us want was were what what's what\u2019s whats with would you
 """
 _LEADING = frozenset(_SAID_BEFORE.split())
+_ASKING = frozenset(("how", "what", "what's", "what\u2019s", "whats", "is", "are", "was", "were", "there", "any"))
 _THANKS = frozenset(("thank", "thanks", "thx"))
 _MUCH = frozenset(("a", "lot", "so", "very", "much", "many", "again", "for", "that", "this", "help"))
 _TRAILING = _THANKS | {"please", "pls", "you"}
@@ -118,6 +119,12 @@ def strip_leading_fillers(words: Sequence[str]) -> tuple[str, ...]:
     while first < len(words) and (words[first].casefold() in _LEADING or _asks_for_leave(words[first:])):
         first += 1
     return tuple(words[first:])
+
+
+def is_asking(words: Sequence[str]) -> bool:
+    """Whether these ask about what follows the first of them, rather than for it: `how do I mute john`."""
+    before = words[: len(words) - len(strip_leading_fillers(words))]
+    return not _ASKING.isdisjoint(word.casefold() for word in before)
 
 
 def _asks_for_leave(words: Sequence[str]) -> bool:

@@ -236,6 +236,38 @@ def test_what_it_cannot_do_it_says(small_world: World, said: str) -> None:
     assert text(small_world, said).startswith("I cannot do that")
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "how do i mute john",
+        "how to mute all",
+        "is mute john",
+        "what is mute all",
+        "how do i snooze john until friday",
+    ],
+)
+def test_nothing_is_done_that_was_only_asked_about(small_world: World, said: str) -> None:
+    before = text(small_world, "settings")
+    assert text(small_world, said).startswith("🤔 Shall I do this?")
+    assert text(small_world, "settings") == before
+
+
+def test_how_failures_are_discarded_may_be_asked(small_world: World) -> None:
+    for said in ("how do i discard all", "is discard #5", "what is retry all", "how do i poll now"):
+        text(small_world, said, ADMIN)
+    assert not small_world.events.discarded and not small_world.events.retried
+    assert small_world.polls == 0
+
+
+def test_a_polite_question_is_a_request(small_world: World) -> None:
+    assert "are told nothing" in text(small_world, "could you please mute john")
+    assert "are told nothing" in text(small_world, "Hi, how are you?\nmute jane\nThanks")
+
+
+def test_what_only_shows_something_is_not_asked_back(small_world: World) -> None:
+    assert "School days" in text(small_world, "are we on holiday", ADMIN)
+
+
 def test_a_common_word_is_nobodys_name(small_world: World) -> None:
     assert "John" not in text(small_world, "where does she stand")
 
