@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from lms_bot.chat.commands.rendering import HELP_SHOWS
 from lms_bot.chat.commands.table import choose_for, find_command, find_similar
 from lms_bot.chat.language.arguments import UnclearStudent, says_oneself
+from lms_bot.chat.language.choices import is_no, is_yes
 from lms_bot.chat.language.question import (
     Answer,
     Command,
@@ -51,6 +52,7 @@ LONGEST_TITLE = 2
 
 HELP, ALL = "help", "all"
 IMPOSSIBLE = "I cannot do that: I tell what students did, and keep what you note about them."
+NOTHING_ASKED = f"There is nothing that I asked you. {HELP_SHOWS}"
 FOR_GOOD = frozenset(("discard", "unnote", "retry"))
 OF_MANY = frozenset(("done",))
 """What is always asked back where it was not typed as a command: it cannot be taken back, or not one by one."""
@@ -182,6 +184,8 @@ def _offer(question: Question, command: Command, unclear: UnclearStudent) -> Rep
 
 def _make_suggestion(sentence: Sentence) -> Reply:
     question = sentence.question
+    if is_yes(question.words) or is_no(question.words):
+        return Reply(NOTHING_ASKED)
     similar = find_similar(question.words, question.asker) if len(question.words) == 1 else []
     if len(similar) == 1 and not similar[0].changes:
         return _answer_similar(question, similar[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 
 from lms_bot.chat.answering import Problem, answer_plain, answer_understood
@@ -32,6 +33,7 @@ from lms_bot.chat.understanding.followup import MOST_WORDS, follow_up, recall
 from lms_bot.chat.understanding.understand import get_known
 from lms_bot.core.clock import utc_now
 from lms_bot.core.errors import LMSBotError, LMSRefused, LMSUnavailable, StoreUnavailable, TransientError
+from lms_bot.core.markdown import code
 from lms_bot.store.conversation import Choice
 from lms_bot.zulip.gateway import ZulipUser
 
@@ -92,14 +94,15 @@ def _answer(question: Question, text: str) -> Reply:
     number = read_number(question.words, choice) if choice else None
     if choice and number is not None:
         words = choose(choice, number)
+        if words and _asked_back(choice):
+            _forget(question, choice)  # `ok` after `yes` does nothing again
         return _answer_first([words], question) if words else Reply(format_out_of_range(choice))
     if choice:
-        with question.context.store.session():
-            forget_choice(choice)
+        _forget(question, choice)
         if is_no(question.words):
             return Reply(NOTHING_DONE)
     if (small := answer_small_talk(question, text)) is not None:
-        return small
+        return _say_not_done(small) if choice and _asked_back(choice) else small
     if _FILES_ALONE.fullmatch(text):
         return Reply(NO_FILES)
     taken = take_from_list(question.words, choice) if choice else None
@@ -107,6 +110,23 @@ def _answer(question: Question, text: str) -> Reply:
     lines = split_lines(text)  # a command may stand in one of several, among greetings and signatures
     said = [followed] if followed else [question.words, *(lines[:MOST_LINES] if len(lines) > 1 else [])]
     return _answer_first(said, question)
+
+
+def _forget(question: Question, choice: Choice) -> None:
+    with question.context.store.session():
+        forget_choice(choice)
+
+
+def _asked_back(choice: Choice) -> bool:
+    """Whether it is something to be done that waits for a yes."""
+    words = choose(choice, 1)
+    command, _ = find_command(words) if words and len(choice.questions) == 1 else (None, ())
+    return command is not None and command.changes
+
+
+def _say_not_done(small: Reply) -> Reply:
+    """`thanks` and 👍 are no yes, and who says so may think that it was done."""
+    return replace(small, text=f"{small.text} Nothing was done: you did not say {code('yes')}.")
 
 
 def _get_choice(question: Question) -> Choice | None:

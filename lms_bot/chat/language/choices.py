@@ -14,7 +14,8 @@ CHOICE_LASTS = timedelta(minutes=10)
 MOST_OFFERED = 9
 _NUMBER = re.compile(r"(?:(?:number|no|nr|option) )?#?(?:(?P<digits>[0-9]{1,3})|(?P<word>[a-z]+))(?: one)?", re.ASCII)
 _LISTED = re.compile("([1-9])", re.ASCII)
-_YES = frozenset(("yes", "y", "yep", "yeah", "sure", "ok", "okay", "exactly", "right"))
+_SURE = frozenset(("yes", "y", "yep", "yeah", "sure", "ok", "okay", "exactly", "right"))
+_YES = _SURE | frozenset(("yes please do", "please do", "yes do", "yes do it", "do it", "yes do that", "go ahead"))
 _NO = frozenset(("no", "n", "nope", "nah", "cancel", "stop", "never mind", "nevermind", "forget it", "don't", "dont"))
 _SPELLINGS = (
     "one first",
@@ -26,13 +27,17 @@ _NUMBER_OF_WORD = {word: number for number, words in enumerate(_SPELLINGS, start
 
 def read_number(words: Sequence[str], choice: Choice) -> int | None:
     """The number that is all that was said: `2`, `#2`, `number 2`, `the second`. Yes chooses the only one offered."""
+    if len(choice.questions) == 1 and is_yes(words):
+        return 1
     match = _NUMBER.fullmatch(" ".join(strip_fillers(words)).casefold())
     if match is None:
         return None
-    if match["digits"]:
-        return int(match["digits"])
-    is_yes = len(choice.questions) == 1 and match["word"] in _YES
-    return 1 if is_yes else _NUMBER_OF_WORD.get(match["word"])
+    return int(match["digits"]) if match["digits"] else _NUMBER_OF_WORD.get(match["word"])
+
+
+def is_yes(words: Sequence[str]) -> bool:
+    """Whether that is all that was said."""
+    return not _YES.isdisjoint(" ".join(said).casefold() for said in (words, strip_fillers(words)))
 
 
 def is_no(words: Sequence[str]) -> bool:

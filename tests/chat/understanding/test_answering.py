@@ -268,6 +268,31 @@ def test_what_only_shows_something_is_not_asked_back(small_world: World) -> None
     assert "School days" in text(small_world, "are we on holiday", ADMIN)
 
 
+def test_what_was_asked_back_is_done_once(small_world: World) -> None:
+    text(small_world, "resend everything that failed", ADMIN)
+    text(small_world, "yes", ADMIN)
+    assert text(small_world, "ok", ADMIN) == "👍"
+    assert len(small_world.events.retried) == 1
+
+
+@pytest.mark.parametrize("said", ["thanks", "great", "👍"])
+def test_kindness_is_no_yes_and_says_so(small_world: World, said: str) -> None:
+    text(small_world, "hold everything back until monday")
+    assert text(small_world, said).endswith("Nothing was done: you did not say `yes`.")
+    assert "**Muted:** nobody" in text(small_world, "settings")
+
+
+@pytest.mark.parametrize("said", ["yes please do", "yes, do it!", "go ahead", "please do"])
+def test_yes_may_be_said_in_more_words(small_world: World, said: str) -> None:
+    text(small_world, "hold everything back until monday")
+    assert text(small_world, said).startswith("🔕 You are told nothing")
+
+
+@pytest.mark.parametrize("said", ["yes", "no", "cancel"])
+def test_yes_and_no_to_nothing_are_answered_so(small_world: World, said: str) -> None:
+    assert text(small_world, said).startswith("There is nothing that I asked you.")
+
+
 def test_a_common_word_is_nobodys_name(small_world: World) -> None:
     assert "John" not in text(small_world, "where does she stand")
 
