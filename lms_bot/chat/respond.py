@@ -142,7 +142,8 @@ def _follow_up(question: Question) -> tuple[str, ...] | None:
         return None
     with suppress(StoreUnavailable), question.context.store.session():
         last = recall(question.zulip_user_id, question.now)
-        return follow_up(question.words, last, get_known(question)) if last else None
+        command, _ = find_command(last) if last else (None, ())
+        return follow_up(question.words, last, get_known(question), command.usage) if command else None
     return None
 
 

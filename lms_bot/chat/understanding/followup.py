@@ -26,6 +26,10 @@ _BACK = re.compile(r"(?:the )?(?:previous|last|prev) page|back|go back")
 _PAGE_NUMBER = re.compile(r"page #?([1-9][0-9]{0,3})", re.ASCII)
 _KINDS = {"exams": r"exams?|tests?|quiz(?:zes)?", "content": r"contents?|lessons?|videos?"}
 ABOUT_TITLES = ("exam", "content", "best")
+TAKES_PERIOD, TAKES_KIND, TAKES_PAGE = "[period]", "[exams|content]", "[page N]"
+"""In a command's usage."""
+
+CARD, HISTORY = "student", "history"
 REPLACED = ("period", "student", "exam", "content")
 
 
@@ -53,20 +57,26 @@ def _key(person: int) -> str:
     return f"{PREFIX}{person}"
 
 
-def follow_up(words: Sequence[str], last: tuple[str, ...], known: Known) -> tuple[str, ...] | None:
-    """The last question, changed as the words say; None where they are a question of their own."""
+def follow_up(words: Sequence[str], last: tuple[str, ...], known: Known, usage: str) -> tuple[str, ...] | None:
+    """The last question, changed as the words say; None where they are a question of their own.
+
+    `usage` is that of the last question's command: what it does not take, it is not asked. After a student's card, a
+    period or a kind is of the student's history.
+    """
     if not last or not words or len(words) > MOST_WORDS:
         return None
     said = " ".join(words).casefold()
     page = _read_page(said, last)
     if page is not None:
-        return _turn_to(page, last)
+        return _turn_to(page, last) if TAKES_PAGE in usage else None
+    fuller = (HISTORY, *last[1:]) if last[0] == CARD else last
     bare = _strip(said)
     for kind, pattern in _KINDS.items():
         if re.fullmatch(pattern, bare):
-            others = tuple(word for word in _without_page(last) if not _is_kind(word))
-            return (*others, kind)
-    return _replace(bare, last, known, is_led=bare != said)
+            others = tuple(word for word in _without_page(fuller) if not _is_kind(word))
+            return (*others, kind) if TAKES_KIND in usage or fuller is not last else None
+    further = fuller if TAKES_PERIOD in usage or fuller is not last else None
+    return _replace(bare, last, further, known, is_led=bare != said)
 
 
 def _strip(said: str) -> str:
@@ -114,17 +124,20 @@ def _is_kind(word: str) -> bool:
     return any(re.fullmatch(pattern, word.casefold()) for pattern in _KINDS.values())
 
 
-def _replace(bare: str, last: tuple[str, ...], known: Known, *, is_led: bool) -> tuple[str, ...] | None:
-    """With another period, student or title in place of the one there was; a period may be new.
+def _replace(
+    bare: str, last: tuple[str, ...], further: tuple[str, ...] | None, known: Known, *, is_led: bool
+) -> tuple[str, ...] | None:
+    """With another period, student or title in place of the one there was; `further` takes a period that is new.
 
-    A name alone asks for that student's card: of whom it goes on has to be said with `and` or the like.
+    A name alone, May perhaps, asks for that student's card: of whom it goes on has to be said with `and` or the like.
     """
     words = tuple(bare.split())
     if bare.isdecimal():
         return None
     whole = [one for one in find_slots(words, known) if (one.start, one.end) == (0, len(words))]
     slots = {one.kind: one for one in whole if one.kind in REPLACED}
-    for kind in REPLACED:
+    is_name = "student" in slots
+    for kind in REPLACED if is_led or not is_name else ():
         fresh = slots.get(kind)
         if fresh is None or (kind != "period" and not is_led):
             continue
@@ -132,8 +145,8 @@ def _replace(bare: str, last: tuple[str, ...], known: Known, *, is_led: bool) ->
         old = _longest(kind, base, known)
         if old is not None:
             return (*base[: old.start], *fresh.says, *base[old.end :])
-        if kind == "period":
-            return (*base, *fresh.says)
+        if kind == "period" and further is not None and not is_name:
+            return (*_without_page(further), *fresh.says)
     return None
 
 

@@ -293,6 +293,18 @@ def test_yes_and_no_to_nothing_are_answered_so(small_world: World, said: str) ->
     assert text(small_world, said).startswith("There is nothing that I asked you.")
 
 
+def test_a_question_does_not_go_on_with_what_it_does_not_take(small_world: World) -> None:
+    fill(small_world)
+    for first, then in (("needs", "and last week"), ("settings", "next page"), ("student john", "next page")):
+        before = text(small_world, first)
+        assert text(small_world, then) not in ("", before)
+        assert "I could not read" not in text(small_world, then)
+    text(small_world, "student john")
+    assert text(small_world, "and last week?") == text(small_world, "history john last week")
+    text(small_world, "student john")
+    assert text(small_world, "exams only") == text(small_world, "history john exams")
+
+
 def test_a_common_word_is_nobodys_name(small_world: World) -> None:
     assert "John" not in text(small_world, "where does she stand")
 
