@@ -72,7 +72,8 @@ def read(said: Sequence[str], ways: Ways, known: Known) -> list[Reading]:
     for one in found:
         if one.says not in best or best[one.says].sureness < one.sureness:
             best[one.says] = one
-    return sorted(best.values(), key=lambda one: (-one.sureness, len(one.says)))
+    # `stop` is said as the table has it, rather than as a part of a title
+    return sorted(best.values(), key=lambda one: (-one.sureness, len(one.way.slots), len(one.says)))
 
 
 def _read_words(

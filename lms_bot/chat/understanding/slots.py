@@ -51,6 +51,8 @@ _ASKING_HOW = frozenset(
     ["how", "what", "explain", "help", "usage", "syntax", "use", "used", "command", "mean", "means", "instructions"]
 )
 _ONESELF = frozenset(("i", "me", "my", "myself", "mine"))
+_HELPERS = frozenset(("will", "may"))
+_BEFORE_HELPERS = frozenset(["i", "you", "he", "she", "it", "we", "they", "who", "what", "that", "this", "there"])
 SPELLINGS = get_spellings()
 _ARTICLES = frozenset(("a", "an", "the", "their", "any"))
 
@@ -113,6 +115,8 @@ def _spans(count: int, longest: int, starts: Collection[int] | None = None) -> I
 def _find_students(words: Sequence[str], index: StudentIndex) -> Iterator[Slot]:
     for start, end in _spans(len(words), LONGEST["student"]):
         said = tuple(words[start:end])
+        if start and said[0].casefold() in _HELPERS and words[start - 1].casefold() in _BEFORE_HELPERS:
+            continue  # `I will be away` is not of Will
         text = " ".join(said).strip(",.!?;:")
         found = index.find_named(text)
         if not found and text.endswith("s") and text.casefold() not in SPELLINGS:  # `johns card`; `does` is of no Doe

@@ -293,6 +293,40 @@ def test_yes_and_no_to_nothing_are_answered_so(small_world: World, said: str) ->
     assert text(small_world, said).startswith("There is nothing that I asked you.")
 
 
+def test_a_title_that_begins_with_a_word_of_the_table_does_not_take_it(small_world: World) -> None:
+    small_world.add_event(JOHN, FAILED, activity_title="Stop Motion")
+    for said in ("stop", "please stop!"):
+        assert text(small_world, said).startswith("🔕 `off`")
+    assert text(small_world, "stop motion").startswith("📝 **Stop Motion**")
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ("who did not fail", "passed"),
+        ("who hasn't failed anything", "passed"),
+        ("who did not fail algebra", "passed algebra"),
+        ("who has not failed this week", "passed this week"),
+        ("who didn't do algebra", "exam algebra"),
+    ],
+)
+def test_who_did_not_fail_is_not_who_failed(small_world: World, said: str, line: str) -> None:
+    fill(small_world)
+    assert text(small_world, said).startswith(f"↳ `{line}`")
+
+
+def test_a_name_that_is_a_month_or_a_verb_is_a_name_where_it_stands_for_one(small_world: World) -> None:
+    will, may = make_student(31, "will_s", "Will", "Smith"), make_student(32, "may_o", "May", "Owen")
+    small_world.people.students_of[1] += (will, may)
+    text(small_world, "history will")
+    assert text(small_world, "may").startswith("🎓 **May Owen")
+    text(small_world, "history will")
+    assert text(small_world, "what about may").startswith("**May Owen")
+    assert "Will Smith" not in text(small_world, "what will happen")
+    assert "`mute all until monday`" in text(small_world, "i will be away until monday")
+    assert "Will Smith" in text(small_world, "what did will do")
+
+
 def test_a_question_does_not_go_on_with_what_it_does_not_take(small_world: World) -> None:
     fill(small_world)
     for first, then in (("needs", "and last week"), ("settings", "next page"), ("student john", "next page")):
