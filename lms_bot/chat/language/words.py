@@ -11,6 +11,7 @@ from lms_bot.core.markdown import event_ref, one_line
 _QUOTED = re.compile(
     r"^(?:@_\*\*[^*]+\*\* \[[^\]]*\]\([^)]*\):\s*)?(`{3,})quote\n.*?(?:^\1\s*$|\Z)", re.DOTALL | re.MULTILINE
 )
+_QUOTED_LINES = re.compile("^ *>.*$", re.MULTILINE)
 _LEADING_MENTIONS = re.compile(r"^(?:\s*@_?\*\*[^*]+\*\*[\s,:;.!-]*)+")
 _MENTION = re.compile(r"@_?\*\*([^*|]+)(?:\|[0-9]+)?\*\*")
 _OWNER = re.compile("(.+)['\u2019\u02bc]s|(.+s)['\u2019\u02bc]", re.IGNORECASE)  # john's, James'
@@ -53,12 +54,19 @@ def split_words(text: str) -> tuple[Word, ...]:
 
     A mention further on counts as the name in it. What holds no letter and no digit is no word.
     """
-    return _split(_QUOTED.sub("", text))
+    return _split(_drop_quotes(text))
 
 
 def split_lines(text: str) -> list[tuple[Word, ...]]:
     """The words of each line that has any."""
-    return [words for line in _QUOTED.sub("", text).splitlines() if (words := _split(line))]
+    return [words for line in _drop_quotes(text).splitlines() if (words := _split(line))]
+
+
+def _drop_quotes(text: str) -> str:
+    """What is said beside what is quoted; lines after `>` count where nothing else is said."""
+    said = _QUOTED.sub("", text)
+    beside = _QUOTED_LINES.sub("", said)
+    return beside if beside.strip() else said
 
 
 def _split(text: str) -> tuple[Word, ...]:

@@ -23,6 +23,8 @@ from lms_bot.chat.language.words import (
         ("@**LMS bot** history, john!", ("history", "john")),
         ("history @**John Doe|11**", ("history", "John", "Doe")),
         ("```quote\nhistory jane\n```\nhistory john", ("history", "john")),
+        ("> note jane is ill\n\nhistory john", ("history", "john")),
+        ("> history john", ("history", "john")),
         ("history john 👍", ("history", "john")),
         ("…", ()),
     ],
