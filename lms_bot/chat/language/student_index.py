@@ -54,8 +54,8 @@ class StudentIndex:
         """The students who may be meant, by username; none if `said` says nothing.
 
         A username as it is written wins over a username in another case, that over an id, that over a name
-        (display, first, last, full, or the username with other punctuation), and that over the beginning of any of
-        these. Accents and punctuation do not count.
+        (display, first, last, full, or the username with other punctuation), that over one first with one last name
+        of several, and that over the beginning of any of these. Accents and punctuation do not count.
         """
         normalized = normalize(said)
         if said.startswith(CHOSEN):
@@ -67,6 +67,7 @@ class StudentIndex:
             or self._by_folded_username.get(fold(said))
             or self._by_id.get(normalized)
             or self._by_name.get(normalized)
+            or self._by_short_name.get(normalized)
             or self._find_beginning(normalized)
         )
 
@@ -77,7 +78,12 @@ class StudentIndex:
             return self._by_id.get(said.removeprefix(CHOSEN), [])
         if not normalized or said.isdecimal():
             return []
-        return self._by_folded_username.get(fold(said)) or self._by_name.get(normalized) or []
+        return (
+            self._by_folded_username.get(fold(said))
+            or self._by_name.get(normalized)
+            or self._by_short_name.get(normalized)
+            or []
+        )
 
     def find_similar(self, said: str, limit: int) -> list[Student]:
         """At most so many students whose names are nearly what was said, the nearest first."""
@@ -117,6 +123,10 @@ class StudentIndex:
     @cached_property
     def _by_name(self) -> dict[str, list[Student]]:
         return self._index(self._names)
+
+    @cached_property
+    def _by_short_name(self) -> dict[str, list[Student]]:
+        return self._index(_short_names(student) for student in self._in_order)
 
     def _index(self, keys_of_students: Iterable[list[str]]) -> dict[str, list[Student]]:
         index = defaultdict(list)
@@ -161,6 +171,13 @@ def _names(student: Student) -> list[str]:
     full = [f"{first} {last}", f"{last} {first}"] if first and last else []
     full += [] if not full or full[0].isascii() else [f"{last}{first}"]  # Chinese is written without the space
     return list(dict.fromkeys([normalize(student.username), normalize(student.display_name), first, last, *full]))
+
+
+def _short_names(student: Student) -> list[str]:
+    """`anna kim` and `anna maria` of Anna | Maria Kim."""
+    first, last = normalize(student.first_name).split(), normalize(student.last_name).split()
+    pairs = [(one, other) for one in first[:1] + first[-1:] for other in last[:1] + last[-1:]]
+    return list(dict.fromkeys(f"{one} {other}" for one, other in pairs)) if len(first) + len(last) > 2 else []
 
 
 def _rests(name: str) -> Iterator[str]:

@@ -34,6 +34,20 @@ STUDENTS = (
 )
 
 
+def test_one_of_several_names_is_enough_with_one_of_the_others() -> None:
+    anna, garcia = make_student(31, "ak", "Anna", "Maria Kim"), make_student(32, "gl", "Ana Sofía", "García López")
+    index = StudentIndex((*STUDENTS, anna, garcia))
+    for said in ("anna kim", "Anna Maria", "anna maria kim"):
+        assert index.find_named(said) == index.find(said) == [anna], said
+    for said in ("ana garcía", "Sofia Lopez", "ana lopez"):
+        assert index.find_named(said) == [garcia], said
+
+
+def test_who_is_called_just_so_goes_before_who_has_more_names() -> None:
+    longer, plain = make_student(31, "ak", "Anna", "Maria Kim"), make_student(32, "anna_kim", "Anna", "Kim")
+    assert StudentIndex((longer, plain)).find_named("anna kim") == [plain]
+
+
 @pytest.mark.parametrize(
     ("said", "usernames"),
     [
