@@ -339,6 +339,19 @@ def test_a_question_does_not_go_on_with_what_it_does_not_take(small_world: World
     assert text(small_world, "exams only") == text(small_world, "history john exams")
 
 
+@pytest.mark.parametrize(
+    "said", ["john doe and jane smith", "john, jane", "average of john and jane", "how are john and jane doing"]
+)
+def test_two_students_are_compared(small_world: World, said: str) -> None:
+    fill(small_world)
+    assert text(small_world, said).endswith(text(small_world, "compare john jane"))
+
+
+@pytest.mark.parametrize("said", ["delete john", "delete everything about john", "remove all notes about jane"])
+def test_a_student_is_not_deleted_and_nothing_near_it_offered(small_world: World, said: str) -> None:
+    assert text(small_world, said).startswith("I cannot do that")
+
+
 def test_a_common_word_is_nobodys_name(small_world: World) -> None:
     assert "John" not in text(small_world, "where does she stand")
 
