@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from lms_bot.chat.language.student_index import CHOSEN
-from lms_bot.chat.language.words import Word, strip_fillers
+from lms_bot.chat.language.words import Word, strip_fillers, strip_trailing_fillers
 from lms_bot.store.conversation import Choice
 
 CHOICE_LASTS = timedelta(minutes=10)
@@ -36,8 +36,8 @@ def read_number(words: Sequence[str], choice: Choice) -> int | None:
 
 
 def is_yes(words: Sequence[str]) -> bool:
-    """Whether that is all that was said."""
-    return not _YES.isdisjoint(" ".join(said).casefold() for said in (words, strip_fillers(words)))
+    """Whether that is all that was said, and is no question: `are you sure?`."""
+    return not _YES.isdisjoint(" ".join(said).casefold() for said in (words, strip_trailing_fillers(words)))
 
 
 def is_no(words: Sequence[str]) -> bool:

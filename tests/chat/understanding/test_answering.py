@@ -288,6 +288,13 @@ def test_yes_may_be_said_in_more_words(small_world: World, said: str) -> None:
     assert text(small_world, said).startswith("🔕 You are told nothing")
 
 
+@pytest.mark.parametrize("said", ["are you sure?", "is it right", "what"])
+def test_a_question_is_no_yes(small_world: World, said: str) -> None:
+    text(small_world, "delete all the errors", ADMIN)
+    text(small_world, said, ADMIN)
+    assert small_world.events.discarded == []
+
+
 @pytest.mark.parametrize("said", ["yes", "no", "cancel"])
 def test_yes_and_no_to_nothing_are_answered_so(small_world: World, said: str) -> None:
     assert text(small_world, said).startswith("There is nothing that I asked you.")
