@@ -169,8 +169,8 @@ def _answer_as_read(question: Question, best: Reading) -> Reply | None:
         reply = _run(choose_for(question.asker, command), asked)
     except NothingFound as nothing:
         reply = make_reply(str(nothing), command, question.asker)
-    except WrongArguments:
-        return None
+    except WrongArguments as error:
+        return Reply(str(error), is_private=True) if best.is_guess and str(error) else None
     except UnclearStudent as unclear:
         return _offer(asked, command, unclear)
     if best.sureness >= OBVIOUS or command.name == HELP:

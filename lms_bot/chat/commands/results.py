@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
@@ -40,13 +40,16 @@ Words = tuple[str, ...]
 LATELY = ("30", "days")
 """Who asks for no time, no exam and no student, asks for these."""
 
+MOST_WORDS = 16
+"""Of a student, an exam and a period together."""
+
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _JOINERS = frozenset(("exam", "exams", "in", "of", "by", "for", "the"))
 
 
 @dataclass(frozen=True)
 class _About:
-    """What is asked about: of one student, or of one exam, or of all."""
+    """What is asked about: of one student, of one exam, of both, or of all."""
 
     listing: Listing
     student: Student | None = None
@@ -96,9 +99,8 @@ def _say_nothing(outcome: str, about: _About) -> str:
 
 
 def _said_of(about: _About) -> str:
-    if about.student is not None:
-        return word_for(about.student)
-    return about.exam.typed if about.exam is not None else ""
+    named = (about.exam.typed if about.exam else "", word_for(about.student) if about.student else "")
+    return " ".join(filter(None, named))
 
 
 def _row(question: Question, outcome: str, about: _About, one: Result, name: str) -> list[object]:
@@ -110,26 +112,32 @@ def _row(question: Question, outcome: str, about: _About, one: Result, name: str
 
 
 def _read_about(question: Question, scope: Scope) -> _About:
-    """A period, pages, and one student or one exam, in any order. Raises WrongArguments, UnclearStudent."""
-    words = strip_fillers(question.words)
-    listing = read_listing(question, words)
-    if listing is not None and listing.is_exam is not False:
-        return _About(listing)
+    """A period, pages, one student and one exam, in any order. Raises WrongArguments, UnclearStudent."""
     unclear: list[Student] = []
-    for name, rest in _splits(words):
-        listing = read_listing(question, rest) if rest else Listing()
-        if listing is None:
-            continue
-        students = get_student_index(question, own_only=not question.asker.is_admin).find(" ".join(name))
-        if len(students) == 1:
-            return _About(listing, student=students[0])
-        exam = None if name[0].startswith(CHOSEN) else _find_exam(" ".join(name), scope)
-        if exam is not None:
-            return _About(listing, exam=exam)
-        unclear = unclear or list(students)
+    about = _read_named(question, strip_fillers(question.words), scope, unclear)
+    if about is not None:
+        return about
     if unclear:
         raise UnclearStudent("", unclear, tuple(question.command.split()), ())
     raise WrongArguments(f"I know no such exam and no such student of yours, and no such time. {UNCLEAR_PERIOD}")
+
+
+def _read_named(question: Question, words: Words, scope: Scope, unclear: list[Student]) -> _About | None:
+    """What the words are about; None where they cannot be read. Adds to `unclear` who may be meant by one name."""
+    listing = read_listing(question, words) if words else Listing()
+    if listing is not None and listing.is_exam is not False:
+        return _About(listing)
+    for name, rest in _splits(words) if len(words) <= MOST_WORDS else ():
+        students = get_student_index(question, own_only=not question.asker.is_admin).find(" ".join(name))
+        exam = None if students or name[0].startswith(CHOSEN) else _find_exam(" ".join(name), scope)
+        about = _read_named(question, rest, scope, []) if len(students) == 1 or exam is not None else None
+        if about is not None and exam is not None and about.exam is None:
+            return replace(about, exam=exam)
+        if about is not None and exam is None and about.student is None:
+            return replace(about, student=students[0])
+        if not unclear and len(students) > 1 and read_listing(question, rest) is not None:
+            unclear += students
+    return None
 
 
 def _splits(words: Words) -> Iterator[tuple[Words, Words]]:
@@ -200,11 +208,11 @@ def answer_inactive(question: Question) -> str:
 
 COMMANDS = (
     Command(
-        "failed", "failed [period] [exam or student] [page N]", "which exams were failed, newest first",
+        "failed", "failed [period] [exam] [student] [page N]", "which exams were failed, newest first",
         Audience.KNOWN, "failed last week", partial(answer_results, outcome="failed"), is_about_own_students=True,
     ),
     Command(
-        "passed", "passed [period] [exam or student] [page N]", "which exams were passed, newest first",
+        "passed", "passed [period] [exam] [student] [page N]", "which exams were passed, newest first",
         Audience.KNOWN, "passed algebra", partial(answer_results, outcome="passed"), is_about_own_students=True,
     ),
     Command(

@@ -25,6 +25,7 @@ TO_BE_ASKED, PLAIN_REST = 0.81, 0.93
 PLAIN = 0.82
 """Where all of it is read so surely, no part is looked at."""
 
+FEWEST_IN_BABBLE = 12
 FEWEST_AROUND_GUESS = 3
 """Words, with the guess: an unknown one alone names nobody."""
 
@@ -60,7 +61,7 @@ Item = _Word | Slot
 def read(said: Sequence[str], ways: Ways, known: Known) -> list[Reading]:
     """The readings of these words, the surest first, each line once; none of a message that is too long."""
     words = split_sentence(said) if len(said) <= MOST_WORDS else []
-    if not words or len(words) > MOST_WORDS:
+    if not words or len(words) > MOST_WORDS or _is_babble(words):
         return []
     words = [(correct_time(text, ways), place) for text, place in words]
     found = list(_read_words(words, said, ways, known, MOST_ALTERNATIVES))
@@ -103,6 +104,11 @@ def _read_clauses(
             if says[0] == "snooze" and REST not in one.way.words:
                 says += find_reason(plain, clause, names)
             yield replace(one, says=says, sureness=one.sureness * CLAUSE)
+
+
+def _is_babble(words: Sequence[tuple[str, int]]) -> bool:
+    """The same few words again and again."""
+    return len(words) > FEWEST_IN_BABBLE and 3 * len({text.casefold() for text, _ in words}) < len(words)
 
 
 def _is_as_said(one: Reading, word: str) -> bool:
