@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from lms_bot.chat.commands.rendering import ANSWER_WITH_NUMBER, HELP_SHOWS, name_of
-from lms_bot.chat.commands.table import find_command, find_similar
+from lms_bot.chat.commands.table import choose_for, find_command, find_similar
 from lms_bot.chat.language.arguments import UnclearStudent
 from lms_bot.chat.language.choices import MOST_OFFERED, offer
 from lms_bot.chat.language.question import Answer, Command, Question, WithButtons, pick_students_for_example
@@ -66,7 +66,8 @@ class Sentence:
     @cached_property
     def _all(self) -> list[tuple[Reading, Command]]:
         found = ((one, find_command(one.says)[0]) for one in self._understood if not one.way.is_impossible)
-        return [(one, command) for one, command in found if command is not None]
+        asker = self.question.asker
+        return [(one, choose_for(asker, command)) for one, command in found if command is not None]
 
 
 def format_line(question: Question, says: tuple[str, ...]) -> str:
