@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,7 @@ def seen_by(world: World, event_id: int) -> list[int]:
 
 def opens(world: World, said: str = "open", who: int = MARIA) -> list[int]:
     """The numbers of the events listed, in their order."""
-    rows = [line for line in world.ask(said, who).text.splitlines() if line.endswith("Z> |")]
+    rows = [line for line in world.ask(said, who).text.splitlines() if re.search(r"`#\d+` \|", line)]
     return [int(row.split("`#")[1].split("`")[0]) for row in rows]
 
 
