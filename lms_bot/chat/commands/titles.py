@@ -12,6 +12,7 @@ from statistics import fmean
 
 from lms_bot.chat.commands.rendering import (
     ANSWER_WITH_NUMBER,
+    MAX_LENGTH,
     NAME_LENGTH,
     NO_STUDENTS,
     OUTCOMES,
@@ -32,7 +33,7 @@ from lms_bot.chat.language.choices import offer
 from lms_bot.chat.language.question import Answer, Command, NothingFound, Question, WrongArguments
 from lms_bot.chat.language.student_index import CHOSEN, word_for
 from lms_bot.chat.language.words import get_bare, get_said, strip_fillers
-from lms_bot.core.markdown import code, disarm
+from lms_bot.core.markdown import code, disarm, fit_lines
 from lms_bot.core.results import percent
 from lms_bot.insight.reports.titles import (
     FoundTitle,
@@ -246,7 +247,8 @@ def format_found(said: str, counts: Mapping[str, int], lines: Sequence[str], not
     if not any(counts.values()):
         return f"🔎 I found no student, exam or content for **{_shorten(said)}**."
     known = ", ".join(count(number, thing) for thing, number in counts.items() if number)
-    return "\n".join([f"🔎 **{_shorten(said)}** · {known}", "", *lines, *(["", note] if note else [])])
+    head = [f"🔎 **{_shorten(said)}** · {known}", ""]
+    return fit_lines(head, lines, ["", note] if note else [], limit=MAX_LENGTH)
 
 
 def format_found_title(found: FoundTitle) -> str:
