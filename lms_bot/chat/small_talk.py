@@ -34,8 +34,7 @@ whats your name|what s your name|who am i talking to|who is this|are you an ai|w
 _WORKING = """
 are you working|are you still working|do you work|do you still work|are you there|are you still there|are you alive
 are you still alive|still alive|alive|are you up|are you online|are you awake|are you ok|are you running|you there
-still there
-anybody there|is anybody there|anyone there|ping|u there|are u there|are you on|are you awake
+still there|anybody there|is anybody there|anyone there|ping|u there|are u there|are you on
 """
 _ADDRESSED = frozenset(("bot", "dear", "there", "all", "everyone", "lms", "please", "again", "so", "then"))
 

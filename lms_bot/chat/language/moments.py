@@ -120,7 +120,7 @@ def parse_clock(text: str) -> time | None:
 
 
 def _in_figures(words: str) -> str:
-    """`half past seven in the evening` as `7:30pm`; what is not spelled out, as it is."""
+    """`half past seven in the evening` as `19:30`; what is not spelled out, as it is."""
     match = _SPOKEN_CLOCK.fullmatch(words)
     if match is None or not (match["past"] or match["oclock"] or match["part"]):
         return words

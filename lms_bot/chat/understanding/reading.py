@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from lms_bot.chat.language.student_index import CHOSEN
 from lms_bot.chat.understanding.clauses import PRONOUNS, find_clauses, find_reason
 from lms_bot.chat.understanding.guesses import TYPO, correct, correct_time, correct_titles, guess_names
-from lms_bot.chat.understanding.slots import Known, Slot, find_slots
+from lms_bot.chat.understanding.slots import Known, Slot, find_people, find_slots
 from lms_bot.chat.understanding.tokens import MOST_WORDS, split_sentence, to_token
 from lms_bot.chat.understanding.ways import PERIOD, REST, Way, Ways, slots_of
 from lms_bot.core.normalize import normalize
@@ -90,7 +90,7 @@ def _read_clauses(
     """What a part may mean, less surely; `her` in it is the one student whom the sentence names."""
     plain = [text for text, _ in words]
     clauses = find_clauses(plain)
-    named = [one for one in find_slots(plain, known) if one.kind == "student"] if clauses else []
+    named = list(find_people(plain, known)) if clauses else []
     whom = {one.says for one in named if len(one.says) == 1 and one.says[0].startswith(CHOSEN)}
     names = {at for one in named for at in range(one.start, one.end)}
     for clause in clauses:

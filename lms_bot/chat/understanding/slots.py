@@ -87,10 +87,9 @@ class Known:
 
 def find_slots(words: Sequence[str], known: Known) -> list[Slot]:
     """All that may be meant, also where one is part of another."""
-    said = [word.casefold().strip(",.!?;:()\"'") for word in words]
+    said = [_bare(word) for word in words]
     finders: tuple[Callable[[], Iterator[Slot]], ...] = (
-        lambda: _find_students(words, known.students),
-        lambda: _find_oneself(said, known.oneself),
+        lambda: find_people(words, known),
         lambda: find_titles(words, known.titles),
         lambda: _find_periods(said, known),
         lambda: _find_times(said, known),
@@ -103,6 +102,16 @@ def find_slots(words: Sequence[str], known: Known) -> list[Slot]:
         lambda: _find_commands(said, known.commands),
     )
     return [slot for find in finders for slot in find()]
+
+
+def _bare(word: str) -> str:
+    return word.casefold().strip(",.!?;:()\"'")
+
+
+def find_people(words: Sequence[str], known: Known) -> Iterator[Slot]:
+    """The asker's students, and the asker, where that is one."""
+    yield from _find_students(words, known.students)
+    yield from _find_oneself(words, known.oneself)
 
 
 def _spans(count: int, longest: int, starts: Collection[int] | None = None) -> Iterator[tuple[int, int]]:
@@ -127,8 +136,8 @@ def _find_students(words: Sequence[str], index: StudentIndex) -> Iterator[Slot]:
             yield Slot("student", start, end, said)
 
 
-def _find_oneself(said: Sequence[str], oneself: Student | None) -> Iterator[Slot]:
-    for at, word in enumerate(said):
+def _find_oneself(words: Sequence[str], oneself: Student | None) -> Iterator[Slot]:
+    for at, word in enumerate(map(_bare, words)):
         if oneself is not None and word in _ONESELF:
             yield Slot("student", at, at + 1, (chosen_word(oneself.student_id),))
 
